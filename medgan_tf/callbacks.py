@@ -1,0 +1,98 @@
+"""What happens at the end of each epoch of a training: log row, sample grid, kernel distance, checkpoint."""
+
+from pathlib import Path
+
+import keras
+import pandas as pd
+from PIL import Image
+
+from medgan_tf.networks.sampling import tile
+
+
+class TrainingLog(keras.callbacks.Callback):
+    """A CSV row an epoch: epoch, kimg, step, the training's means, whatever other callbacks put into the logs.
+
+    Rows after the checkpoint that a run resumes from are dropped: they will be written again, alike.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = Path(path)
+        self.rows = []
+
+    def on_train_begin(self, logs=None):
+        """Take up the rows up to the restored step."""
+        if self.path.exists():
+            table = pd.read_csv(self.path)
+            self.rows = table[table["step"] <= int(self.model.step.numpy())].to_dict("records")
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Add this epoch's row."""
+        position = {"kimg": int(self.model.images_seen.numpy()) / 1000, "step": int(self.model.step.numpy())}
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        self.rows.append({"epoch": epoch + 1, **position, **values})
+        replace(self.path, lambda path: pd.DataFrame(self.rows).to_csv(path, index=False))
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """A PNG of the averaged generator's images of the same latents at each epoch: folder/kimg_000012.800.png."""
+
+    def __init__(self, folder, rows=4, columns=8, seed=0):
+        super().__init__()
+        self.folder, self.rows, self.columns, self.seed = Path(folder), rows, columns, seed
+
+    def on_train_begin(self, logs=None):
+        """The untrained generator is the first picture."""
+        if not int(self.model.step.numpy()):
+            self.on_epoch_end(-1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Draw the grid."""
+        images = self.model.sample(self.rows * self.columns, seed=self.seed)
+        name = f"kimg_{int(self.model.images_seen.numpy()) / 1000:010.3f}.png"
+        replace(self.folder / name, lambda path: Image.fromarray(tile(images, self.columns)).save(path, "PNG"))
+
+
+class KernelDistance(keras.callbacks.Callback):
+    """Puts the kernel distance between training images and as many generated ones into the logs.
+
+    extract: function of (n, H, W, 1) uint8 images to (n, D) features. It is a curve to watch and keeps the best
+    generator's weights; the numbers to report come from held-out images, in notebook 06.
+    """
+
+    def __init__(self, extract, real, best_weights, seed=1):
+        super().__init__()
+        self.extract, self.count, self.seed = extract, len(real), seed
+        self.best_weights = Path(best_weights)
+        self.real_features = extract(real)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Measure, and keep the weights if they are the best so far."""
+        from medgan_tf.metrics.distances import kernel_distance
+
+        distance = kernel_distance(self.real_features, self.extract(self.model.sample(self.count, seed=self.seed)))
+        logs["kernel_distance"] = distance
+        if distance < float(self.model.best_score.numpy()):
+            self.model.best_score.assign(distance)
+            replace(self.best_weights, self.model.generator_ema.save_weights)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves the whole training state at each epoch's end; comes last, so that a log row has its checkpoint."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = Path(path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Save."""
+        self.model.save_state(self.path)
+
+
+def replace(path, write):
+    """Write a file beside `path`, then put it in its place: a killed run leaves the old file or the new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    write(unfinished)
+    unfinished.replace(path)

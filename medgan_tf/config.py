@@ -1,0 +1,170 @@
+"""Settings as frozen dataclasses, and the three profiles: smoke, quick, full."""
+
+import json
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that a training depends on besides its data; recorded in model.json beside the weights."""
+
+    architecture: str
+    kimg: float  # length of the training in thousands of real images shown to the discriminator
+    epoch_kimg: float  # a log row, a sample grid and a checkpoint after each of these
+    network: dict = field(default_factory=dict)  # keyword arguments of the architecture's build
+    loss: str = "non_saturating"
+    penalty: str = "none"
+    penalty_weight: float = 10.0
+    penalty_interval: int = 1
+    discriminator_steps: int = 1
+    batch_size: int = 32
+    generator_learning_rate: float = 2e-4
+    discriminator_learning_rate: float = 2e-4
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+    schedule: str = "constant"  # or "cosine", down to zero at the end
+    ema_kimg: float = 1.0
+    precision: str = "float32"  # or "mixed_float16", "mixed_bfloat16"
+    jit_compile: bool = False
+    steps_per_execution: int = 8
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much of everything a run does."""
+
+    name: str
+    image_size: int  # pixels of the converted and of the trained images
+    phantom_patients: int
+    domain_epochs: int  # training of the domain classifier, the ruler of the metrics
+    evaluation_images: int  # generated images that a model is measured by
+    repeats: int  # half-splits behind each interval
+    models: dict[str, Training]
+
+    def training(self, name, **changes):
+        """The settings of one model, with `changes` to fields."""
+        return replace(self.models[name], **changes)
+
+
+# The paper's recipe needs batches of 128 and 25 epochs and more; it is the one for a GPU.
+DCGAN_PAPER = Training(
+    "dcgan",
+    kimg=2000,
+    epoch_kimg=50,
+    network={"base_filters": 64},
+    batch_size=128,
+    ema_kimg=10.0,
+    jit_compile=True,
+)
+# On a CPU: half the filters, small batches, a lazy R1 penalty in place of BatchNorm in the discriminator.
+DCGAN_CPU = Training(
+    "dcgan",
+    kimg=60,
+    epoch_kimg=5,
+    network={"base_filters": 32, "discriminator_norm": "none"},
+    penalty="r1",
+    penalty_weight=1.0,
+    penalty_interval=16,
+    batch_size=32,
+    generator_learning_rate=5e-4,
+    discriminator_learning_rate=5e-4,
+    ema_kimg=2.0,
+)
+DENSE = Training("gan", kimg=60, epoch_kimg=5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
+
+PROFILES = {
+    "smoke": Profile(
+        "smoke",
+        image_size=64,
+        phantom_patients=24,
+        domain_epochs=1,
+        evaluation_images=64,
+        repeats=4,
+        models={
+            "gan": replace(DENSE, kimg=0.512, epoch_kimg=0.256),
+            "dcgan": replace(
+                DCGAN_CPU,
+                kimg=0.512,
+                epoch_kimg=0.256,
+                network={"base_filters": 8, "discriminator_norm": "none"},
+            ),
+        },
+    ),
+    "quick": Profile(
+        "quick",
+        image_size=64,
+        phantom_patients=600,
+        domain_epochs=6,
+        evaluation_images=1000,
+        repeats=20,
+        models={"gan": DENSE, "dcgan": DCGAN_CPU},
+    ),
+    "full": Profile(
+        "full",
+        image_size=256,
+        phantom_patients=4000,
+        domain_epochs=12,
+        evaluation_images=5000,
+        repeats=40,
+        models={"gan": replace(DENSE, kimg=500, epoch_kimg=25), "dcgan": DCGAN_PAPER},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder under outputs/ and what went into it: the profile and the folders of data (none: phantoms)."""
+
+    name: str
+    profile: Profile
+    data: tuple[Path, ...]
+
+    @property
+    def directory(self):
+        """Everything that the run makes is below."""
+        return outputs() / self.name
+
+    @property
+    def images(self):
+        """manifest.csv with the splits, and the images where the run converted them."""
+        return self.directory / "images"
+
+    @property
+    def domain(self):
+        """The domain classifier."""
+        return self.directory / "domain"
+
+    def model(self, name):
+        """The folder of one trained model."""
+        return self.directory / "models" / name
+
+
+def open_run(name="", profile="quick", data=()):
+    """The run of this name, made if it is new; by default it is named after its profile and data.
+
+    A run keeps its profile and data: raises ValueError if it was begun with others, or for an unknown profile.
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"There is no profile '{profile}'; choose one of {', '.join(PROFILES)}.")
+    folders = tuple(Path(folder).expanduser().resolve() for folder in data)
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is not a folder; DATA takes folders of DICOM files or of images by class.")
+    name = name or "-".join([profile, *(folder.name for folder in folders)] if folders else [profile, "phantoms"])
+    run = Run(name, PROFILES[profile], folders)
+    record = {"profile": profile, "data": [str(folder) for folder in folders]}
+    path = run.directory / "run.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=2))
+    elif json.loads(path.read_text()) != record:
+        raise ValueError(f"{run.directory} was begun with other data or another profile; give this run a new name.")
+    return run
+
+
+def outputs():
+    """outputs/ beside the notebooks, or the folder that the environment variable MEDGAN_TF_OUTPUTS names."""
+    return Path(os.environ.get("MEDGAN_TF_OUTPUTS", Path(__file__).resolve().parents[1] / "outputs"))

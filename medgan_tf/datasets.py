@@ -1,0 +1,245 @@
+"""Image folders and manifests to patient-level splits and to batches that can resume at any image."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from PIL import Image
+from tqdm.auto import tqdm
+
+SPLITS = ("train", "validation", "test")
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+# How public sets name their files; the first group that matches is the patient.
+PATIENT_IN_FILE_NAME = [
+    re.compile(r"^(person\d+)_(?:bacteria|virus)_\d+", re.IGNORECASE),  # Kermany chest X-rays, pneumonia
+    re.compile(r"^(?:NORMAL2-)?(IM-\d+)-\d+", re.IGNORECASE),  # Kermany chest X-rays, normal
+    re.compile(r"^(\d{8})_\d{3}$"),  # NIH ChestX-ray14: patient_follow-up
+    re.compile(r"^(\d{7})[LR]$", re.IGNORECASE),  # Osteoarthritis Initiative knees: patient and side
+    re.compile(r"^(patient\d+)", re.IGNORECASE),  # CheXpert and others
+]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split: images (n, H, W, 1) uint8 or uint16, labels (n,) int32, patients and files (n,) str."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    patients: np.ndarray
+    files: np.ndarray
+
+    def __len__(self):
+        return len(self.images)
+
+    def batches(self, batch_size, seed=0, start=0):
+        """Endless tf.data.Dataset of (images (B, H, W, 1) float32 in [-1, 1], labels (B,) int32).
+
+        Every epoch is a new permutation, and the image at a position depends on the seed and that position alone:
+        `start`, the number of images already seen, resumes the very sequence. Memory holds the integers once.
+        """
+        import tensorflow as tf
+
+        images, labels = tf.constant(self.images), tf.constant(self.labels)
+        scale = 2.0 / np.iinfo(self.images.dtype).max
+
+        def batch(first):
+            positions = first + tf.range(batch_size, dtype=tf.int64)
+            epochs = positions // len(self)
+            seeds = tf.stack([tf.fill([batch_size], tf.constant(seed, tf.int64)), epochs, epochs], axis=1)
+            # tf.random.experimental.index_shuffle pads the wrong axis of a batch of seeds; its raw op takes them.
+            chosen = tf.raw_ops.RandomIndexShuffle(
+                index=positions % len(self),
+                seed=seeds,
+                max_index=tf.constant(len(self) - 1, tf.int64),
+                rounds=4,
+            )
+            return tf.cast(tf.gather(images, chosen), tf.float32) * scale - 1.0, tf.gather(labels, chosen)
+
+        positions = tf.data.Dataset.range(start, np.iinfo(np.int64).max, batch_size)
+        return positions.map(batch, num_parallel_calls=2).prefetch(tf.data.AUTOTUNE)
+
+
+@dataclass(frozen=True)
+class Images:
+    """A prepared set: the manifest with its splits, read at image_size."""
+
+    name: str
+    manifest: pd.DataFrame
+    root: Path
+    image_size: int
+
+    @cached_property
+    def classes(self):
+        """Class names in the order of their labels."""
+        return tuple(sorted(self.manifest["class"].unique()))
+
+    @cached_property
+    def train(self):
+        """The split that models learn from."""
+        return self._read("train")
+
+    @cached_property
+    def validation(self):
+        """The split that choices are made on."""
+        return self._read("validation")
+
+    @cached_property
+    def test(self):
+        """The split that is looked at last."""
+        return self._read("test")
+
+    @cached_property
+    def held_out(self):
+        """Validation and test together: the real images that generators are measured against."""
+        parts = self.validation, self.test
+        return Split(*(np.concatenate([getattr(p, f) for p in parts]) for f in Split.__dataclass_fields__))
+
+    def _read(self, split):
+        rows = self.manifest[self.manifest["split"] == split]
+        paths = [self.root / file for file in rows["file"]]
+        read = Parallel(n_jobs=-1, prefer="threads")(
+            delayed(read_image)(path, self.image_size) for path in tqdm(paths, f"Reading {split}", leave=False)
+        )
+        if len({image.dtype for image in read}) > 1:
+            raise ValueError(f"{self.root} mixes 8-bit and 16-bit images; convert it again with one format.")
+        images = np.stack(read) if read else np.zeros((0, self.image_size, self.image_size, 1), np.uint8)
+        labels = rows["class"].map({name: label for label, name in enumerate(self.classes)})
+        columns = (labels.to_numpy(np.int32), rows["patient"].to_numpy(str), rows["file"].to_numpy(str))
+        return Split(images, *columns)
+
+
+def load(image_dir, image_size=64, seed=0):
+    """Read a folder of images (a manifest.csv, or class folders of JPG or PNG) into splits by patient.
+
+    A manifest's own `split` column is kept where it is filled. Images are padded to a square and resized with
+    antialiasing to image_size pixels when a split is first used. Raises ValueError, with the remedy, for a folder
+    without images or too few patients.
+    """
+    root = Path(image_dir)
+    manifest = read_manifest(root)
+    if manifest["split"].eq("").any():
+        manifest = assign_splits(manifest, seed=seed)
+    check_splits(manifest)
+    return Images(root.resolve().name, manifest, root, image_size)
+
+
+def holds_images(folder):
+    """Whether a folder holds JPG or PNG images, rather than DICOM files that have to be converted first."""
+    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in Path(folder).rglob("*"))
+
+
+def prepare(folders, out_dir, seed=0):
+    """Write out_dir/manifest.csv with a split for every image of these folders; return the table.
+
+    Files below out_dir are named relative to it, others by their full path. The same seed gives the same splits.
+    """
+    out_dir = Path(out_dir).resolve()
+    tables = []
+    for folder in (Path(folder).resolve() for folder in folders):
+        table = read_manifest(folder)
+        if folder != out_dir:
+            table["file"] = [(folder / file).as_posix() for file in table["file"]]
+        tables.append(table)
+    manifest = pd.concat(tables, ignore_index=True).fillna("")
+    if manifest["split"].eq("").any():
+        manifest = assign_splits(manifest, seed=seed)
+    check_splits(manifest)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    manifest.to_csv(out_dir / "manifest.csv", index=False)
+    return manifest
+
+
+def read_manifest(root):
+    """The table of a folder of images: file, class, patient, split (empty where not yet given).
+
+    From manifest.csv where there is one (a column `patient` or `patient_group`), else from class folders. Patients
+    without a column come from the file names of public sets, else every image counts as a patient of its own.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder; give the folder that holds the images.")
+    if (root / "manifest.csv").exists():
+        table = pd.read_csv(root / "manifest.csv", dtype=str, keep_default_na=False)
+        table = table.rename(columns={"patient_group": "patient"})
+        missing = {"file", "class"} - set(table.columns)
+        if missing:
+            raise ValueError(f"{root / 'manifest.csv'} lacks the column {' and '.join(sorted(missing))}.")
+    else:
+        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+        names = [path.relative_to(root) for path in files]
+        classes = [name.parts[0] if len(name.parts) > 1 else root.resolve().name for name in names]
+        table = pd.DataFrame({"file": [name.as_posix() for name in names], "class": classes})
+    if table.empty:
+        raise ValueError(
+            f"{root} holds no images; it should hold class folders of JPG or PNG files, or a manifest.csv."
+        )
+    if "patient" not in table:
+        table["patient"] = [patient_of(file) for file in table["file"]]
+    if "split" not in table:
+        table["split"] = ""
+    return table
+
+
+def patient_of(file):
+    """The patient in a public set's file name; where no rule fits, the file itself."""
+    stem = Path(file).stem
+    found = next(filter(None, (rule.match(stem) for rule in PATIENT_IN_FILE_NAME)), None)
+    return found.group(1).lower() if found else file
+
+
+def assign_splits(manifest, fractions=(0.8, 0.1, 0.1), seed=0):
+    """Give whole patients to train, validation and test so that each class comes near the wanted fractions.
+
+    A patient counts for the class that most of their images have. Within each class the shuffled patients fill the
+    splits in turn, by images. A class of fewer than three patients cannot be in every split: it stays in train.
+    Returns a copy with the column `split`. Raises ValueError where no class has three patients.
+    """
+    main_class = manifest.groupby("patient")["class"].agg(lambda classes: classes.mode().iloc[0])
+    images = manifest["patient"].value_counts()
+    split_of = {}
+    generator = np.random.default_rng(seed)
+    for _, patients in main_class.groupby(main_class):
+        order = generator.permutation(np.sort(patients.index.to_numpy(str)))
+        if len(order) < len(SPLITS):
+            split_of |= dict.fromkeys(order, 0)
+            continue
+        counts = images[order].to_numpy()
+        middle = (np.cumsum(counts) - counts / 2) / counts.sum()  # where each patient lies in the class, 0 to 1
+        chosen = np.searchsorted(np.cumsum(fractions)[:-1], middle, side="right")
+        chosen[0], chosen[-2:] = 0, (1, 2)  # even the smallest class is in every split
+        split_of |= dict(zip(order, chosen, strict=True))
+    if not any(split_of.values()):
+        raise ValueError("No class has three patients, which a split by patient needs; add patients to the set.")
+    return manifest.assign(split=[SPLITS[split_of[patient]] for patient in manifest["patient"]])
+
+
+def check_splits(manifest):
+    """Raise ValueError unless every image has a split and no patient is in two."""
+    unknown = set(manifest["split"]) - set(SPLITS)
+    if unknown:
+        raise ValueError(f"The manifest's splits are {', '.join(SPLITS)}; it also says {', '.join(sorted(unknown))!r}.")
+    shared = manifest.groupby("patient")["split"].nunique()
+    if (shared > 1).any():
+        raise ValueError(f"Patient '{shared.idxmax()}' is in more than one split: the splits leak; assign them anew.")
+
+
+def read_image(path, image_size):
+    """(image_size, image_size, 1) uint8, or uint16 from a 16-bit PNG: luminance, padded to a square, antialiased."""
+    try:
+        with Image.open(path) as image:
+            deep = image.mode.startswith("I")
+            image = image.convert("I" if deep else "L")
+            if deep:
+                image = image.convert("F")
+            square = Image.new(image.mode, (max(image.size),) * 2)
+            square.paste(image, tuple((max(image.size) - side) // 2 for side in image.size))
+            pixels = np.asarray(square.resize((image_size, image_size), Image.Resampling.LANCZOS))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{path} cannot be read as an image ({error}); remove it or mend it.") from error
+    dtype = np.uint16 if deep else np.uint8
+    return np.clip(np.rint(pixels), 0, np.iinfo(dtype).max).astype(dtype)[:, :, None]

@@ -1,0 +1,59 @@
+"""Finds the files to convert, and the class of each: from folders, or from a CSV of labels."""
+
+import csv
+import functools
+import os
+import re
+from pathlib import Path
+
+
+def find_files(sources, out_dir, labels):
+    """Return {absolute path: class} of all files below `sources`, in their order and then by path.
+
+    The class is None where the patient decides, and "" where the labels leave the file out. What lies below
+    `out_dir` does not count. Raises FileNotFoundError or ValueError where there is nothing to find.
+    """
+    subject, classes = read_labels(Path(labels)) if labels else (None, {})
+    out_dir, files = out_dir.resolve(), {}
+    for source in sources:
+        if not source.exists():
+            raise FileNotFoundError(f"{source} does not exist: give a folder of DICOM files, or one file.")
+        root = source.resolve() if source.is_dir() else source.resolve().parent
+        for path in _walk(source.resolve(), out_dir):
+            relative = path.relative_to(root)
+            if subject == "patient":
+                name = None
+            elif subject == "file":
+                name = classes.get(relative.as_posix(), "")
+            else:
+                name = relative.parts[0] if len(relative.parts) > 1 else root.name
+            files.setdefault(str(path), name and safe_class(name))
+    if not files:
+        raise ValueError(f"There are no files in {', '.join(map(str, sources))}.")
+    return files
+
+
+def _walk(source, out_dir):
+    if not source.is_dir():
+        yield source
+        return
+    for folder, subfolders, names in os.walk(source):
+        subfolders[:] = sorted(name for name in subfolders if Path(folder, name) != out_dir)
+        yield from (Path(folder, name) for name in sorted(names))
+
+
+@functools.cache
+def read_labels(path):
+    """Read a labels CSV: ("file" or "patient", {file or patient: class})."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or []
+        subject = next((column for column in ("file", "patient") if column in columns), None)
+        if subject is None or "class" not in columns:
+            raise ValueError(f"{path} must have the columns file,class or patient,class.")
+        return subject, {row[subject].strip(): safe_class(row["class"]) for row in reader}
+
+
+def safe_class(name):
+    """A class name that can be a folder's name on any system."""
+    return re.sub(r"[^\w .-]+", "_", name).strip(" .") or "unnamed"

@@ -1,0 +1,100 @@
+"""Builds a GAN from its recorded settings and trains it in a folder, or goes on where the folder stands."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+
+from medgan_tf import callbacks, networks
+from medgan_tf.training import GAN
+
+
+def build(settings, image_size, num_classes=0):
+    """A compiled GAN from config.Training. Sets Keras's seed and precision for this process."""
+    keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(settings.precision)
+    generator, discriminator = networks.build(settings.architecture, image_size, num_classes, **settings.network)
+    gan = GAN(
+        generator,
+        discriminator,
+        loss=settings.loss,
+        penalty=settings.penalty,
+        penalty_weight=settings.penalty_weight,
+        penalty_interval=settings.penalty_interval,
+        discriminator_steps=settings.discriminator_steps,
+        ema_kimg=settings.ema_kimg,
+        seed=settings.seed,
+    )
+    steps = round(settings.kimg * 1000 / (settings.batch_size * settings.discriminator_steps))
+    gan.compile(
+        _adam(settings.generator_learning_rate, steps, settings),
+        _adam(settings.discriminator_learning_rate, steps * settings.discriminator_steps, settings),
+        jit_compile=settings.jit_compile,
+        steps_per_execution=settings.steps_per_execution,
+    )
+    return gan
+
+
+def _adam(learning_rate, steps, settings):
+    if settings.schedule == "cosine":
+        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    return keras.optimizers.Adam(learning_rate, settings.beta_1, settings.beta_2)
+
+
+def fit(gan, settings, data, model_dir, extract=None, verbose=2):
+    """Train `gan` on data.train up to settings.kimg, or go on from where model_dir stands.
+
+    model_dir gets model.json (settings, classes, image size), log.csv, samples/*.png of fixed latents, state.npz and
+    generator.weights.h5, the averaged generator that `inference.load` reads. extract: features of uint8 images, for
+    the kernel distance to training images at each epoch. Returns model_dir as a Path.
+    """
+    model_dir = Path(model_dir)
+    _record(model_dir / "model.json", settings, gan, data)
+    if (model_dir / "state.npz").exists():
+        gan.load_state(model_dir / "state.npz")
+    batch = settings.batch_size * settings.discriminator_steps
+    steps_per_epoch = max(round(settings.epoch_kimg * 1000 / batch), 1)
+    epochs = max(round(settings.kimg / settings.epoch_kimg), 1)
+    done = int(gan.step.numpy()) // steps_per_epoch
+    weights = model_dir / "generator.weights.h5"
+    watchers = [callbacks.SampleGrid(model_dir / "samples")]
+    if extract:
+        watchers.append(callbacks.KernelDistance(extract, data.train.images[:1000], weights))
+    if done < epochs:
+        gan.fit(
+            data.train.batches(batch, settings.seed, start=int(gan.images_seen.numpy())),
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=done,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=[
+                *watchers,
+                callbacks.TrainingLog(model_dir / "log.csv"),
+                keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
+                callbacks.Checkpoint(model_dir / "state.npz"),
+            ],
+        )
+    if not extract:
+        callbacks.replace(weights, gan.generator_ema.save_weights)
+    return model_dir
+
+
+def _record(path, settings, gan, data):
+    """Write model.json, or hold the settings against the one that is there: only kimg may differ."""
+    record = {
+        "image_size": data.image_size,
+        "classes": list(data.classes),
+        "data": data.name,
+        "conditional": gan.conditional,
+    }
+    record["settings"] = json.loads(json.dumps(asdict(settings)))
+    if path.exists():
+        before = json.loads(path.read_text())
+        differing = [name for name, value in record["settings"].items() if before["settings"].get(name) != value]
+        differing += [name for name in ("image_size", "classes", "data") if before[name] != record[name]]
+        if set(differing) - ({"kimg"} if settings.schedule == "constant" else set()):
+            raise ValueError(
+                f"{path.parent} was trained with another {', '.join(differing)}; use another run name or delete it."
+            )
+    callbacks.replace(path, lambda file: file.write_text(json.dumps(record, indent=2)))

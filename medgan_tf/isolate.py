@@ -1,0 +1,101 @@
+"""Runs a function in a disposable child process, so that a C library that crashes or hangs harms one call.
+
+Each thread that calls keeps one child and uses it again; a child that dies is replaced at the next call.
+"""
+
+import contextlib
+import faulthandler
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+
+MEMORY = 16 * 2**30  # bytes of address space a child may take; beyond, the call raises MemoryError
+_of_thread = threading.local()
+
+
+class Crashed(RuntimeError):
+    """The child died during the call; the message is a phrase: it crashed, or took longer than its limit."""
+
+
+class _Child:
+    def __init__(self):
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        # Parallelism is over files: threads of a BLAS would only get into each other's way.
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # decoders chatter
+            env=environment,
+        )
+
+    def call(self, request):
+        pickle.dump(request, self.process.stdin)
+        self.process.stdin.flush()
+        return pickle.load(self.process.stdout)
+
+    def __del__(self):
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()  # the child ends when it has nothing more to read
+        self.process.stdout.close()
+        self.process.wait()
+
+
+def call(function, *arguments, seconds):
+    """Return `function(*arguments)`, computed in a child; what it raises is raised here.
+
+    The function must be importable and everything picklable. Raises Crashed where the child died or was
+    still at it after `seconds`.
+    """
+    child = getattr(_of_thread, "child", None)
+    if child is None:
+        child = _of_thread.child = _Child()
+    try:
+        success, result = child.call((function, arguments, seconds))
+    except (EOFError, BrokenPipeError, ConnectionResetError, pickle.UnpicklingError) as error:
+        _of_thread.child = None
+        code = child.process.wait()
+        if code == 1:
+            raise Crashed(f"takes longer than {seconds:g} seconds") from error
+        with contextlib.suppress(ValueError):
+            code = signal.Signals(-code).name
+        raise Crashed(f"crashes the process that reads it ({code})") from error
+    if success:
+        return result
+    raise result
+
+
+def release():
+    """End the calling thread's child."""
+    _of_thread.child = None
+
+
+def _serve():
+    """Answer requests on standard input until it closes."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a C library prints must not get into the replies
+    with contextlib.suppress(ImportError, ValueError, OSError):  # there is no such limit on Windows
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # one file must not take the machine's
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
+    with open(os.devnull, "w") as devnull, contextlib.suppress(EOFError):  # noqa: PTH123
+        while True:
+            function, arguments, seconds = pickle.load(requests)
+            # Ends the process with code 1 even where a C library holds the interpreter's lock.
+            faulthandler.dump_traceback_later(seconds, exit=True, file=devnull)
+            try:
+                reply = (True, function(*arguments))
+            except Exception as error:
+                reply = (False, error)
+            faulthandler.cancel_dump_traceback_later()
+            pickle.dump(reply, replies)
+            replies.flush()
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,72 @@
+"""Adversarial losses, from tensorflow-gan, and gradient penalties.
+
+Scores are the discriminator's outputs without sigmoid, (B, 1) float32; every loss is a scalar, the mean over samples.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from medgan_tf.tfgan import tfgan
+
+
+class Adversarial(NamedTuple):
+    """The two sides of one loss: generator(fake_scores) and discriminator(real_scores, fake_scores)."""
+
+    generator: callable
+    discriminator: callable
+
+
+def _from_tfgan(generator, discriminator, **settings):
+    # Collections are a TF1 idea; None keeps tensorflow-gan from filling the graph with them.
+    plain = {"loss_collection": None}
+    return Adversarial(
+        lambda fake_scores: generator(fake_scores, **plain, **settings),
+        lambda real_scores, fake_scores: discriminator(real_scores, fake_scores, **plain, **settings),
+    )
+
+
+ADVERSARIAL = {
+    # Goodfellow et al. 2014: -log D(G(z)) for the generator; no label smoothing
+    "non_saturating": _from_tfgan(
+        tfgan.losses.wargs.modified_generator_loss,
+        tfgan.losses.wargs.minimax_discriminator_loss,
+        label_smoothing=0.0,
+    ),
+    # Mao et al. 2017
+    "least_squares": _from_tfgan(
+        tfgan.losses.wargs.least_squares_generator_loss, tfgan.losses.wargs.least_squares_discriminator_loss
+    ),
+    # Lim and Ye 2017; Miyato et al. 2018
+    "hinge": _from_tfgan(
+        tfgan.losses.wargs.wasserstein_hinge_generator_loss,
+        tfgan.losses.wargs.wasserstein_hinge_discriminator_loss,
+    ),
+    # Arjovsky et al. 2017
+    "wasserstein": _from_tfgan(
+        tfgan.losses.wargs.wasserstein_generator_loss, tfgan.losses.wargs.wasserstein_discriminator_loss
+    ),
+}
+
+
+def gradient_penalty(score, real, fake, weights):
+    """WGAN-GP's penalty (Gulrajani et al. 2017): mean of (norm of d score / d image - 1)^2 between real and fake.
+
+    score: function (B, H, W, C) -> (B, 1) in which no score depends on another image (so: no BatchNorm).
+    weights: (B, 1, 1, 1) uniform in [0, 1), one per sample. Returns a float32 scalar.
+    """
+    return tf.reduce_mean((tf.sqrt(_squared_gradient(score, real + weights * (fake - real), floor=1e-12)) - 1.0) ** 2)
+
+
+def r1_penalty(score, real):
+    """R1 (Mescheder et al. 2018): half the mean squared norm of d score / d image on real images, float32 scalar."""
+    return tf.reduce_mean(_squared_gradient(score, real)) / 2.0
+
+
+def _squared_gradient(score, images, floor=0.0):
+    """Squared norm of each image's gradient, (B,); at least `floor`, since a square root at 0 has no derivative."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(score(images))
+    gradient = tf.cast(tape.gradient(total, images), tf.float32)
+    return tf.maximum(tf.reduce_sum(gradient**2, axis=[1, 2, 3]), floor)

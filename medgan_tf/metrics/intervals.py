@@ -1,0 +1,65 @@
+"""One resampling scheme for every metric: repeated halves of the patients and of the fakes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Indices of one repeat, n each: two halves of the real images that share no patient, half of the
+    fakes."""
+
+    reference: np.ndarray
+    other: np.ndarray
+    fake: np.ndarray
+
+
+def draw_halves(patients, fakes, repeats=20, seed=0):
+    """Draws for delete-half subsampling; `patients` (N,) holds each real image's patient, `fakes` is a count.
+
+    In each repeat the shuffled patients are cut where half of the images is nearest: one half is the
+    reference B_r, the other A_r. n images are kept of each, and n fakes of a pool of 2n, all without
+    replacement; n is the largest number that every repeat and half of the fakes allow.
+
+    A metric then has value_r = metric(B_r, fakes_r) and floor_r = metric(B_r, A_r). Both are taken at n,
+    hence with the same finite-sample bias. Half-samples spread around the full sample's statistic as the full
+    sample does around the truth, since the finite-population variance factor 1/n - 1/(2n) is the full
+    sample's 1/(2n): the spread of value_r estimates the error of their mean (Shao and Wu 1989, delete-d
+    jackknife). Patients are drawn, not images, because images of one patient are not independent.
+
+    Where the fakes limit n, or patients have very unequal numbers of images, less than half of the real
+    images is kept and the interval is too wide rather than too narrow. The floor's interval is the spread
+    over splits of these same patients. Returns a list of `Draw`. Raises ValueError for fewer than two
+    patients or two fakes.
+    """
+    patients = np.asarray(patients)
+    names, owner = np.unique(patients, return_inverse=True)
+    if len(names) < 2 or fakes < 2:
+        raise ValueError(f"halves need at least 2 patients and 2 fakes, not {len(names)} and {fakes}")
+    generator = np.random.default_rng(seed)
+    halves = [_split(owner, len(names), generator) for _ in range(repeats)]
+    n = min(fakes // 2, *(len(half) for pair in halves for half in pair))
+    pool = generator.permutation(fakes)[: 2 * n]
+    keep = lambda indices: generator.choice(indices, n, replace=False)  # noqa: E731
+    return [Draw(keep(reference), keep(other), keep(pool)) for reference, other in halves]
+
+
+def summary(values, lowest=-np.inf, highest=np.inf):
+    """(value, low, high): the mean over repeats with its 95% interval, kept within the metric's own range.
+
+    The interval is mean +- t(0.975, repeats - 1) times the standard deviation of the values. Percentiles of
+    as few as 20 values would be too narrow: they hold 19 x 0.95 of the 21 gaps that 20 values leave, or 86%.
+    """
+    value, margin = np.mean(values), np.std(values, ddof=1) * stats.t.ppf(0.975, len(values) - 1)
+    return float(value), float(max(value - margin, lowest)), float(min(value + margin, highest))
+
+
+def _split(owner, patients, generator):
+    """Image indices of two groups of patients, as equal in images as whole patients in this order allow."""
+    order = generator.permutation(patients)
+    images = np.bincount(owner, minlength=patients)[order].cumsum()
+    cut = 1 + np.abs(images[:-1] - images[-1] / 2).argmin()
+    first = np.isin(owner, order[:cut])
+    return np.flatnonzero(first), np.flatnonzero(~first)

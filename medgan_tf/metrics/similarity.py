@@ -1,0 +1,116 @@
+"""Structural similarity of image pairs: MS-SSIM as a measure of diversity; SSIM and PSNR of true pairs."""
+
+import numpy as np
+
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, Wang et al. 2003
+WINDOW = 11  # pixels of the Gaussian window; the coarsest scale must still hold one
+BATCH = 64
+
+
+def scales(height, width):
+    """Number of MS-SSIM scales that images of this size allow: 5 from 161 pixels, 3 at 64 pixels.
+
+    Each scale halves the image (odd sizes are padded by one), and the last must hold the 11 pixel window.
+    Raises ValueError for images under 11 pixels.
+    """
+    size, count = min(height, width), 0
+    while size >= WINDOW and count < len(WEIGHTS):
+        size, count = (size + 1) // 2, count + 1
+    if count == 0:
+        raise ValueError(f"MS-SSIM needs images of at least {WINDOW} pixels a side, not {height} x {width}")
+    return count
+
+
+def ms_ssim(pairs_a, pairs_b):
+    """Multi-scale structural similarity (N,), 0 to 1, of uint8 images (N, H, W, 1) taken pair by pair.
+
+    tf.image.ssim_multiscale with the first `scales(H, W)` of the five published weights, renormalised to sum
+    to 1. Values for different numbers of scales are not comparable. Wang et al. 2003. Raises ValueError for
+    images of different shape, not uint8, or under 11 pixels.
+    """
+    import tensorflow as tf
+
+    _check_pairs(pairs_a, pairs_b)
+    weights = np.array(WEIGHTS[: scales(*pairs_a.shape[1:3])])
+    weights = tuple(weights / weights.sum())
+    batches = range(0, len(pairs_a), BATCH)
+    values = [
+        tf.image.ssim_multiscale(
+            tf.constant(pairs_a[i : i + BATCH]),
+            tf.constant(pairs_b[i : i + BATCH]),
+            255,
+            power_factors=weights,
+        )
+        for i in batches
+    ]
+    return np.concatenate([value.numpy() for value in values])
+
+
+def diversity(images, labels=None, pairs=100, seed=0, patients=None):
+    """Mean MS-SSIM over random pairs of different images of one class: high where images resemble one
+    another.
+
+    images are uint8 (N, H, W, 1); labels (N,) or None for one class; each class gives pairs / classes pairs.
+    Where patients (N,) are given, the two images of a pair are of different patients. To be read beside the
+    same figure for real images: far above it means collapse, far below it noise. Odena et al. 2017 (ACGAN,
+    1610.09585). Raises ValueError where no class has two such images.
+    """
+    generator = np.random.default_rng(seed)
+    labels = np.zeros(len(images), int) if labels is None else np.asarray(labels)
+    patients = np.arange(len(images)) if patients is None else np.asarray(patients)
+    classes = np.unique(labels)
+    drawn = [
+        _draw_pairs(np.flatnonzero(labels == name), patients, -(-pairs // len(classes)), generator) for name in classes
+    ]
+    first, second = np.concatenate(drawn).T
+    if len(first) == 0:
+        raise ValueError(f"MS-SSIM within classes needs two images of one class; none of {len(classes)} has them")
+    return float(ms_ssim(images[first], images[second]).mean())
+
+
+def ssim(a, b, paired_by=None):
+    """SSIM (N,), -1 to 1, of each uint8 image (N, H, W, 1) with its own reconstruction.
+
+    skimage with the Gaussian window of Wang et al. 2004 (sigma 1.5, population covariance) and data range
+    255. `paired_by` says what makes a[i] and b[i] one picture, such as "inversion"; a generated image has no
+    real partner, and a value over unrelated images measures nothing. Raises ValueError where it is missing.
+    """
+    from skimage.metrics import structural_similarity
+
+    _check_declared(a, b, paired_by)
+    options = {"data_range": 255, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return np.array([structural_similarity(x[..., 0], y[..., 0], **options) for x, y in zip(a, b, strict=True)])
+
+
+def psnr(a, b, paired_by=None):
+    """Peak signal-to-noise ratio (N,) in dB, data range 255, infinite for equal images; pairs as for
+    `ssim`."""
+    _check_declared(a, b, paired_by)
+    error = np.square(a.astype(np.float64) - b).mean(axis=(1, 2, 3))
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(255**2 / error)
+
+
+def _draw_pairs(members, patients, count, generator):
+    """(count, 2) indices of two different images of different patients; (0, 2) where there are none."""
+    if len(np.unique(patients[members])) < 2:
+        return np.empty((0, 2), int)
+    first = generator.choice(members, count)
+    others = [members[patients[members] != patients[index]] for index in first]
+    return np.stack([first, [generator.choice(candidates) for candidates in others]], axis=1)
+
+
+def _check_declared(a, b, paired_by):
+    if not paired_by:
+        raise ValueError(
+            "SSIM and PSNR compare an image with its own reconstruction and mean nothing for unrelated "
+            "images; if a[i] and b[i] are one picture, say so with paired_by, such as paired_by='inversion'"
+        )
+    _check_pairs(a, b)
+
+
+def _check_pairs(a, b):
+    if a.shape != b.shape or a.ndim != 4 or a.shape[-1] != 1 or not a.dtype == b.dtype == np.uint8:
+        raise ValueError(
+            f"pairs must be two uint8 arrays of one shape (N, H, W, 1), not {a.dtype} {a.shape} and {b.dtype} {b.shape}"
+        )

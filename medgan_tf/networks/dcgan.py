@@ -1,0 +1,59 @@
+"""Deep convolutional GAN (Radford et al. 2016, arXiv 1511.06434), from 16 px to 256 px and more.
+
+Each block doubles (generator) or halves (discriminator) the resolution; the coarsest map is image_size / 2**blocks,
+4 px high for the powers of two. Filters double towards the coarse end, up to 8 times base_filters.
+"""
+
+import keras
+from keras import layers
+
+KERNEL = {
+    "kernel_size": 4,
+    "strides": 2,
+    "padding": "same",
+}  # 4 is a multiple of 2: no checkerboard from overlap
+
+
+def build(image_size, num_classes=0, latent_dim=100, base_filters=64, discriminator_norm="batch"):
+    """The paper's recipe by default; discriminator_norm "none" is the one to train with a gradient penalty."""
+    if num_classes:
+        raise ValueError("DCGAN knows no labels; build it with num_classes=0, or choose 'cgan'.")
+    if discriminator_norm not in ("batch", "none"):
+        raise ValueError(f"discriminator_norm is 'batch' or 'none', not '{discriminator_norm}'.")
+    blocks = max(min(image_size).bit_length() - 3, 0)
+    if not blocks or any(side % 2**blocks for side in image_size):
+        raise ValueError(
+            f"DCGAN halves an image {max(blocks, 1)} times, which {image_size} pixels do not allow; use 64, 128 or 256."
+        )
+    filters = [base_filters * min(2**block, 8) for block in range(blocks)]  # fine to coarse: 64 px -> b, 2b, 4b, 8b
+    coarse = tuple(side // 2**blocks for side in image_size)
+    return generator(coarse, latent_dim, filters), discriminator(image_size, filters, discriminator_norm)
+
+
+def generator(coarse, latent_dim, filters):
+    """(B, latent_dim) -> (B, H, W, 1) in [-1, 1]."""
+    initial = keras.initializers.RandomNormal(0.0, 0.02)
+    latents = keras.Input((latent_dim,), name="latents")
+    x = layers.Dense(coarse[0] * coarse[1] * filters[-1], use_bias=False, kernel_initializer=initial)(latents)
+    x = layers.Reshape((*coarse, filters[-1]))(x)
+    for width in reversed(filters[:-1]):
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+        x = layers.Conv2DTranspose(width, use_bias=False, kernel_initializer=initial, **KERNEL)(x)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    x = layers.Conv2DTranspose(1, kernel_initializer=initial, **KERNEL)(x)
+    return keras.Model(latents, layers.Activation("tanh", dtype="float32")(x), name="generator")
+
+
+def discriminator(image_size, filters, norm):
+    """(B, H, W, 1) -> (B, 1)."""
+    initial = keras.initializers.RandomNormal(0.0, 0.02)
+    images = keras.Input((*image_size, 1), name="images")
+    x = images
+    for block, width in enumerate(filters):
+        normalised = norm == "batch" and block > 0  # the paper leaves the first layer without
+        x = layers.Conv2D(width, use_bias=not normalised, kernel_initializer=initial, **KERNEL)(x)
+        if normalised:
+            x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.LeakyReLU(0.2)(x)
+    x = layers.Flatten()(x)
+    return keras.Model(images, layers.Dense(1, kernel_initializer=initial, dtype="float32")(x), name="discriminator")

@@ -1,0 +1,36 @@
+"""The dense baseline: both networks see an image as one long vector (Goodfellow et al. 2014, arXiv 1406.2661)."""
+
+import math
+
+import keras
+from keras import layers
+
+
+def build(image_size, num_classes=0, latent_dim=100, units=256):
+    """Generator of three hidden layers (units, 2 units, 4 units) and a discriminator of the same in reverse."""
+    if num_classes:
+        raise ValueError("The dense GAN knows no labels; build it with num_classes=0, or choose 'cgan'.")
+    return generator(image_size, latent_dim, units), discriminator(image_size, units)
+
+
+def generator(image_size, latent_dim, units):
+    """(B, latent_dim) -> (B, H, W, 1) in [-1, 1]."""
+    latents = keras.Input((latent_dim,), name="latents")
+    x = latents
+    for width in (units, 2 * units, 4 * units):
+        x = layers.Dense(width, use_bias=False)(x)
+        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.LeakyReLU(0.2)(x)
+    x = layers.Dense(math.prod(image_size))(x)
+    x = layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(latents, layers.Reshape((*image_size, 1), dtype="float32")(x), name="generator")
+
+
+def discriminator(image_size, units):
+    """(B, H, W, 1) -> (B, 1). No BatchNorm: a gradient penalty needs each score to depend on one image alone."""
+    images = keras.Input((*image_size, 1), name="images")
+    x = layers.Flatten()(images)
+    for width in (4 * units, 2 * units, units):
+        x = layers.Dense(width)(x)
+        x = layers.LeakyReLU(0.2)(x)
+    return keras.Model(images, layers.Dense(1, dtype="float32")(x), name="discriminator")

@@ -1,0 +1,30 @@
+"""Images from a generator: the one place where latents are drawn and outputs become integers."""
+
+import numpy as np
+
+
+def latents(count, latent_dim, seed):
+    """(count, latent_dim) float32 standard normal; the first rows are the same for any count."""
+    return np.random.default_rng(seed).standard_normal((count, latent_dim)).astype(np.float32)
+
+
+def sample(generator, count, labels=None, seed=0, batch_size=64):
+    """Draw `count` images, (count, H, W, C) uint8. labels: (count,) int, for a conditional generator only."""
+    inputs = latents(count, generator.inputs[0].shape[-1], seed)
+    if len(generator.inputs) > 1:
+        inputs = [inputs, np.asarray(labels, np.int32)]
+    return to_uint8(generator.predict(inputs, batch_size=batch_size, verbose=0))
+
+
+def to_uint8(images):
+    """[-1, 1] float to 0..255, rounded to the nearest."""
+    return np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def tile(images, columns):
+    """(n, H, W, 1) images as one (rows * H, columns * W) picture, row by row; the last row is filled with black."""
+    rows = -(-len(images) // columns)
+    height, width = images.shape[1:3]
+    blank = np.zeros((rows * columns - len(images), height, width, 1), images.dtype)
+    grid = np.concatenate([images, blank])[..., 0].reshape(rows, columns, height, width)
+    return np.ascontiguousarray(grid.swapaxes(1, 2).reshape(rows * height, columns * width))

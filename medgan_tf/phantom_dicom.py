@@ -1,0 +1,132 @@
+"""Phantom pictures as valid DICOM: Digital X-Ray Image Storage - For Presentation (PS3.3, A.26.4)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+from medgan_tf.phantom_anatomy import FIELD_CM
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """How the files of one patient's scanner store pixels: stored value = offset + slope * brightness."""
+
+    photometric: str  # MONOCHROME1 or MONOCHROME2
+    bits_stored: int  # 12 to 14
+    offset: int
+    slope: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """Invented names, dates and identifying entropy of one image."""
+
+    patient_id: str
+    patient_name: str
+    sex: str
+    birth_date: str  # YYYYMMDD
+    study_date: str
+    study_time: str  # HHMMSS
+    study_number: int  # 1 for a patient's first
+    entropy: tuple  # strings from which the UIDs of the patient's images follow
+
+
+def sample_scanner(rng):
+    """Draw a `Scanner` from the numpy Generator `rng`: one in four is MONOCHROME1."""
+    bits = int(rng.integers(12, 15))
+    slope = int(2**bits * rng.uniform(0.7, 0.95))
+    offset = int(rng.integers(0, 2**bits - slope))
+    return Scanner("MONOCHROME1" if rng.random() < 0.25 else "MONOCHROME2", bits, offset, slope)
+
+
+def stored_pixels(picture, scanner):
+    """Picture (H, W) in [0, 1], bone bright -> uint16 as stored; bone is dark in MONOCHROME1."""
+    brightness = 1 - picture if scanner.photometric == "MONOCHROME1" else picture
+    return np.rint(scanner.offset + scanner.slope * brightness.astype(np.float64)).astype(np.uint16)
+
+
+def dataset(picture, header, scanner):
+    """Make the DX dataset of `picture` (H, W) in [0, 1]; its window maps stored values back to [0, 1]."""
+    inverse = scanner.photometric == "MONOCHROME1"
+    study = (*header.entropy, str(header.study_number))
+    spacing = [f"{10 * FIELD_CM / side:.6g}" for side in picture.shape]
+
+    ds = Dataset()
+    ds.SpecificCharacterSet = "ISO_IR 100"
+    ds.ImageType = ["ORIGINAL", "PRIMARY", ""]
+    ds.SOPClassUID = DigitalXRayImageStorageForPresentation
+    ds.SOPInstanceUID = generate_uid(entropy_srcs=[*study, "image"])
+    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = header.study_date
+    ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = header.study_time
+    ds.AccessionNumber = ""
+    ds.Modality = "DX"
+    ds.PresentationIntentType = "FOR PRESENTATION"
+    ds.Manufacturer = "medgan_tf phantoms"
+    ds.ReferringPhysicianName = ""
+    ds.StudyDescription = "Chest PA phantom"
+    ds.AnatomicRegionSequence = [code("51185008", "Thorax")]
+
+    ds.PatientName = header.patient_name
+    ds.PatientID = header.patient_id
+    ds.PatientBirthDate = header.birth_date
+    ds.PatientSex = header.sex
+
+    ds.BodyPartExamined = "CHEST"
+    ds.KVP = "120"
+    ds.ImagerPixelSpacing = spacing
+    ds.DetectorType = "DIRECT"
+    ds.PositionerType = "NONE"
+    ds.ViewPosition = "PA"
+    ds.ViewCodeSequence = [code("399348003", "postero-anterior")]
+    ds.ViewCodeSequence[0].ViewModifierCodeSequence = []
+
+    ds.StudyInstanceUID = generate_uid(entropy_srcs=[*study, "study"])
+    ds.SeriesInstanceUID = generate_uid(entropy_srcs=[*study, "series"])
+    ds.StudyID = str(header.study_number)
+    ds.SeriesNumber = 1
+    ds.InstanceNumber = 1
+    ds.PatientOrientation = ["L", "F"]
+    ds.ImageLaterality = "U"
+    ds.AcquisitionContextSequence = []
+
+    ds.SamplesPerPixel = 1
+    ds.PhotometricInterpretation = scanner.photometric
+    ds.Rows, ds.Columns = picture.shape
+    ds.PixelSpacing = spacing
+    ds.BitsAllocated = 16
+    ds.BitsStored = scanner.bits_stored
+    ds.HighBit = scanner.bits_stored - 1
+    ds.PixelRepresentation = 0
+    ds.BurnedInAnnotation = "NO"
+    ds.PixelIntensityRelationship = "LOG"
+    ds.PixelIntensityRelationshipSign = 1 if inverse else -1
+    ds.RescaleIntercept = "0"
+    ds.RescaleSlope = "1"
+    ds.RescaleType = "US"
+    ds.WindowCenter = f"{scanner.offset + scanner.slope / 2 + 0.5:.1f}"
+    ds.WindowWidth = str(scanner.slope + 1)
+    ds.LossyImageCompression = "00"
+    ds.PresentationLUTShape = "INVERSE" if inverse else "IDENTITY"
+    ds.PixelData = stored_pixels(picture, scanner).astype("<u2").tobytes()
+    ds["PixelData"].VR = "OW"
+    return ds
+
+
+def code(value, meaning):
+    """Make a SNOMED CT code sequence item."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
+    return item
+
+
+def write(path, ds):
+    """Write `ds` as a DICOM file, whole or not at all."""
+    path = Path(path)
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    temporary = path.with_suffix(".part")
+    ds.save_as(temporary, enforce_file_format=True)
+    temporary.replace(path)

@@ -1,0 +1,49 @@
+"""One self-contained HTML page of a run: tables, figures, and every executed notebook."""
+
+import base64
+import json
+from pathlib import Path
+
+import jinja2
+
+from medgan_tf import figures, results
+
+
+def write_report(run, failures):
+    """Write report.html into the run's folder from what is there; return its path."""
+    folder = run.directory
+    sections = results.read(folder)
+    table = results.quality(folder)
+    page = _template().render(
+        run=run,
+        failures=failures,
+        sections=sections,
+        quality=None if table.empty else figures.quality_table(table).to_html(border=0, classes="numbers"),
+        figures=_figures(folder / "figures"),
+        tables=sorted(path.name for path in (folder / "tables").glob("*.tex")),
+        notebooks=[(path.stem, _notebook(path)) for path in sorted((folder / "notebooks").glob("*.ipynb"))],
+    )
+    path = folder / "report.html"
+    path.write_text(page)
+    return path
+
+
+def _template():
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("report.html")
+
+
+def _figures(folder):
+    """The figures in the order of their notebooks, as (name, entry of index.json, data URL)."""
+    index = folder / "index.json"
+    entries = json.loads(index.read_text()) if index.exists() else {}
+    ordered = sorted(entries.items(), key=lambda item: (item[1]["notebook"], item[0]))
+    encode = lambda name: base64.b64encode((folder / f"{name}.png").read_bytes()).decode()  # noqa: E731
+    return [(name, entry, f"data:image/png;base64,{encode(name)}") for name, entry in ordered]
+
+
+def _notebook(path):
+    """The executed notebook as one page, to be shown in a frame of its own."""
+    from nbconvert import HTMLExporter
+
+    return HTMLExporter(embed_images=True).from_filename(str(path))[0]

@@ -1,0 +1,76 @@
+"""results.json: the only door that numbers go through, on their way to tables, figures, report and README."""
+
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+FILE = "results.json"
+
+
+def read(run_dir):
+    """All sections of a run, {} where nothing was measured yet. Raises ValueError for a damaged file."""
+    path = Path(run_dir) / FILE
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and run the notebooks again.") from error
+
+
+def write(run_dir, section, content):
+    """Replace one section, for example "quality/dcgan"; the others stay. NumPy numbers become plain ones."""
+    path = Path(run_dir) / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sections = read(run_dir) | {section: content}
+    unfinished = path.with_name(f".unfinished-{FILE}")
+    unfinished.write_text(json.dumps(sections, indent=2, sort_keys=True, default=_plain))
+    unfinished.replace(path)
+
+
+def remove(run_dir, section):
+    """Drop a section that a rerun will write anew, so that a failed rerun leaves no stale number."""
+    sections = read(run_dir)
+    if sections.pop(section, None) is not None:
+        (Path(run_dir) / FILE).write_text(json.dumps(sections, indent=2, sort_keys=True))
+
+
+def quality(run_dir):
+    """Every metric of every model of a run: one row each, in the order in which the models were measured."""
+    rows = [
+        {"model": name.removeprefix("quality/"), "metric": metric} | record
+        for name, section in read(run_dir).items()
+        if name.startswith("quality/")
+        for metric, record in section["metrics"].items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def environment():
+    """What the numbers depend on besides the settings: machine and library versions, without any host name."""
+    import tensorflow as tf
+
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    packages = ("medgan-tf", "tensorflow", "keras", "numpy", "pydicom", "scikit-image", "scikit-learn")
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "gpus": [gpu.get("device_name", "GPU") for gpu in gpus],
+        "packages": {name: metadata.version(name) for name in packages},
+    }
+
+
+def _plain(value):
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"results.json takes plain values, not {type(value).__name__}.")

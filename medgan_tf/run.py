@@ -1,0 +1,87 @@
+"""Runs the notebooks in order with papermill, resumes after a failure, and ends with one HTML report."""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from medgan_tf import config
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+
+
+def run(profile="quick", data=(), name="", notebooks=None):
+    """Run the notebooks into outputs/NAME/notebooks and write outputs/NAME/report.html; return (report, failures).
+
+    notebooks: names such as "03_dcgan", by default all. A notebook that ran before with the same source and
+    parameters is not run again, unless one before it was. One that fails is reported by cell and the next one runs:
+    trainings do not need each other. Only a failed first notebook, which prepares the data, ends the run.
+    """
+    from medgan_tf.report import write_report
+
+    opened = config.open_run(name, profile, data)
+    parameters = {"PROFILE": profile, "DATA": [str(folder) for folder in opened.data], "RUN": opened.name}
+    sources = _choose(notebooks)
+    failures, again = {}, False
+    bar = tqdm(sources, "Notebooks", unit="notebook", position=0)
+    for source in bar:
+        bar.set_postfix_str(source.stem)
+        done = opened.directory / "notebooks" / f"{source.stem}.done"
+        fingerprint = hashlib.sha256(source.read_bytes() + json.dumps(parameters).encode()).hexdigest()
+        if not again and done.exists() and done.read_text() == fingerprint:
+            continue
+        again = True
+        done.unlink(missing_ok=True)
+        failure = _execute(source, opened.directory / "notebooks" / source.name, parameters)
+        if failure:
+            failures[source.stem] = failure
+            tqdm.write(failure, file=sys.stderr)
+            if source == sources[0]:
+                break
+        else:
+            done.write_text(fingerprint)
+    bar.close()
+    return write_report(opened, failures), failures
+
+
+def _choose(names):
+    sources = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    if not sources:
+        raise ValueError(f"{NOTEBOOKS} holds no notebooks; run from a clone of the repository.")
+    known = {source.stem: source for source in sources}
+    unknown = set(names or ()) - set(known)
+    if unknown:
+        raise ValueError(f"There is no notebook {', '.join(sorted(unknown))}; choose from {', '.join(known)}.")
+    return [source for source in sources if not names or source.stem in names]
+
+
+def _execute(source, target, parameters):
+    """Run one notebook; "" or a sentence that names the notebook, the cell and the error."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # this environment's kernel before one of the user's
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            source,
+            target,
+            parameters,
+            kernel_name="python3",
+            cwd=source.parent,
+            progress_bar={"position": 1, "leave": False},
+        )
+    except papermill.PapermillExecutionError as error:
+        line = error.source.strip().splitlines()[0]
+        return (
+            f"{source.stem} failed in cell {error.cell_index} ({line!r}): {error.ename}: {error.evalue} "
+            f"See {target}; the same command resumes there."
+        )
+    except DeadKernelError:
+        return (
+            f"{source.stem}: its process was ended from outside, for want of memory perhaps; the same command resumes."
+        )
+    return ""

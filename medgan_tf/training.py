@@ -1,0 +1,228 @@
+"""One Keras model that trains any generator and discriminator; all it draws and decides follows from (seed, step)."""
+
+import zipfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from medgan_tf.callbacks import replace
+from medgan_tf.losses import ADVERSARIAL, gradient_penalty, r1_penalty
+from medgan_tf.networks.sampling import sample
+
+PENALTIES = ("none", "wgan_gp", "r1")
+
+
+class GAN(keras.Model):
+    """A generator and a discriminator with their losses, optimizers and an averaged copy of the generator.
+
+    generator, discriminator: what `networks.build` returns. loss: a key of `losses.ADVERSARIAL`.
+    penalty: "none", "wgan_gp" or "r1", times penalty_weight, at every penalty_interval-th step; a lazy penalty is
+    multiplied by its interval, so that its mean strength stays (Karras et al. 2020, section 3.1).
+    discriminator_steps: discriminator updates for one of the generator, each with real images of its own: a batch
+    of `fit` then holds discriminator_steps * batch_size images.
+    ema_kimg: half-life of the generator's running average in thousands of images (Karras et al. 2018); early in
+    training a twentieth of the images seen, if that is less. Its BatchNorm statistics are averaged alike.
+
+    `fit` takes batches (images (B, H, W, C) float32 in [-1, 1], labels (B,) int32). Random numbers are functions of
+    seed and step: a restored model continues with the very numbers that it would have drawn.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        loss="non_saturating",
+        penalty="none",
+        penalty_weight=10.0,
+        penalty_interval=1,
+        discriminator_steps=1,
+        ema_kimg=10.0,
+        seed=0,
+    ):
+        super().__init__(name="gan")
+        if loss not in ADVERSARIAL:
+            raise ValueError(f"There is no loss '{loss}'; choose one of {', '.join(ADVERSARIAL)}.")
+        if penalty not in PENALTIES:
+            raise ValueError(f"There is no penalty '{penalty}'; choose one of {', '.join(PENALTIES)}.")
+        if penalty != "none" and _has_batch_norm(discriminator):
+            raise ValueError(
+                "A gradient penalty needs a discriminator without BatchNorm, which ties each score to the whole batch: "
+                'build it with discriminator_norm="none".'
+            )
+        self.generator = generator
+        self.discriminator = discriminator
+        self.generator_ema = keras.models.clone_model(generator)
+        self.generator_ema.set_weights(generator.get_weights())
+        self.generator_ema.trainable = False
+        self.latent_dim = generator.inputs[0].shape[-1]
+        self.conditional = len(generator.inputs) > 1
+        self.adversarial = ADVERSARIAL[loss]
+        self.penalty, self.penalty_weight, self.penalty_interval = penalty, penalty_weight, penalty_interval
+        self.discriminator_steps = discriminator_steps
+        self.ema_kimg = ema_kimg
+        self.seed = seed
+        self.step = _counter("step")
+        self.images_seen = _counter("images_seen")
+        self.best_score = keras.Variable(float("inf"), trainable=False, name="best_score")
+        names = ("generator_loss", "discriminator_loss", "real_score", "fake_score")
+        names += ("penalty",) if penalty != "none" else ()
+        self.trackers = {name: keras.metrics.Mean(name) for name in names}
+        self.built = True
+
+    def compile(self, generator_optimizer, discriminator_optimizer, **settings):
+        """Take two optimizers, built here so that a checkpoint finds all their slots; settings as for keras.Model."""
+        super().compile(**settings)
+        self.generator_optimizer = _scaled(generator_optimizer)
+        self.discriminator_optimizer = _scaled(discriminator_optimizer)
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    @property
+    def metrics(self):
+        """The means that Keras sets back at the start of each epoch."""
+        return list(self.trackers.values())
+
+    def call(self, latents, labels=None):
+        """The averaged generator's images: (B, latent_dim) [, (B,) int32] -> (B, H, W, C) in [-1, 1]."""
+        return self.generator_ema(self._inputs(latents, labels), training=False)
+
+    def sample(self, count, labels=None, seed=0):
+        """(count, H, W, C) uint8 from the averaged generator."""
+        return sample(self.generator_ema, count, labels, seed)
+
+    def save_state(self, path):
+        """Write every variable to one .npz file: networks, average, optimizers, counters, best score."""
+        values = {name: variable.numpy() for name, variable in self._state().items()}
+
+        def write(unfinished):
+            with unfinished.open("wb") as file:
+                np.savez(file, **values)
+
+        replace(path, write)
+
+    def load_state(self, path):
+        """Set every variable from save_state's file. Raises ValueError if it is of another model or is damaged."""
+        state = self._state()
+        try:
+            with np.load(path) as values:
+                stored = {name: values[name] for name in values.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} is damaged ({error}); delete it to train from the start.") from error
+        shapes = {name: tuple(variable.shape) for name, variable in state.items()}
+        if shapes != {name: value.shape for name, value in stored.items()}:
+            raise ValueError(f"{path} holds the state of another model; train into another folder or delete it.")
+        for name, variable in state.items():
+            variable.assign(stored[name])
+
+    def _state(self):
+        """Every variable by a name that depends on its place alone; layers' automatic names count up in a process."""
+        parts = {
+            "generator": self.generator.variables,
+            "discriminator": self.discriminator.variables,
+            "generator_ema": self.generator_ema.variables,
+            "generator_optimizer": self.generator_optimizer.variables,
+            "discriminator_optimizer": self.discriminator_optimizer.variables,
+            "training": [self.step, self.images_seen, self.best_score],
+        }
+        return {
+            f"{part}/{index:04d}": variable
+            for part, variables in parts.items()
+            for index, variable in enumerate(variables)
+        }
+
+    def train_step(self, data):
+        """discriminator_steps updates of the discriminator, one of the generator. Returns the running means."""
+        images, labels = data
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        fresh = zip(
+            tf.split(images, self.discriminator_steps),
+            tf.split(labels, self.discriminator_steps),
+            strict=True,
+        )
+        for index, (real, real_labels) in enumerate(fresh):
+            last = index == self.discriminator_steps - 1
+            latents = self._random(index, tf.shape(real)[0], self.latent_dim)
+            # The last batch of fakes serves both networks: made once, under the generator's tape.
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                if last:
+                    tape.watch([v.value for v in self.generator.trainable_variables])
+                fake = self.generator(self._inputs(latents, real_labels), training=True)
+                self._update_discriminator(real, tf.stop_gradient(fake), real_labels, index, replicas)
+                if last:
+                    fake_scores = self.discriminator(self._inputs(fake, real_labels), training=True)
+                    generator_loss = self.adversarial.generator(fake_scores)
+                    scaled = self.generator_optimizer.scale_loss(generator_loss / replicas)
+        gradients = tape.gradient(scaled, self.generator.trainable_variables)
+        self.generator_optimizer.apply(gradients)
+        self.trackers["generator_loss"].update_state(generator_loss)
+        self.step.assign_add(1)
+        self.images_seen.assign_add(tf.cast(images.shape[0] * replicas, tf.int64))
+        self._update_average(images.shape[0] * replicas)
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+    def _update_discriminator(self, real, fake, labels, index, replicas):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.discriminator.trainable_variables])
+            real_scores = self.discriminator(self._inputs(real, labels), training=True)
+            fake_scores = self.discriminator(self._inputs(fake, labels), training=True)
+            loss = self.adversarial.discriminator(real_scores, fake_scores)
+            total = loss
+            if self.penalty != "none":
+                penalty = self._lazily(lambda: self._penalty(real, fake, labels, index))
+                total += self.penalty_weight * self.penalty_interval * penalty
+                self.trackers["penalty"].update_state(penalty * self.penalty_interval)
+            scaled = self.discriminator_optimizer.scale_loss(total / replicas)
+        gradients = tape.gradient(scaled, self.discriminator.trainable_variables)
+        self.discriminator_optimizer.apply(gradients)
+        self.trackers["discriminator_loss"].update_state(loss)
+        self.trackers["real_score"].update_state(real_scores)
+        self.trackers["fake_score"].update_state(fake_scores)
+
+    def _penalty(self, real, fake, labels, index):
+        def score(images):
+            return self.discriminator(self._inputs(images, labels), training=True)
+
+        if self.penalty == "r1":
+            return r1_penalty(score, real)
+        weights = self._random(self.discriminator_steps + index, tf.shape(real)[0], 1, tf.random.stateless_uniform)
+        return gradient_penalty(score, real, fake, weights[:, :, None, None])
+
+    def _lazily(self, penalty):
+        if self.penalty_interval == 1:
+            return penalty()
+        return tf.cond(self.step.value % self.penalty_interval == 0, penalty, lambda: 0.0)
+
+    def _update_average(self, batch):
+        seen = tf.cast(self.images_seen.value, tf.float32)
+        half_life = tf.minimum(self.ema_kimg * 1000.0, seen / 20.0)
+        decay = 0.5 ** (batch / half_life)
+        for average, current in zip(self.generator_ema.variables, self.generator.variables, strict=True):
+            if average.dtype.startswith("float"):
+                average.assign(current.value + decay * (average.value - current.value))
+
+    def _random(self, stream, batch, size, draw=tf.random.stateless_normal):
+        """(batch, size) float32 of this step; a replica draws the numbers of the global batch and takes its own."""
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync
+        seed = tf.stack([tf.constant(self.seed, tf.int64) + (stream << 32), self.step.value])
+        everything = draw((batch * replicas, size), seed=seed, alg="philox")
+        return everything[context.replica_id_in_sync_group * batch :][:batch]
+
+    def _inputs(self, first, labels):
+        return [first, labels] if self.conditional else first
+
+
+def _counter(name):
+    return keras.Variable(0, dtype="int64", trainable=False, name=name, aggregation="only_first_replica")
+
+
+def _scaled(optimizer):
+    """float16 gradients underflow without loss scaling; Keras adds it only to an optimizer that it compiled itself."""
+    if keras.config.dtype_policy().name == "mixed_float16" and not hasattr(optimizer, "inner_optimizer"):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _has_batch_norm(network):
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())
