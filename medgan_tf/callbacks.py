@@ -1,5 +1,6 @@
 """What happens at the end of each epoch of a training: log row, sample grid, kernel distance, checkpoint."""
 
+import time
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ from medgan_tf.networks.sampling import tile
 
 
 class TrainingLog(keras.callbacks.Callback):
-    """A CSV row an epoch: epoch, kimg, step, the training's means, whatever other callbacks put into the logs.
+    """A CSV row an epoch: epoch, kimg, step, seconds, the training's means and what other callbacks put into the logs.
 
     Rows after the checkpoint that a run resumes from are dropped: they will be written again, alike.
     """
@@ -25,12 +26,15 @@ class TrainingLog(keras.callbacks.Callback):
         if self.path.exists():
             table = pd.read_csv(self.path)
             self.rows = table[table["step"] <= int(self.model.step.numpy())].to_dict("records")
+        self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         """Add this epoch's row."""
         position = {"kimg": int(self.model.images_seen.numpy()) / 1000, "step": int(self.model.step.numpy())}
+        seconds = round(time.perf_counter() - self.started, 1)
         values = {name: float(value) for name, value in (logs or {}).items()}
-        self.rows.append({"epoch": epoch + 1, **position, **values})
+        self.rows.append({"epoch": epoch + 1, **position, "seconds": seconds, **values})
+        self.started = time.perf_counter()
         replace(self.path, lambda path: pd.DataFrame(self.rows).to_csv(path, index=False))
 
 

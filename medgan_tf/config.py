@@ -39,7 +39,7 @@ class Profile:
     name: str
     image_size: int  # pixels of the converted and of the trained images
     phantom_patients: int
-    domain_epochs: int  # training of the domain classifier, the ruler of the metrics
+    domain_steps: int | None  # training of the domain classifier, the ruler of the metrics; None: by the data's size
     evaluation_images: int  # generated images that a model is measured by
     repeats: int  # half-splits behind each interval
     models: dict[str, Training]
@@ -79,8 +79,8 @@ PROFILES = {
     "smoke": Profile(
         "smoke",
         image_size=64,
-        phantom_patients=24,
-        domain_epochs=1,
+        phantom_patients=80,
+        domain_steps=20,
         evaluation_images=64,
         repeats=4,
         models={
@@ -97,7 +97,7 @@ PROFILES = {
         "quick",
         image_size=64,
         phantom_patients=600,
-        domain_epochs=6,
+        domain_steps=None,
         evaluation_images=1000,
         repeats=20,
         models={"gan": DENSE, "dcgan": DCGAN_CPU},
@@ -106,7 +106,7 @@ PROFILES = {
         "full",
         image_size=256,
         phantom_patients=4000,
-        domain_epochs=12,
+        domain_steps=None,
         evaluation_images=5000,
         repeats=40,
         models={"gan": replace(DENSE, kimg=500, epoch_kimg=25), "dcgan": DCGAN_PAPER},
@@ -138,8 +138,12 @@ class Run:
         return self.directory / "domain"
 
     def model(self, name):
-        """The folder of one trained model."""
+        """The folder of one model."""
         return self.directory / "models" / name
+
+    def trained(self):
+        """The names of the models that have weights, in the order of the profile."""
+        return [name for name in self.profile.models if (self.model(name) / "generator.weights.h5").exists()]
 
 
 def open_run(name="", profile="quick", data=()):

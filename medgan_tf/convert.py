@@ -6,7 +6,6 @@ that a run can be resumed). The manifest is written last: where it stands, the c
 `rejected.csv` and `progress.jsonl` name source files, so keep them where the sources are.
 """
 
-import contextlib
 import csv
 import errno
 import io
@@ -19,7 +18,7 @@ from pathlib import Path
 import joblib
 from tqdm import tqdm
 
-from . import isolate
+from . import isolate, journal
 from .convert_file import SUFFIXES, CannotWrite, Settings, convert_file, writing
 from .find_files import find_files, read_labels
 from .greyscale import WINDOWS, automatic_window
@@ -144,18 +143,19 @@ def _same_settings_as_before(out_dir, settings, labels):
         return
     with writing():
         out_dir.mkdir(parents=True, exist_ok=True)
-        _replace(path, json.dumps(stated, indent=2) + "\n")
+        journal.write_whole(path, json.dumps(stated, indent=2) + "\n")
 
 
 def _convert_all(files, settings, workers):
     """Return {path: record} of every file, from the journal of an earlier run or by converting now."""
     path = settings.out_dir / "progress.jsonl"
-    done = _read_journal(path)
-    with path.open("a", encoding="utf-8") as journal, tqdm(total=len(files), unit="file") as bar:
+    done = journal.read(path)
+    with writing(), path.open("a", encoding="utf-8") as log, tqdm(total=len(files), unit="file") as bar:
+        log.write("\n")  # the last line may have been cut off
 
         def run(tasks):
             """Convert {path: (class, window)}; return {path: record}."""
-            missing = [task for task in tasks.items() if not _is_done(done.get(_key(*task)), settings)]
+            missing = [task for task in tasks.items() if not journal.is_done(done.get(journal.key(*task)), settings)]
             bar.update(len(tasks) - len(missing))
             parallel = joblib.Parallel(
                 n_jobs=workers or -1,
@@ -164,12 +164,11 @@ def _convert_all(files, settings, workers):
             )
             jobs = (joblib.delayed(_convert_isolated)(*task, settings, SECONDS_PER_FILE) for task in missing)
             for record in parallel(jobs):
-                done[_key(record["path"], record["task"])] = record
-                with writing():
-                    journal.write(json.dumps(record) + "\n")
-                    journal.flush()
+                done[journal.key(record["path"], record["task"])] = record
+                log.write(json.dumps(record) + "\n")
+                log.flush()
                 bar.update()
-            return {path: done[_key(path, task)] for path, task in tasks.items()}
+            return {path: done[journal.key(path, task)] for path, task in tasks.items()}
 
         try:
             records = run({path: (class_name, None) for path, class_name in files.items()})
@@ -186,44 +185,11 @@ def _convert_all(files, settings, workers):
 
 def _convert_isolated(path, task, settings, seconds):
     """`convert_file` in a child process, its record completed by what the journal needs."""
-    record = {"path": path, "task": task, "stamp": _stamp(path)}
+    record = {"path": path, "task": task, "stamp": journal.stamp(path)}
     try:
         return record | isolate.call(convert_file, path, *task, settings, seconds=seconds)
     except isolate.Crashed as error:
         return record | {"sha256": "", "rows": [], "rejected": [str(error)]}
-
-
-def _key(path, task):
-    return json.dumps([path, task])
-
-
-def _stamp(path):
-    """What changes when a file does: size and time; None where there is no such file."""
-    try:
-        state = Path(path).stat()
-        return [state.st_size, state.st_mtime_ns]
-    except OSError:
-        return None
-
-
-def _read_journal(path):
-    """Records by key; a line that was cut off when a run was killed does not count."""
-    done = {}
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                record = json.loads(line)
-                done[_key(record["path"], record["task"])] = record
-    return done
-
-
-def _is_done(record, settings):
-    """True where the record is of the file as it now is, and its images are still there."""
-    return (
-        record is not None
-        and record["stamp"] == _stamp(record["path"])
-        and all((settings.out_dir / row["file"]).exists() for row in record["rows"])
-    )
 
 
 def _listed_elsewhere(records, files):
@@ -283,11 +249,4 @@ def _write_csv(path, columns, rows):
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _replace(path, text.getvalue())
-
-
-def _replace(path, text):
-    """Write a text file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", newline="")
-    partial.replace(path)
+    journal.write_whole(path, text.getvalue())

@@ -218,6 +218,15 @@ def assign_splits(manifest, fractions=(0.8, 0.1, 0.1), seed=0):
     return manifest.assign(split=[SPLITS[split_of[patient]] for patient in manifest["patient"]])
 
 
+def summary(manifest):
+    """{class: {split: {images, patients}}}, for results.json."""
+    count = lambda rows: {"images": len(rows), "patients": int(rows["patient"].nunique())}  # noqa: E731
+    return {
+        name: {split: count(rows[rows["split"] == split]) for split in SPLITS}
+        for name, rows in manifest.groupby("class")
+    }
+
+
 def check_splits(manifest):
     """Raise ValueError unless every image has a split and no patient is in two."""
     unknown = set(manifest["split"]) - set(SPLITS)

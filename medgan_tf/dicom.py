@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from pydicom import Dataset, dcmread
+from pydicom._uid_dict import UID_dictionary
+from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_color_lut, get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
 from . import jpeg_extended
 from .greyscale import (
@@ -80,8 +82,9 @@ def parse(source):
         raise DicomError("is truncated: its compressed pixel data have no end")
     if not sop_class and data[128:132] != b"DICM" and "Rows" not in dataset and "Modality" not in dataset:
         raise DicomError("is not DICOM")
-    kind = UID(sop_class).name.removesuffix(" Storage") or dataset.get("Modality")
-    raise DicomError("holds no pixel data" + (f" ({kind})" if kind else ""))
+    known = UID(sop_class) in UID_dictionary
+    kind = f" ({UID(sop_class).name.removesuffix(' Storage')})" if known else ""
+    raise DicomError(f"holds no pixel data{kind}")
 
 
 def looks_like_dicom(data):
@@ -102,13 +105,40 @@ def stored_frames(dataset):
     if rows * columns > MAX_FRAME_PIXELS:
         raise DicomError(f"is refused: its header claims {columns:.0f} x {rows:.0f} pixels")
     expected, count = frame_count(dataset), 0
-    decoder = get_decoder(_transfer_syntax(dataset))
-    for stored, properties in decoder.iter_array(dataset, **_missing_properties(dataset)):
+    syntax = _transfer_syntax(dataset)
+    _see_ends_of_streams(dataset, syntax)
+    decoded = get_decoder(syntax).iter_array(dataset, **_missing_properties(dataset))
+    for stored, properties in _without_panic(decoded):
         count += 1
         yield _to_grey(dataset, stored, properties)
         if count == expected:
             return
     raise DicomError(f"is truncated: it holds {count} of {expected} frames")
+
+
+def _see_ends_of_streams(dataset, syntax):
+    """Raise DicomError for a JPEG, JPEG-LS or JPEG 2000 stream that was cut off: decoders just fill it up."""
+    if syntax not in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes):
+        return
+    offsets = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
+    streams = generate_frames(
+        dataset.PixelData,
+        number_of_frames=frame_count(dataset),
+        extended_offsets=offsets if all(offsets) else None,
+    )
+    for index, stream in enumerate(streams):
+        if b"\xff\xd9" not in stream[-64:]:  # the end marker, and what pads it
+            raise DicomError(f"is truncated: the compressed data of frame {index + 1} have no end")
+
+
+def _without_panic(frames):
+    """Decoders in Rust panic with an exception that no `except Exception` would catch."""
+    try:
+        yield from frames
+    except BaseException as error:
+        if isinstance(error, (Exception, GeneratorExit, KeyboardInterrupt, SystemExit)):
+            raise
+        raise DicomError(f"cannot be decoded: {_gist(error)}") from error
 
 
 def frame_count(dataset):
@@ -179,12 +209,15 @@ def reason(error):
     short = re.search(r"less than expected \((\d+) vs (\d+)", str(error))
     if short:
         return "is truncated: the pixel data end after {} of {} bytes".format(*short.groups())
+    lacking = re.search(r"no attribute '([A-Z]\w+)'", str(error))
+    if lacking:
+        return f"is damaged: its header lacks {lacking[1]}"
     if "cannot reshape" in str(error) or "could not broadcast" in str(error):
         return "is damaged: its pixel data do not have the size that its header states"
     return f"cannot be decoded: {_gist(error)}"
 
 
 def _gist(error):
-    """The last line of a library's message."""
+    """The first sentence of the last line of a library's message, without memory addresses."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[-1][:200].rstrip(".")
+    return re.sub(r" ?<[^>]*>", "", re.split(r"\. (?=[A-Z])", lines[-1])[0])[:200].rstrip(".")

@@ -42,7 +42,9 @@ ARROWS = {"lower": "↓", "higher": "↑", "closer to floor": "→"}
 
 
 def save(figure, run_dir, name, caption, notebook, data=None):
-    """Write figures/NAME.png, .pdf, .txt (caption) and, where data is a DataFrame, .csv; return the figure."""
+    """Write figures/NAME.png, .pdf, .txt (caption) and, where data is a DataFrame, .csv; return the PNG to display."""
+    from IPython.display import Image as Picture
+
     folder = Path(run_dir) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
@@ -55,7 +57,7 @@ def save(figure, run_dir, name, caption, notebook, data=None):
     entries = json.loads(index.read_text()) if index.exists() else {}
     entries[name] = {"caption": caption, "notebook": notebook, "run": Path(run_dir).name}
     index.write_text(json.dumps(entries, indent=2, sort_keys=True))
-    return figure
+    return Picture(folder / f"{name}.png", width=760, alt=caption)
 
 
 def grids(panels, columns=8, rows=2):

@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import keras
+import pandas as pd
+from tqdm.keras import TqdmCallback
 
 from medgan_tf import callbacks, networks
 from medgan_tf.training import GAN
@@ -42,42 +44,52 @@ def _adam(learning_rate, steps, settings):
     return keras.optimizers.Adam(learning_rate, settings.beta_1, settings.beta_2)
 
 
-def fit(gan, settings, data, model_dir, extract=None, verbose=2):
+def fit(gan, settings, data, model_dir, extract=None):
     """Train `gan` on data.train up to settings.kimg, or go on from where model_dir stands.
 
     model_dir gets model.json (settings, classes, image size), log.csv, samples/*.png of fixed latents, state.npz and
     generator.weights.h5, the averaged generator that `inference.load` reads. extract: features of uint8 images, for
-    the kernel distance to training images at each epoch. Returns model_dir as a Path.
+    the kernel distance to training images at each epoch; the generator with the least is then the one that is kept.
+    Returns what results.json records of a training: settings, images seen, seconds, parameters.
+    Raises ValueError if model_dir was trained with other settings.
     """
     model_dir = Path(model_dir)
     _record(model_dir / "model.json", settings, gan, data)
-    if (model_dir / "state.npz").exists():
-        gan.load_state(model_dir / "state.npz")
+    state, log, weights = (model_dir / name for name in ("state.npz", "log.csv", "generator.weights.h5"))
+    if state.exists():
+        gan.load_state(state)
     batch = settings.batch_size * settings.discriminator_steps
     steps_per_epoch = max(round(settings.epoch_kimg * 1000 / batch), 1)
     epochs = max(round(settings.kimg / settings.epoch_kimg), 1)
     done = int(gan.step.numpy()) // steps_per_epoch
-    weights = model_dir / "generator.weights.h5"
-    watchers = [callbacks.SampleGrid(model_dir / "samples")]
-    if extract:
-        watchers.append(callbacks.KernelDistance(extract, data.train.images[:1000], weights))
     if done < epochs:
+        watchers = [callbacks.SampleGrid(model_dir / "samples")]
+        if extract:
+            watchers.append(callbacks.KernelDistance(extract, data.train.images[:1000], weights))
         gan.fit(
             data.train.batches(batch, settings.seed, start=int(gan.images_seen.numpy())),
             steps_per_epoch=steps_per_epoch,
             initial_epoch=done,
             epochs=epochs,
-            verbose=verbose,
+            shuffle=False,  # the data are shuffled already
+            verbose=0,
             callbacks=[
                 *watchers,
-                callbacks.TrainingLog(model_dir / "log.csv"),
+                callbacks.TrainingLog(log),
                 keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
-                callbacks.Checkpoint(model_dir / "state.npz"),
+                callbacks.Checkpoint(state),
+                TqdmCallback(verbose=0, desc=settings.architecture),
             ],
         )
-    if not extract:
-        callbacks.replace(weights, gan.generator_ema.save_weights)
-    return model_dir
+        if not extract:
+            callbacks.replace(weights, gan.generator_ema.save_weights)
+    return {
+        "settings": asdict(settings),
+        "data": data.name,
+        "kimg": int(gan.images_seen.numpy()) / 1000,
+        "seconds": float(pd.read_csv(log)["seconds"].sum()),
+        "parameters": {name: getattr(gan, name).count_params() for name in ("generator", "discriminator")},
+    }
 
 
 def _record(path, settings, gan, data):

@@ -59,14 +59,22 @@ def needs_automatic_window(dataset):
 
 def grey_quantiles(dataset, frames):
     """401 quantiles (float64) of the frames' modality values, padding left out; empty if nothing is left."""
-    values = []
+    samples, extremes = [], []
     for index, stored in enumerate(frames):
         step = math.ceil(math.sqrt(stored.size / 2**16))  # 65,000 pixels a frame tell enough
-        sample = np.append(stored[::step, ::step], [stored.min(), stored.max()])
-        sample = sample[~_is_padding(dataset, sample) & np.isfinite(sample)]
-        values.append(_to_modality(dataset, index, sample))
-    values = np.concatenate(values)
-    return np.quantile(values, QUANTILES) if values.size else values
+        samples.append(_to_modality(dataset, index, _without_padding(dataset, stored[::step, ::step])))
+        ends = _without_padding(dataset, np.array([stored.min(), stored.max()]))
+        extremes.extend(_to_modality(dataset, index, ends))
+    values = np.concatenate(samples)
+    if not values.size:
+        return values
+    quantiles = np.quantile(values, QUANTILES)
+    quantiles[[0, -1]] = min([quantiles[0], *extremes]), max([quantiles[-1], *extremes])
+    return quantiles
+
+
+def _without_padding(dataset, stored):
+    return stored[~_is_padding(dataset, stored) & np.isfinite(stored)]
 
 
 def automatic_window(quantiles):

@@ -48,14 +48,16 @@ class Generator:
 def load(model_dir):
     """The Generator in a folder that `fitting.fit` wrote. Raises ValueError, with the remedy, if it is not one."""
     model_dir = Path(model_dir)
+    record_path, weights = model_dir / "model.json", model_dir / "generator.weights.h5"
+    for path in (record_path, weights):
+        if not path.exists():
+            raise ValueError(f"{model_dir} holds no trained model: {path.name} is missing.")
     try:
-        record = json.loads((model_dir / "model.json").read_text())
+        record = json.loads(record_path.read_text())
         settings = record["settings"]
         classes = len(record["classes"]) if record["conditional"] else 0
         network, _ = networks.build(settings["architecture"], record["image_size"], classes, **settings["network"])
-        network.load_weights(model_dir / "generator.weights.h5")
-    except FileNotFoundError as error:
-        raise ValueError(f"{model_dir} holds no trained model ({Path(error.filename).name} is missing).") from error
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+        network.load_weights(weights)
+    except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"The model in {model_dir} is damaged ({error}); train it again.") from error
     return Generator(network, record)

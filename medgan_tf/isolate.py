@@ -1,6 +1,6 @@
 """Runs a function in a disposable child process, so that a C library that crashes or hangs harms one call.
 
-Each thread that calls keeps one child and uses it again; a child that dies is replaced at the next call.
+Children are kept for later calls, from whatever thread; one that dies is replaced when it is missed.
 """
 
 import contextlib
@@ -10,10 +10,10 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
+import time
 
 MEMORY = 16 * 2**30  # bytes of address space a child may take; beyond, the call raises MemoryError
-_of_thread = threading.local()
+_idle = []
 
 
 class Crashed(RuntimeError):
@@ -39,10 +39,8 @@ class _Child:
         return pickle.load(self.process.stdout)
 
     def __del__(self):
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()  # the child ends when it has nothing more to read
-        self.process.stdout.close()
-        self.process.wait()
+        self.process.kill()
+        self.process.communicate()
 
 
 def call(function, *arguments, seconds):
@@ -51,27 +49,28 @@ def call(function, *arguments, seconds):
     The function must be importable and everything picklable. Raises Crashed where the child died or was
     still at it after `seconds`.
     """
-    child = getattr(_of_thread, "child", None)
-    if child is None:
-        child = _of_thread.child = _Child()
+    try:
+        child = _idle.pop()
+    except IndexError:
+        child = _Child()
+    start = time.monotonic()
     try:
         success, result = child.call((function, arguments, seconds))
     except (EOFError, BrokenPipeError, ConnectionResetError, pickle.UnpicklingError) as error:
-        _of_thread.child = None
         code = child.process.wait()
-        if code == 1:
+        if time.monotonic() - start >= seconds:
             raise Crashed(f"takes longer than {seconds:g} seconds") from error
-        with contextlib.suppress(ValueError):
-            code = signal.Signals(-code).name
-        raise Crashed(f"crashes the process that reads it ({code})") from error
+        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        raise Crashed(f"crashes the process that reads it ({cause})") from error
+    _idle.append(child)
     if success:
         return result
     raise result
 
 
 def release():
-    """End the calling thread's child."""
-    _of_thread.child = None
+    """End the children that wait for work."""
+    _idle.clear()
 
 
 def _serve():

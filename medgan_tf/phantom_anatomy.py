@@ -4,6 +4,7 @@ Lengths and places are fractions of the (square) image, x to the right and y dow
 otherwise; the image is 400 mm wide. As on a PA film the patient's left is on the image's right.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,7 @@ def sample_anatomy(rng):
         rib_spacing=(dome_right + 0.06 - lung_top) / rib_count * normal(rng, 1, 0.03),
         rib_drop=normal(rng, 0.23, 0.025),
         rib_radius=normal(rng, 0.0135, 0.001),
-        breast_cm=float(rng.gamma(4, 0.5)) if sex == "F" else 0.0,
+        breast_cm=min(float(rng.gamma(4, 0.5)), 3.0) if sex == "F" else 0.0,
         gas_cm=float(rng.uniform(1.5, 5)) if rng.random() < 0.6 else 0.0,
         vessel_seed=int(rng.integers(2**31)),
     )
@@ -116,19 +117,21 @@ def sample_acquisition(rng):
 
 def to_patient(acquisition, x, y):
     """Places in the image -> places in the upright, centred patient."""
-    angle = np.radians(acquisition.rotation)
+    cos, sin = cosine_sine(acquisition.rotation)
     x, y = x - 0.5 - acquisition.shift_x, y - 0.5 - acquisition.shift_y
-    return 0.5 + np.cos(angle) * x + np.sin(angle) * y, 0.5 - np.sin(angle) * x + np.cos(angle) * y
+    return 0.5 + cos * x + sin * y, 0.5 - sin * x + cos * y
 
 
 def to_image(acquisition, x, y):
     """Places in the upright, centred patient -> places in the image."""
-    angle = np.radians(acquisition.rotation)
+    cos, sin = cosine_sine(acquisition.rotation)
     x, y = x - 0.5, y - 0.5
-    return (
-        0.5 + acquisition.shift_x + np.cos(angle) * x - np.sin(angle) * y,
-        0.5 + acquisition.shift_y + np.sin(angle) * x + np.cos(angle) * y,
-    )
+    return 0.5 + acquisition.shift_x + cos * x - sin * y, 0.5 + acquisition.shift_y + sin * x + cos * y
+
+
+def cosine_sine(degrees):
+    """Return cosine and sine as Python floats, which leave the pictures' arithmetic in float32."""
+    return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
 
 
 def dome_top(anatomy, breath, side):
@@ -165,7 +168,7 @@ def heart_depth(anatomy, breath, x, y):
     ]
     depths = []
     for centre_x, centre_y, half_width, half_height, tilt in ellipses:
-        dx, dy, cos, sin = x - centre_x, y - centre_y, np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
+        dx, dy, (cos, sin) = x - centre_x, y - centre_y, cosine_sine(tilt)
         distance = np.hypot((cos * dx + sin * dy) / half_width, (cos * dy - sin * dx) / half_height)
         depths.append((1 - distance) * half_height)
     return np.max(depths, axis=0)

@@ -24,7 +24,7 @@ from medgan_tf.phantom_anatomy import (
 )
 
 TISSUE, BONE, LEAD = 0.20, 0.45, 30.0  # attenuation per cm: tissue, what bone adds to it, a marker's lead
-AIR_DEPTH = 0.46  # air in the lungs along the beam, as a share of the chest's depth
+AIR_DEPTH = 0.49  # air in the lungs along the beam, as a share of the chest's depth
 STROKES = {  # of the lead letters, as x, y of both ends in letter heights
     "L": [(0, 0, 0, 1), (0, 1, 0.6, 1)],
     "R": [(0, 0, 0, 1), (0, 0, 0.6, 0.1), (0.6, 0.1, 0.6, 0.4), (0.6, 0.4, 0, 0.5), (0.2, 0.5, 0.6, 1)],
@@ -83,7 +83,7 @@ def soft_tissue(anatomy, acquisition, lesions, image_x, image_y, lump, fluff):
     for name, side in SIDES.items():
         wall, inner, floor = lung_edges(a, breath, x, y, side)
         apex = 0.55 + 0.45 * np.clip((y - a.lung_top) / 0.2, 0, 1)
-        lung = apex * rise(wall, 0.045) * rise(inner, 0.02) * rise(floor, 0.012) * (1 - 0.82 * heart)
+        lung = apex * rise(wall, 0.032) * rise(inner, 0.02) * rise(floor, 0.012) * (1 - 0.82 * heart)
         solid = np.zeros_like(x)
         for lesion in (lesion for lesion in lesions if lesion.side == name):
             solid = np.maximum(solid, lesion_share(a, acquisition, lesion, image_x, image_y, fluff))
@@ -129,7 +129,7 @@ def bones(anatomy, acquisition, x, y):
     t = np.linspace(0, 1, size)[None]
     sides = np.array([[-1], [1]])
 
-    rib_x, rib_y, radius = rib_lines(a, 2 * size)
+    rib_x, rib_y, radius = rib_lines(a, size)
     bone = tubes(*to_image(acquisition, rib_x, rib_y), radius, size, hollow=0.7)
     clavicle_y = np.tile(a.lung_top + 0.08 - 0.07 * t - 0.02 * np.sin(2 * np.pi * t), (2, 1))
     clavicle = to_image(acquisition, MIDLINE + sides * (0.028 + 0.32 * t), clavicle_y)

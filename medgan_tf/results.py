@@ -29,7 +29,7 @@ def write(run_dir, section, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     sections = read(run_dir) | {section: content}
     unfinished = path.with_name(f".unfinished-{FILE}")
-    unfinished.write_text(json.dumps(sections, indent=2, sort_keys=True, default=_plain))
+    unfinished.write_text(json.dumps(sections, indent=2, default=_plain))
     unfinished.replace(path)
 
 
@@ -37,7 +37,7 @@ def remove(run_dir, section):
     """Drop a section that a rerun will write anew, so that a failed rerun leaves no stale number."""
     sections = read(run_dir)
     if sections.pop(section, None) is not None:
-        (Path(run_dir) / FILE).write_text(json.dumps(sections, indent=2, sort_keys=True))
+        (Path(run_dir) / FILE).write_text(json.dumps(sections, indent=2))
 
 
 def quality(run_dir):

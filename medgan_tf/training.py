@@ -25,7 +25,8 @@ class GAN(keras.Model):
     training a twentieth of the images seen, if that is less. Its BatchNorm statistics are averaged alike.
 
     `fit` takes batches (images (B, H, W, C) float32 in [-1, 1], labels (B,) int32). Random numbers are functions of
-    seed and step: a restored model continues with the very numbers that it would have drawn.
+    seed and step: a restored model continues with the very numbers that it would have drawn. (XLA lays the same
+    stream out in another order, so jit_compile changes the numbers, not their distribution.)
     """
 
     def __init__(
@@ -157,8 +158,9 @@ class GAN(keras.Model):
         self.generator_optimizer.apply(gradients)
         self.trackers["generator_loss"].update_state(generator_loss)
         self.step.assign_add(1)
-        self.images_seen.assign_add(tf.cast(images.shape[0] * replicas, tf.int64))
-        self._update_average(images.shape[0] * replicas)
+        seen = tf.shape(images, tf.int64)[0] * replicas
+        self.images_seen.assign_add(seen)
+        self._update_average(tf.cast(seen, tf.float32))
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
     def _update_discriminator(self, real, fake, labels, index, replicas):
@@ -194,8 +196,7 @@ class GAN(keras.Model):
         return tf.cond(self.step.value % self.penalty_interval == 0, penalty, lambda: 0.0)
 
     def _update_average(self, batch):
-        seen = tf.cast(self.images_seen.value, tf.float32)
-        half_life = tf.minimum(self.ema_kimg * 1000.0, seen / 20.0)
+        half_life = tf.minimum(self.ema_kimg * 1000.0, tf.cast(self.images_seen.value, tf.float32) / 20.0)
         decay = 0.5 ** (batch / half_life)
         for average, current in zip(self.generator_ema.variables, self.generator.variables, strict=True):
             if average.dtype.startswith("float"):

