@@ -16,7 +16,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_color_lut, get_decoder
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
-from . import jpeg_extended
+from . import decoders
 from .greyscale import (
     WINDOWS,
     DicomError,
@@ -35,7 +35,7 @@ MAX_FRAME_PIXELS = 2**27  # above this a header is taken for damaged; the larges
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of R, G, B (ITU-R BT.601, the Y of YBR_FULL)
 PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
-jpeg_extended.install()
+decoders.install()
 
 
 def read_image(source, window="auto"):

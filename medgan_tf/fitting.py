@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import pandas as pd
+import tensorflow as tf
 from tqdm.keras import TqdmCallback
 
 from medgan_tf import callbacks, networks
@@ -33,7 +34,8 @@ def build(settings, image_size, num_classes=0):
         _adam(settings.generator_learning_rate, steps, settings),
         _adam(settings.discriminator_learning_rate, steps * settings.discriminator_steps, settings),
         jit_compile=settings.jit_compile,
-        steps_per_execution=settings.steps_per_execution,
+        # Keras's loop over several steps does not run on more than one device
+        steps_per_execution=1 if tf.distribute.has_strategy() else settings.steps_per_execution,
     )
     return gan
 

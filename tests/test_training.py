@@ -281,7 +281,7 @@ with strategy.scope():
     x = keras.layers.Dense(64, activation="tanh")(keras.layers.Dense(16, activation="relu")(x))
     generator = keras.Model(latents, keras.layers.Reshape((8, 8, 1))(x))
     gan = GAN(generator, gan.discriminator, penalty="wgan_gp", penalty_weight=1.0, discriminator_steps=2, ema_kimg=0.01)
-    gan.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05), steps_per_execution=2)
+    gan.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
 images = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1)).astype("float32")
 if devices == 2:  # fit gives each replica one half of a batch; its sub-batches must be those of one device
     images = images.reshape(4, 2, 2, 4, 8, 8, 1).swapaxes(1, 2).reshape(64, 8, 8, 1)
