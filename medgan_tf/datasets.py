@@ -101,16 +101,7 @@ class Images:
 
     def _read(self, split):
         rows = self.manifest[self.manifest["split"] == split]
-        paths = [self.root / file for file in rows["file"]]
-        read = Parallel(n_jobs=-1, prefer="threads")(
-            delayed(read_image)(path, self.image_size) for path in tqdm(paths, f"Reading {split}", leave=False)
-        )
-        if len({image.dtype for image in read}) > 1:
-            raise ValueError(f"{self.root} mixes 8-bit and 16-bit images; convert it again with one format.")
-        images = np.stack(read) if read else np.zeros((0, self.image_size, self.image_size, 1), np.uint8)
-        labels = rows["class"].map({name: label for label, name in enumerate(self.classes)})
-        columns = (labels.to_numpy(np.int32), rows["patient"].to_numpy(str), rows["file"].to_numpy(str))
-        return Split(images, *columns)
+        return _read(rows, self.root, self.image_size, self.classes)
 
 
 def load(image_dir, image_size=64, seed=0):
@@ -126,6 +117,24 @@ def load(image_dir, image_size=64, seed=0):
         manifest = assign_splits(manifest, seed=seed)
     check_splits(manifest)
     return Images(root.resolve().name, manifest, root, image_size)
+
+
+def read_folder(folder, image_size):
+    """All images of a folder as one Split, whatever their splits, for measuring one folder against another."""
+    manifest = read_manifest(folder)
+    return _read(manifest, Path(folder), image_size, tuple(sorted(manifest["class"].unique())))
+
+
+def _read(rows, root, image_size, classes):
+    paths = [root / file for file in rows["file"]]
+    read = Parallel(n_jobs=-1, prefer="threads")(
+        delayed(read_image)(path, image_size) for path in tqdm(paths, "Reading images", leave=False)
+    )
+    if len({image.dtype for image in read}) > 1:
+        raise ValueError(f"{root} mixes 8-bit and 16-bit images; convert it again with one format.")
+    images = np.stack(read) if read else np.zeros((0, image_size, image_size, 1), np.uint8)
+    labels = rows["class"].map({name: label for label, name in enumerate(classes)})
+    return Split(images, labels.to_numpy(np.int32), rows["patient"].to_numpy(str), rows["file"].to_numpy(str))
 
 
 def holds_images(folder):

@@ -329,9 +329,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 
 def test_intervals_hold_with_several_images_a_patient_only_if_patients_are_known():
-    known, unknown = (held(mean_difference, 0.3, patients=70, images=3, known=known) for known in (True, False))
+    known, unknown = (held(mean_difference, 0.3, patients=60, images=6, known=known) for known in (True, False))
     assert 0.90 <= known <= 0.98
-    assert unknown < 0.90
+    assert unknown < 0.85
 
 
 def test_summary_stays_within_the_range_of_the_metric():

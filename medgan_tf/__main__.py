@@ -1,0 +1,190 @@
+"""The command line: python -m medgan_tf COMMAND. Each command is one call into the module."""
+
+import argparse
+import errno
+import json
+import sys
+from pathlib import Path
+
+from medgan_tf import __version__
+
+
+def main(arguments=None):
+    """Parse, run, and turn every expected failure into one sentence and exit status 1."""
+    parser = _parser()
+    options = vars(parser.parse_args(arguments))
+    command = options.pop("command")
+    try:
+        return command(**options)
+    except KeyboardInterrupt:
+        print("\nInterrupted. What is finished is kept; the same command goes on from there.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        print(f"medgan_tf: {_sentence(error)}", file=sys.stderr)
+        return 1
+
+
+def convert(sources, out, image_size, format, window, crop, labels, workers):
+    """Convert DICOM and say what came of it."""
+    from medgan_tf import dicom
+
+    print(dicom.convert(sources, out, image_size, format, window, crop, labels, workers))
+    return 0
+
+
+def make_phantoms(out, patients, image_size, seed):
+    """Write a cohort."""
+    from medgan_tf import phantoms
+
+    truth = phantoms.write_cohort(out, patients, seed=seed, image_size=image_size)
+    print(f"{len(truth)} images of {patients} patients are in {out}, with truth.csv")
+    return 0
+
+
+def fetch(name, out):
+    """Download a public set, or list them."""
+    from medgan_tf import public
+
+    if name:
+        print(f"{public.SETS[name].title}: {public.fetch(name, out)}")
+    else:
+        for key, entry in public.SETS.items():
+            print(f"{key:20} {entry.title} ({entry.licence})")
+    return 0
+
+
+def run_notebooks(profile, data, run, notebooks):
+    """Run the notebooks."""
+    from medgan_tf.run import run as run_all
+
+    report, failures = run_all(profile, data, run, notebooks)
+    print(f"The report is {report}" + (f"; {len(failures)} notebook(s) failed." if failures else ""))
+    return 1 if failures else 0
+
+
+def sample(model_dir, out, count, label, seed):
+    """Write images as PNG."""
+    from PIL import Image
+
+    from medgan_tf import inference
+
+    images = inference.load(model_dir).sample(count, label, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    for index, image in enumerate(images):
+        Image.fromarray(image[..., 0]).save(out / f"seed{seed}_{index:05d}.png")
+    print(f"{count} images are in {out}")
+    return 0
+
+
+def evaluate(real, fake, features, domain, image_size, json_file):
+    """Measure one folder of images against another."""
+    from medgan_tf import datasets, metrics
+
+    real, fake = (datasets.read_folder(folder, image_size) for folder in (real, fake))
+    extractor = metrics.extractor(features, domain)
+    records = metrics.evaluate(real.images, fake.images, extractor, real_patients=real.patients)
+    for name, record in records.items():
+        print(f"{name:18} {_interval(record, 'value', ''):36} real against real {_interval(record, 'floor', 'floor_')}")
+    first = next(iter(records.values()))
+    print(f"n = {first['n']} a side; features {first['extractor']}, weights {first['weights_sha256'][:12]}")
+    if json_file:
+        json_file.write_text(json.dumps(records, indent=2))
+    return 0
+
+
+def _interval(record, name, prefix):
+    return f"{record[name]:.4g} [{record[prefix + 'low']:.4g}, {record[prefix + 'high']:.4g}]"
+
+
+def _sentence(error):
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"The disk is full ({error.filename or 'while writing'}): make room and run the same command again."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}."
+    return str(error)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        "medgan_tf",
+        description="From folders of DICOM to synthetic medical images one can check. Research use only.",
+        epilog="`medgan_tf COMMAND --help` explains a command. `make notebooks` runs everything.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name, function, summary, details=""):
+        command = commands.add_parser(name, help=summary, description=f"{summary}. {details}")
+        command.set_defaults(command=function)
+        return command.add_argument
+
+    option = add(
+        "convert",
+        convert,
+        "Convert DICOM to square grey images",
+        "Files are known by their content. Patients become keyed hashes. A rerun does only what is missing.",
+    )
+    option("sources", nargs="+", type=Path, metavar="SOURCE", help="folder or file; the folders in it are the classes")
+    option("--out", required=True, type=Path, help="folder for images/, manifest.csv and rejected.csv")
+    option("--image-size", type=int, default=256, metavar="PIXELS", help="side of the images (default 256)")
+    option("--format", choices=["jpg", "png", "png16"], default="jpg", help="jpg is of quality 95 (default jpg)")
+    option("--window", type=_window, default="auto", help="auto, lung, bone, ..., a window's number, or CENTER,WIDTH")
+    option("--crop", action="store_true", help="crop to a square instead of padding with black")
+    option("--labels", type=Path, metavar="CSV", help="classes by file or patient, instead of by folder")
+    option("--workers", type=int, help="processes (default: one a core)")
+
+    option = add("phantoms", make_phantoms, "Write a cohort of chest-like phantoms as DICOM, with its truth")
+    option("--out", required=True, type=Path, help="folder for the files and truth.csv")
+    option("--patients", type=int, default=100, help="number of patients (default 100)")
+    option("--image-size", type=int, default=256, metavar="PIXELS", help="side of the images (default 256)")
+    option("--seed", type=int, default=0, help="the same seed gives the same files (default 0)")
+
+    option = add("fetch", fetch, "Download a public set and verify it, or list the sets")
+    option("name", nargs="?", choices=list(_public_sets()), metavar="NAME", help="without a name: list them")
+    option("--out", type=Path, default=Path("data"), help="folder to put it in (default data)")
+
+    option = add(
+        "run", run_notebooks, "Run the notebooks and write one HTML report", "A rerun goes on after a failure."
+    )
+    option("--profile", choices=["smoke", "quick", "full"], default="quick", help="how much of everything")
+    option("--data", nargs="*", default=[], type=Path, metavar="DIR", help="folders of DICOM or images; none: phantoms")
+    option("--run", default="", metavar="NAME", help="folder under outputs/ (default: profile and data)")
+    option("--notebooks", nargs="+", metavar="NAME", help="only these, for example 03_dcgan")
+
+    option = add("sample", sample, "Draw images from a trained generator")
+    option("model_dir", type=Path, metavar="MODEL_DIR", help="a folder with model.json and generator.weights.h5")
+    option("--out", required=True, type=Path, help="folder for the PNG files")
+    option("--count", type=int, default=16, help="number of images (default 16)")
+    option("--label", help="a class of a conditional model")
+    option("--seed", type=int, default=0, help="the same seed gives the same images (default 0)")
+
+    option = add(
+        "evaluate",
+        evaluate,
+        "Measure synthetic against real images, each number with its n, interval and floor",
+        "Folders hold class folders of JPG or PNG, or a manifest.csv with patients.",
+    )
+    option("real", type=Path, metavar="REAL_DIR", help="real images that the generator has not seen")
+    option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")
+    option("--features", choices=["inception", "keras_inception", "domain"], default="inception")
+    option("--domain", type=Path, metavar="DIR", help="with --features domain: a run's domain/ folder")
+    option("--image-size", type=int, default=64, metavar="PIXELS", help="both sides are read at this size (default 64)")
+    option("--json", dest="json_file", type=Path, metavar="FILE", help="also write the records to this file")
+    return parser
+
+
+def _window(text):
+    if "," in text:
+        center, width = text.split(",")
+        return float(center), float(width)
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def _public_sets():
+    from medgan_tf import public
+
+    return public.SETS
+
+
+if __name__ == "__main__":
+    sys.exit(main())
