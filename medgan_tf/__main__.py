@@ -25,10 +25,16 @@ def main(arguments=None):
 
 
 def convert(sources, out, image_size, format, window, crop, labels, workers):
-    """Convert DICOM and say what came of it."""
-    from medgan_tf import dicom
+    """Convert DICOM, split the images by patient, say what came of it."""
+    from medgan_tf import convert, datasets
 
-    print(dicom.convert(sources, out, image_size, format, window, crop, labels, workers))
+    report = convert.convert(sources, out, image_size, format, window, crop, labels, workers)
+    print(report)
+    if report.converted:
+        try:
+            datasets.prepare([out], out)
+        except ValueError as error:
+            print(f"The images are not split: {error}")
     return 0
 
 
@@ -140,7 +146,7 @@ def _parser():
     option("--seed", type=int, default=0, help="the same seed gives the same files (default 0)")
 
     option = add("fetch", fetch, "Download a public set and verify it, or list the sets")
-    option("name", nargs="?", choices=list(_public_sets()), metavar="NAME", help="without a name: list them")
+    option("name", nargs="?", metavar="NAME", help="without a name: list them")
     option("--out", type=Path, default=Path("data"), help="folder to put it in (default data)")
 
     option = add(
@@ -178,12 +184,6 @@ def _window(text):
         center, width = text.split(",")
         return float(center), float(width)
     return int(text) if text.lstrip("-").isdigit() else text
-
-
-def _public_sets():
-    from medgan_tf import public
-
-    return public.SETS
 
 
 if __name__ == "__main__":

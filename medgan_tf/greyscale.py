@@ -58,13 +58,15 @@ def needs_automatic_window(dataset):
 
 
 def grey_quantiles(dataset, frames):
-    """401 quantiles (float64) of the frames' modality values, padding left out; empty if nothing is left."""
+    """401 quantiles (float64) of the frames' modality values, padding left out; empty if nothing is left.
+
+    In CT, what is below -1024 Hounsfield units is padding too: lossy compression smears its stated value.
+    """
     samples, extremes = [], []
     for index, stored in enumerate(frames):
         step = math.ceil(math.sqrt(stored.size / 2**16))  # 65,000 pixels a frame tell enough
-        samples.append(_to_modality(dataset, index, _without_padding(dataset, stored[::step, ::step])))
-        ends = _without_padding(dataset, np.array([stored.min(), stored.max()]))
-        extremes.extend(_to_modality(dataset, index, ends))
+        samples.append(_tissue(dataset, index, stored[::step, ::step]))
+        extremes.extend(_tissue(dataset, index, np.array([stored.min(), stored.max()])))
     values = np.concatenate(samples)
     if not values.size:
         return values
@@ -73,8 +75,10 @@ def grey_quantiles(dataset, frames):
     return quantiles
 
 
-def _without_padding(dataset, stored):
-    return stored[~_is_padding(dataset, stored) & np.isfinite(stored)]
+def _tissue(dataset, index, stored):
+    """The modality values (1-D) of those stored values that are no padding."""
+    values = _to_modality(dataset, index, stored[~_is_padding(dataset, stored) & np.isfinite(stored)])
+    return values[values >= -1024] if dataset.get("Modality") == "CT" else values
 
 
 def automatic_window(quantiles):

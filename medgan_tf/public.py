@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import requests
 from PIL import Image
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from medgan_tf.datasets import IMAGE_SUFFIXES, patient_of
 

@@ -149,6 +149,15 @@ def test_overlay_bits_above_the_stored_bits_are_ignored():
     )
 
 
+def test_padding_smeared_by_lossy_compression_is_out_of_automatic_windows():
+    pixels = picture(low=-1000, high=500, dtype=np.int16)
+    clean = dicom.read_image(make(pixels[:, 8:]))
+    pixels[:, :8] = np.linspace(-2300, -1700, 8)
+    image = dicom.read_image(make(pixels, PixelPaddingValue=-2000))
+    assert (image[:, :8] == 0).all()
+    np.testing.assert_allclose(image[:, 8:], clean, atol=1e-6)
+
+
 def test_automatic_window_leaves_outliers_out():
     pixels = picture(shape=(100, 100), low=200, high=400)
     pixels[0, :5] = 65535

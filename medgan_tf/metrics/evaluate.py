@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .coverage import precision_recall
 from .distances import frechet_distance, inception_score, kernel_distance

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .domain import load_domain, save_domain, train_domain
 from .pipeline import Extractor, Features, on_images, prepare, weights_hash
