@@ -26,9 +26,9 @@ def main(arguments=None):
 
 def convert(sources, out, image_size, format, window, crop, labels, workers):
     """Convert DICOM, split the images by patient, say what came of it."""
-    from medgan_tf import convert, datasets
+    from medgan_tf import datasets, dicom
 
-    report = convert.convert(sources, out, image_size, format, window, crop, labels, workers)
+    report = dicom.convert(sources, out, image_size, format, window, crop, labels, workers)
     print(report)
     if report.converted:
         try:

@@ -7,6 +7,7 @@ import keras
 import pandas as pd
 from PIL import Image
 
+from medgan_tf import metrics
 from medgan_tf.networks.sampling import tile
 
 
@@ -60,21 +61,20 @@ class SampleGrid(keras.callbacks.Callback):
 class KernelDistance(keras.callbacks.Callback):
     """Puts the kernel distance between training images and as many generated ones into the logs.
 
-    extract: function of (n, H, W, 1) uint8 images to (n, D) features. It is a curve to watch and keeps the best
-    generator's weights; the numbers to report come from held-out images, in notebook 06.
+    It is a curve to watch and keeps the best generator's weights; the numbers to report come from held-out images, in
+    notebook 06.
     """
 
-    def __init__(self, extract, real, best_weights, seed=1):
+    def __init__(self, extractor, real, best_weights, seed=1):
         super().__init__()
-        self.extract, self.count, self.seed = extract, len(real), seed
-        self.best_weights = Path(best_weights)
-        self.real_features = extract(real)
+        self.features = lambda images: metrics.extract(extractor, images).features
+        self.best_weights, self.seed = Path(best_weights), seed
+        self.real_features = self.features(real)
 
     def on_epoch_end(self, epoch, logs=None):
         """Measure, and keep the weights if they are the best so far."""
-        from medgan_tf.metrics.distances import kernel_distance
-
-        distance = kernel_distance(self.real_features, self.extract(self.model.sample(self.count, seed=self.seed)))
+        fakes = self.model.sample(len(self.real_features), seed=self.seed)
+        distance = metrics.kernel_distance(self.real_features, self.features(fakes))
         logs["kernel_distance"] = distance
         if distance < float(self.model.best_score.numpy()):
             self.model.best_score.assign(distance)

@@ -46,12 +46,12 @@ def _adam(learning_rate, steps, settings):
     return keras.optimizers.Adam(learning_rate, settings.beta_1, settings.beta_2)
 
 
-def fit(gan, settings, data, model_dir, extract=None):
+def fit(gan, settings, data, model_dir, extractor=None):
     """Train `gan` on data.train up to settings.kimg, or go on from where model_dir stands.
 
     model_dir gets model.json (settings, classes, image size), log.csv, samples/*.png of fixed latents, state.npz and
-    generator.weights.h5, the averaged generator that `inference.load` reads. extract: features of uint8 images, for
-    the kernel distance to training images at each epoch; the generator with the least is then the one that is kept.
+    generator.weights.h5, the averaged generator that `inference.load` reads. extractor: a metrics.Extractor, for the
+    kernel distance to training images at each epoch; the generator with the least is then the one that is kept.
     Returns what results.json records of a training: settings, images seen, seconds, parameters.
     Raises ValueError if model_dir was trained with other settings.
     """
@@ -66,8 +66,8 @@ def fit(gan, settings, data, model_dir, extract=None):
     done = int(gan.step.numpy()) // steps_per_epoch
     if done < epochs:
         watchers = [callbacks.SampleGrid(model_dir / "samples")]
-        if extract:
-            watchers.append(callbacks.KernelDistance(extract, data.train.images[:1000], weights))
+        if extractor:
+            watchers.append(callbacks.KernelDistance(extractor, data.train.images[:1000], weights))
         gan.fit(
             data.train.batches(batch, settings.seed, start=int(gan.images_seen.numpy())),
             steps_per_epoch=steps_per_epoch,
@@ -83,7 +83,7 @@ def fit(gan, settings, data, model_dir, extract=None):
                 TqdmCallback(verbose=0, desc=settings.architecture),
             ],
         )
-        if not extract:
+        if not extractor:
             callbacks.replace(weights, gan.generator_ema.save_weights)
     return {
         "settings": asdict(settings),

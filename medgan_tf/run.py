@@ -61,10 +61,19 @@ def _choose(names):
 def _execute(source, target, parameters):
     """Run one notebook; "" or a sentence that names the notebook, the cell and the error."""
     import papermill
+    from jupyter_client.manager import AsyncKernelManager
     from nbclient.exceptions import DeadKernelError
 
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # this environment's kernel before one of the user's
     target.parent.mkdir(parents=True, exist_ok=True)
+
+    class Kernel(AsyncKernelManager):
+        """What the process itself prints, TensorFlow's C++ log above all, goes to a file beside the notebook."""
+
+        async def start_kernel(self, **settings):
+            with target.with_suffix(".log").open("w") as log:
+                await super().start_kernel(**settings, stderr=log)
+
     try:
         papermill.execute_notebook(
             source,
@@ -73,6 +82,8 @@ def _execute(source, target, parameters):
             kernel_name="python3",
             cwd=source.parent,
             progress_bar={"position": 1, "leave": False},
+            kernel_manager_class=Kernel,
+            extra_arguments=["--IPKernelApp.capture_fd_output=False"],
         )
     except papermill.PapermillExecutionError as error:
         line = error.source.strip().splitlines()[0]

@@ -17,10 +17,9 @@ from PIL import Image
 from pydicom.fileset import FileSet
 from pydicom.uid import generate_uid
 
-from medgan_tf import convert_file as worker
-from medgan_tf import dicom, isolate, pseudonyms
-from medgan_tf.convert import convert
-from medgan_tf.convert_file import fit
+from medgan_tf import dicom
+from medgan_tf.dicom import convert, isolation, one_file, pseudonyms
+from medgan_tf.dicom.one_file import fit
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +31,10 @@ def key_file(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True, scope="module")
 def children_of_all_tests():
     """Starting a child takes longer than most of these tests: keep them from one to the next."""
-    release, isolate.release = isolate.release, lambda: None
+    release, isolation.release = isolation.release, lambda: None
     yield
-    isolate.release = release
-    isolate.release()
+    isolation.release = release
+    isolation.release()
 
 
 def write(path, dataset):
@@ -220,7 +219,7 @@ def test_labels(cohort, tmp_path, subject):
     reasons = [row["reason"] for row in table(tmp_path / "out" / "rejected.csv")]
     assert reasons.count("Has no class in the labels.") == 3
     (tmp_path / "labels.csv").write_text("name,class\nA,b\n")
-    worker.read_labels.cache_clear()
+    one_file.read_labels.cache_clear()
     with pytest.raises(ValueError, match="must have the columns file,class or patient,class"):
         convert(cohort, tmp_path / "other", labels=tmp_path / "labels.csv")
 
@@ -290,7 +289,7 @@ def test_other_settings_ask_for_another_folder(cohort, tmp_path):
 def test_interrupted_run_resumes_to_the_same_result(tmp_path, how):
     for number in range(150):
         write(tmp_path / "in" / f"class{number % 3}" / str(number), make(picture(number, (300, 300))))
-    code = "import sys; from medgan_tf.convert import convert; convert(sys.argv[1], sys.argv[2], workers=2)"
+    code = "import sys; from medgan_tf.dicom import convert; convert(sys.argv[1], sys.argv[2], workers=2)"
     process = subprocess.Popen(
         [sys.executable, "-c", code, tmp_path / "in", tmp_path / "out"],
         stderr=subprocess.DEVNULL,
@@ -331,15 +330,15 @@ def convert_or_die(path, *arguments):
         os._exit(3)
     if name == "memory":
         raise MemoryError
-    return worker.convert_file(path, *arguments)
+    return one_file.convert_file(path, *arguments)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_decoder_that_crashes_or_hangs_harms_one_file(tmp_path, monkeypatch, workers):
     for number, name in enumerate(["a", "crash", "b", "hang", "c", "exit", "d"]):
         write(tmp_path / "in" / name, make(picture(number)))
-    monkeypatch.setattr("medgan_tf.convert.convert_file", convert_or_die)
-    monkeypatch.setattr("medgan_tf.convert.SECONDS_PER_FILE", 2)
+    monkeypatch.setattr("medgan_tf.dicom.conversion.convert_file", convert_or_die)
+    monkeypatch.setattr("medgan_tf.dicom.conversion.SECONDS_PER_FILE", 2)
     report = convert(tmp_path / "in", tmp_path / "out", workers=workers)
     assert report.converted == 4
     reasons = {Path(row["file"]).name: row["reason"] for row in table(tmp_path / "out" / "rejected.csv")}
@@ -351,10 +350,10 @@ def test_decoder_that_crashes_or_hangs_harms_one_file(tmp_path, monkeypatch, wor
 
 
 def test_isolated_calls_return_and_raise(tmp_path):
-    assert isolate.call(len, "abc", seconds=10) == 3
+    assert isolation.call(len, "abc", seconds=10) == 3
     with pytest.raises(ZeroDivisionError):
-        isolate.call(divmod, 1, 0, seconds=10)
-    isolate.release()
+        isolation.call(divmod, 1, 0, seconds=10)
+    isolation.release()
 
 
 def test_full_disk_stops_with_one_sentence_and_keeps_what_is_done(cohort, tmp_path, monkeypatch):
@@ -363,11 +362,11 @@ def test_full_disk_stops_with_one_sentence_and_keeps_what_is_done(cohort, tmp_pa
     def save_until_full(path, *arguments, seconds):
         calls.append(path)
         if len(calls) > 2:
-            raise worker.CannotWrite(errno.ENOSPC, "No space left on device")
-        return arguments[0] and worker.convert_file(arguments[0], *arguments[1:])
+            raise one_file.CannotWrite(errno.ENOSPC, "No space left on device")
+        return arguments[0] and one_file.convert_file(arguments[0], *arguments[1:])
 
     with monkeypatch.context() as patch:
-        patch.setattr(isolate, "call", save_until_full)
+        patch.setattr(isolation, "call", save_until_full)
         with pytest.raises(OSError, match=r"cannot be written to \(No space left on device\)\. Free space") as error:
             convert(cohort, tmp_path / "out", workers=1)
     assert error.value.errno == errno.ENOSPC
@@ -440,6 +439,6 @@ def test_fuzz(tmp_path):
     rejected = {row["file"]: row["reason"] for row in table(tmp_path / "out" / "rejected.csv")}
     hashes = {row["source_sha256"] for row in rows.values()}
     for path in (tmp_path / "mixed" / "a").iterdir():
-        assert str(path) in rejected or worker.hashlib.sha256(path.read_bytes()).hexdigest() in hashes
+        assert str(path) in rejected or one_file.hashlib.sha256(path.read_bytes()).hexdigest() in hashes
     assert all(reason.endswith(".") and len(reason) > 8 for reason in rejected.values())
     shutil.rmtree(tmp_path / "mixed")

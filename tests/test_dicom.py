@@ -10,8 +10,9 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
 from scipy.stats import spearmanr
 
-from medgan_tf import dicom, greyscale
-from medgan_tf.greyscale import Window
+from medgan_tf import dicom
+from medgan_tf.dicom import greyscale, reading
+from medgan_tf.dicom.greyscale import Window
 
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="shared/data/dicom is not there")
 needs_dcmtk = pytest.mark.skipif(not shutil.which("dcmj2pnm"), reason="dcmj2pnm of dcmtk is not installed")
@@ -299,7 +300,7 @@ def test_missing_frames_are_noticed():
 @needs_shared
 @pytest.mark.parametrize("name", ["mr/MR1_JLSL", "xray/RG3_JPLL", "mr/MR1_JPLY", "other/SC_rgb_jpeg_dcmtk.dcm"])
 def test_truncated_real_streams_are_never_filled_up(name):
-    dataset = dicom.parse(SHARED / name)
+    dataset = reading.parse(SHARED / name)
     stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
     dataset.PixelData = encapsulate([stream[: len(stream) // 4 * 2]])
     with pytest.raises(dicom.DicomError, match="is truncated: the compressed data of frame 1 have no end"):
@@ -346,7 +347,7 @@ RENDERED = [  # file, window
 @needs_dcmtk
 @pytest.mark.parametrize(("name", "window"), RENDERED, ids=[name for name, _ in RENDERED])
 def test_agrees_with_dcmtk(name, window, tmp_path):
-    dataset, target = dicom.parse(SHARED / name), tmp_path / "picture.pgm"
+    dataset, target = reading.parse(SHARED / name), tmp_path / "picture.pgm"
     options = []
     if isinstance(window, tuple):
         options = ["+Ww", *map(str, window)]
@@ -356,7 +357,7 @@ def test_agrees_with_dcmtk(name, window, tmp_path):
     with target.open() as file:  # plain PGM, which Pillow reads no more than 8 bits of
         _, columns, rows, _, *values = (word for line in file for word in line.split("#")[0].split())
     theirs = np.array(values, float).reshape(int(rows), int(columns))
-    stored = next(dicom.stored_frames(dataset))
+    stored = next(reading.stored_frames(dataset))
     ours, _ = greyscale.show(dataset, 0, stored, window)
     agreement = spearmanr(ours.ravel(), theirs.ravel())[0]
     assert agreement > 0.99

@@ -20,8 +20,8 @@ from skimage.measure import label, regionprops
 from skimage.morphology import disk
 
 from medgan_tf import phantoms
-from medgan_tf.phantom_anatomy import SIDES, dome_top, in_lung, lung_edges, to_patient
-from medgan_tf.phantom_picture import body, pixel_grid
+from medgan_tf.phantoms.anatomy import SIDES, dome_top, in_lung, lung_edges, to_patient
+from medgan_tf.phantoms.picture import body, pixel_grid
 
 SIZE = 192
 FINDINGS = ["pneumonia", "nodule", "effusion"]

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from train_process import SETTINGS, images, main
 
-from medgan_tf import fitting, inference
+from medgan_tf import fitting, inference, metrics
 from medgan_tf.training import GAN
 
 SCRIPT = Path(__file__).with_name("train_process.py")
@@ -249,8 +249,8 @@ def test_a_damaged_or_foreign_state_is_said_and_changes_nothing(tmp_path):
 def test_the_best_generator_is_kept_and_inference_draws_from_it(tmp_path):
     settings = replace(SETTINGS, kimg=0.6)
     gan = fitting.build(settings, 16)
-    extract = lambda pictures: pictures.reshape(len(pictures), -1)[:, ::16] / 255.0  # noqa: E731
-    fitting.fit(gan, settings, images(), tmp_path, extract)
+    pixels = metrics.custom("pixels", lambda pictures: tf.reshape(pictures, (len(pictures), -1))[:, ::16], 16)
+    fitting.fit(gan, settings, images(), tmp_path, pixels)
     log = pd.read_csv(tmp_path / "log.csv")
     assert float(gan.best_score.numpy()) == pytest.approx(log["kernel_distance"].min(), rel=1e-5)
     generator = inference.load(tmp_path)

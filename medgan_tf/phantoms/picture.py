@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from medgan_tf.phantom_anatomy import (
+from .anatomy import (
     FIELD_CM,
     MIDLINE,
     SIDES,

@@ -18,10 +18,10 @@ from pathlib import Path
 import joblib
 from tqdm import tqdm
 
-from . import isolate, journal
-from .convert_file import SUFFIXES, CannotWrite, Settings, convert_file, writing
-from .find_files import find_files, read_labels
+from . import isolation, journal
+from .finding import find_files, read_labels
 from .greyscale import WINDOWS, automatic_window
+from .one_file import SUFFIXES, CannotWrite, Settings, convert_file, writing
 from .pseudonyms import load_key, pseudonym
 
 COLUMNS = [
@@ -180,15 +180,15 @@ def _convert_all(files, settings, workers):
             bar.total += len(again)
             return records | run(again)
         finally:
-            isolate.release()
+            isolation.release()
 
 
 def _convert_isolated(path, task, settings, seconds):
     """`convert_file` in a child process, its record completed by what the journal needs."""
     record = {"path": path, "task": task, "stamp": journal.stamp(path)}
     try:
-        return record | isolate.call(convert_file, path, *task, settings, seconds=seconds)
-    except isolate.Crashed as error:
+        return record | isolation.call(convert_file, path, *task, settings, seconds=seconds)
+    except isolation.Crashed as error:
         return record | {"sha256": "", "rows": [], "rejected": [str(error)]}
 
 

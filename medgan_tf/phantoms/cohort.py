@@ -15,8 +15,8 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from medgan_tf import phantom_dicom
-from medgan_tf.phantom_anatomy import (
+from . import files
+from .anatomy import (
     SIDES,
     effusion_depth,
     in_lung,
@@ -25,7 +25,7 @@ from medgan_tf.phantom_anatomy import (
     to_image,
     to_patient,
 )
-from medgan_tf.phantom_picture import Lesion, draw, pixel_grid
+from .picture import Lesion, draw, pixel_grid
 
 PREVALENCE = {"normal": 0.4, "pneumonia": 0.3, "nodule": 0.2, "effusion": 0.1}
 
@@ -126,7 +126,7 @@ def write_patient(number, stream, out_dir, seed, image_size, images_per_patient,
     """Write all images of patient `number` from its SeedSequence `stream`; return their truth's rows."""
     rng = np.random.default_rng(stream)
     kind = str(rng.choice(list(prevalence), p=list(prevalence.values())))
-    anatomy, scanner = sample_anatomy(rng), phantom_dicom.sample_scanner(rng)
+    anatomy, scanner = sample_anatomy(rng), files.sample_scanner(rng)
     name = f"patient_{number:05d}"
     folder = out_dir / kind / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def write_patient(number, stream, out_dir, seed, image_size, images_per_patient,
         acquisition = sample_acquisition(rng)
         lesions = sample_lesions(kind, anatomy, acquisition, rng)
         picture = draw(anatomy, acquisition, lesions, image_size, rng)
-        header = phantom_dicom.Header(
+        header = files.Header(
             patient_id=f"PHANTOM-{number:05d}",
             patient_name=f"Phantom^{number:05d}",
             sex=anatomy.sex,
@@ -148,7 +148,7 @@ def write_patient(number, stream, out_dir, seed, image_size, images_per_patient,
             entropy=(str(seed), str(image_size), kind, name),
         )
         path = folder / f"image_{image:02d}.dcm"
-        phantom_dicom.write(path, phantom_dicom.dataset(picture, header, scanner))
+        files.write(path, files.dataset(picture, header, scanner))
         rows.append(
             {"file": path.relative_to(out_dir).as_posix(), "patient": name, "class": kind, "image": image}
             | asdict(anatomy)

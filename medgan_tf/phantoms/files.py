@@ -7,7 +7,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
-from medgan_tf.phantom_anatomy import FIELD_CM
+from .anatomy import FIELD_CM
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import dicom, greyscale
-from .find_files import read_labels
+from . import greyscale, reading
+from .finding import read_labels
 from .pseudonyms import pseudonym
 
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
@@ -55,34 +55,34 @@ def convert_file(path, class_name, window, settings):
     try:
         data = _read(path)
         record["sha256"] = hashlib.sha256(data).hexdigest()
-        dataset = dicom.parse(data)
+        dataset = reading.parse(data)
         if "DirectoryRecordSequence" in dataset:
             return record | {"references": _references(path, dataset)}
         class_name = _class_of_patient(dataset, settings) if class_name is None else class_name
         if not class_name:
-            raise dicom.DicomError("has no class in the labels")
+            raise reading.DicomError("has no class in the labels")
         return record | _convert_frames(dataset, record["sha256"], class_name, window, settings)
     except CannotWrite:
         raise
     except Exception as error:  # malformed values may raise anything anywhere
-        return record | {"rejected": [dicom.reason(error)]}
+        return record | {"rejected": [reading.reason(error)]}
 
 
 def _read(path):
     """The bytes of a regular file; of one that is clearly not DICOM, only the first."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise dicom.DicomError("is not a regular file")
+            raise reading.DicomError("is not a regular file")
         with Path(path).open("rb") as file:
             start = file.read(132)
-            return start + file.read() if dicom.looks_like_dicom(start) else start
+            return start + file.read() if reading.looks_like_dicom(start) else start
     except OSError as error:
-        raise dicom.DicomError(f"cannot be read ({error.strerror})") from error
+        raise reading.DicomError(f"cannot be read ({error.strerror})") from error
 
 
 def _convert_frames(dataset, sha256, class_name, window, settings):
     """Write one image a frame; all or, where a later frame turns out broken, none."""
-    frames, extra = dicom.stored_frames(dataset), {}
+    frames, extra = reading.stored_frames(dataset), {}
     view = settings.window
     if view == "auto" and greyscale.needs_automatic_window(dataset):
         frames = list(frames)
