@@ -16,6 +16,7 @@ from PIL import Image
 from medgan_tf.networks.sampling import tile
 
 WIDTH = 6.3  # inches: the text width of an A4 thesis
+SAMPLE_ROWS = 4  # of the grids that callbacks.SampleGrid draws
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
 STYLE = {
     "font.size": 9,
@@ -60,29 +61,46 @@ def save(figure, run_dir, name, caption, notebook, data=None):
     return Picture(folder / f"{name}.png", width=760, alt=caption)
 
 
-def grids(panels, columns=8, rows=2):
-    """One titled grid of images below the other. panels: {title: (n, H, W, 1) uint8}."""
+def pick(images, count=16, seed=0):
+    """A fixed random choice of images, (count, H, W, 1): the rule by which every figure draws its real examples."""
+    return images[np.random.default_rng(seed).permutation(len(images))[:count]]
+
+
+def grids(panels, columns=8):
+    """One titled grid of images below the other, all images of each. panels: {title: (n, H, W, 1) uint8}."""
+    rows = [-(-len(images) // columns) for images in panels.values()]
     cell = WIDTH / columns
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, (rows * cell + 0.3) * len(panels)), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(len(panels), 1))
+        figure = Figure(figsize=(WIDTH, sum(rows) * cell + 0.3 * len(panels)), layout="constrained")
+        axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=rows)[:, 0]
         for axis, (title, images) in zip(axes, panels.items(), strict=True):
-            _picture(axis, tile(images[: rows * columns], columns), title)
+            _picture(axis, tile(images, columns))
+            axis.set_title(title)
     return figure
 
 
 def progression(samples_dir, images=6, steps=8):
     """The same latents over the training: a column for each of `steps` grids that SampleGrid drew, a row a latent."""
     paths = sorted(Path(samples_dir).glob("kimg_*.png"))
-    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(steps, len(paths))).round().astype(int))]
+    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, steps).round().astype(int))]
+    columns = []
+    for path in chosen:
+        picture = np.asarray(Image.open(path))
+        size = picture.shape[0] // SAMPLE_ROWS
+        latents = [picture[r : r + size, c : c + size] for r in range(0, len(picture), size) for c in (0, size)]
+        columns.append(np.concatenate(latents[:images]))
+    cell, size = WIDTH / steps, columns[0].shape[1]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, WIDTH * images / steps + 0.3), layout="constrained")
-        for axis, path in zip(figure.subplots(1, len(chosen), squeeze=False)[0], chosen, strict=True):
-            picture = np.asarray(Image.open(path))
-            size = picture.shape[0] // 4  # SampleGrid draws four rows
-            tiles = [picture[r : r + size, c : c + size] for r in range(0, 4 * size, size) for c in (0, size)]
-            _picture(axis, np.concatenate(tiles[:images]), f"{float(path.stem.removeprefix('kimg_')):g}")
-        figure.suptitle("thousand images seen", fontsize=9)
+        figure = Figure(figsize=(max(cell * len(chosen), 2.5), cell * images + 0.5), layout="constrained")
+        axis = figure.subplots()
+        _picture(axis, np.concatenate(columns, axis=1))
+        axis.set_axis_on()
+        axis.set_frame_on(False)
+        kimg = [f"{float(path.stem.removeprefix('kimg_')):g}" for path in chosen]
+        axis.set_xticks((np.arange(len(chosen)) + 0.5) * size, kimg)
+        axis.set_yticks([])
+        axis.tick_params(length=0)
+        axis.set_xlabel("thousand images seen")
     return figure
 
 
@@ -90,7 +108,7 @@ def training_curves(logs):
     """Losses, scores and kernel distance over the images seen. logs: {model: path of log.csv}."""
     tables = {model: pd.read_csv(path) for model, path in logs.items()}
     panels = {"loss": ["discriminator_loss", "generator_loss"], "score": ["real_score", "fake_score"]}
-    panels["kernel distance to training images"] = ["kernel_distance"]
+    panels["kernel distance"] = ["kernel_distance"]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.9 * len(tables)), layout="constrained")
         axes = figure.subplots(len(tables), len(panels), squeeze=False)
@@ -135,27 +153,27 @@ def quality(table):
 
 
 def quality_table(table):
-    """Models in rows, metrics in columns, "value [low, high]" in cells, real against real first; a DataFrame."""
+    """A row a metric, "value [low, high]" of real against real and of each model in columns; a DataFrame."""
     metrics = [metric for metric in METRIC_NAMES if metric in set(table["metric"])]
-    rows = {}
+    columns = {}
     for model, records in table.groupby("model", sort=False):
-        records = records.set_index("metric")
-        for row, columns in (
-            ("real against real", ("floor", "floor_low", "floor_high")),
-            (model, ("value", "low", "high")),
+        records = records.set_index("metric").loc[metrics]
+        index = [f"{METRIC_NAMES[metric]} {ARROWS[record['better']]}" for metric, record in records.iterrows()]
+        for name, keys in (
+            ("real against real", ["floor", "floor_low", "floor_high"]),
+            (model, ["value", "low", "high"]),
         ):
-            rows.setdefault(row, {_heading(records.loc[m]): _interval(*records.loc[m, list(columns)]) for m in metrics})
-    return pd.DataFrame(rows).T
+            columns.setdefault(name, pd.Series([_interval(*row) for row in records[keys].to_numpy()], index))
+    return pd.DataFrame(columns)
 
 
 def save_table(table, run_dir, name, caption):
-    """Write tables/NAME.tex (booktabs, one row a model) and NAME.csv; return the table."""
+    """Write tables/NAME.tex (booktabs) and NAME.csv; return the table."""
     folder = Path(run_dir) / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}.csv")
-    plain = table.T if len(table.columns) > 5 else table  # many metrics: one a row, so that the table fits a page
-    text = plain.to_latex(
-        caption=caption, label=f"tab:{name}", position="htbp", column_format="l" + "r" * plain.shape[1]
+    text = table.to_latex(
+        caption=caption, label=f"tab:{name}", position="htbp", column_format="l" + "r" * table.shape[1]
     )
     for sign, command in LATEX.items():
         text = text.replace(sign, command)
@@ -163,17 +181,15 @@ def save_table(table, run_dir, name, caption):
     return table
 
 
-def _heading(record):
-    return f"{METRIC_NAMES[record.name]} {ARROWS[record['better']]}"
-
-
 def _interval(value, low, high):
     """Three significant digits of the larger end, the same decimals throughout."""
-    decimals = int(np.clip(2 - np.floor(np.log10(max(abs(low), abs(high), 1e-6))), 0, 6))
+    largest = max(abs(low), abs(high))
+    decimals = int(np.clip(2 - np.floor(np.log10(largest)), 0, 6)) if largest else 2
     return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
-def _picture(axis, picture, title):
-    axis.imshow(picture, cmap="gray", vmin=0, vmax=np.iinfo(picture.dtype).max, interpolation="nearest")
-    axis.set_title(title)
+def _picture(axis, picture):
+    height, width = picture.shape
+    limits = {"vmin": 0, "vmax": np.iinfo(picture.dtype).max, "extent": (0, width, height, 0)}
+    axis.imshow(picture, cmap="gray", interpolation="nearest", **limits)
     axis.set_axis_off()

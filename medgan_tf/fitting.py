@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 from tqdm.keras import TqdmCallback
@@ -67,7 +68,8 @@ def fit(gan, settings, data, model_dir, extractor=None):
     if done < epochs:
         watchers = [callbacks.SampleGrid(model_dir / "samples")]
         if extractor:
-            watchers.append(callbacks.KernelDistance(extractor, data.train.images[:1000], weights))
+            chosen = np.random.default_rng(settings.seed).permutation(len(data.train))[:1000]
+            watchers.append(callbacks.KernelDistance(extractor, data.train.images[chosen], weights))
         gan.fit(
             data.train.batches(batch, settings.seed, start=int(gan.images_seen.numpy())),
             steps_per_epoch=steps_per_epoch,
