@@ -108,7 +108,8 @@ def training_curves(logs):
     """Losses, scores and kernel distance over the images seen. logs: {model: path of log.csv}."""
     tables = {model: pd.read_csv(path) for model, path in logs.items()}
     panels = {"loss": ["discriminator_loss", "generator_loss"], "score": ["real_score", "fake_score"]}
-    panels["kernel distance"] = ["kernel_distance"]
+    if any("kernel_distance" in table for table in tables.values()):
+        panels["kernel distance"] = ["kernel_distance"]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.9 * len(tables)), layout="constrained")
         axes = figure.subplots(len(tables), len(panels), squeeze=False)
@@ -119,7 +120,7 @@ def training_curves(logs):
                 axis.set_title(f"{model}: {title}" if axis is row[0] else title)
                 axis.set_xlabel("thousand images seen")
                 if len(columns) > 1:
-                    axis.legend()
+                    axis.legend(loc="lower center", bbox_to_anchor=(0.5, -0.62), ncols=2)
             if "kernel_distance" in table:
                 row[-1].set_yscale("log" if (table["kernel_distance"] > 0).all() else "linear")
     return figure
@@ -149,6 +150,8 @@ def quality(table):
             axis.set_title(f"{METRIC_NAMES[metric]} {ARROWS[rows['better'].iloc[0]]}  (n = {rows['n'].iloc[0]})")
             if metric == "frechet_distance":
                 axis.set_xscale("log")
+            else:
+                axis.locator_params(axis="x", nbins=5)
     return figure
 
 

@@ -121,7 +121,7 @@ def _download(entry, archive):
                     part.open("ab" if resumed else "wb") as file,
                     tqdm(desc=entry.file, total=total, initial=have * resumed, unit="B", unit_scale=True) as bar,
                 ):
-                    for chunk in answer.iter_content(1 << 20):
+                    for chunk in answer.iter_content(1 << 14):
                         bar.update(file.write(chunk))
     except requests.RequestException as error:
         raise ConnectionError(f"{entry.file} could not be downloaded ({type(error).__name__}). {by_hand}") from error

@@ -1,0 +1,47 @@
+# make            what there is          make install    set up .venv
+# make notebooks  everything into outputs/ [PROFILE=smoke|quick|full] [DATA="dir dir"] [RUN=name]
+# make test       the test suite         make lab        JupyterLab        make lint
+
+PYTHON ?= python3
+PROFILE ?= quick
+DATA ?=
+RUN ?=
+EXTRAS ?= app,dev
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+.PHONY: help install notebooks test lab lint lock
+help:
+	@sed -n 's/^# //p' Makefile
+
+# The stamp is younger than everything that decides what is installed, so a second call does nothing.
+.venv/installed-$(EXTRAS): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "medgan_tf needs Python 3.11 or newer; set PYTHON=python3.x")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --progress-bar on -c requirements.lock -e ".[$(EXTRAS)]"
+	@touch $@
+
+install: .venv/installed-$(EXTRAS)
+	@echo "medgan_tf is installed in .venv; 'make notebooks' runs everything."
+
+notebooks: .venv/installed-$(EXTRAS)
+	$(BIN)/python -m medgan_tf run --profile $(PROFILE) --data $(DATA) --run "$(RUN)"
+
+test: .venv/installed-$(EXTRAS)
+	$(BIN)/python -m pytest $(TESTS)
+	@echo "All tests ran; skipped ones say what they lack."
+
+lab: .venv/installed-$(EXTRAS)
+	$(BIN)/jupyter lab notebooks
+
+lint: .venv/installed-$(EXTRAS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# After a change of the dependencies in pyproject.toml. The header would name the command's machine.
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --no-header --no-annotate --no-emit-index-url --extra app --extra dev -o requirements.lock pyproject.toml

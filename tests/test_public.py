@@ -1,0 +1,116 @@
+import hashlib
+import io
+import threading
+import zipfile
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from medgan_tf import public
+
+
+def npz():
+    file, generator = io.BytesIO(), np.random.default_rng(0)
+    parts = {}
+    for split, count in (("train", 300), ("val", 3), ("test", 4)):
+        parts[f"{split}_images"] = generator.integers(0, 256, (count, 28, 28), np.uint8)
+        parts[f"{split}_labels"] = (np.arange(count) % 2)[:, None]
+    np.savez(file, **parts)
+    return file.getvalue(), parts
+
+
+@pytest.fixture
+def server():
+    """A loopback server of one file that understands ranges; `asked` records them, `cut` breaks the next answer off."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+            serving.asked.append(start)
+            self.send_response(206 if start < len(serving.content) else 416)
+            body = serving.content[start:]
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: serving.cut or None])
+            serving.cut = None
+
+        def log_message(self, *arguments):
+            pass
+
+    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    serving.asked, serving.cut, (serving.content, serving.parts) = [], None, npz()
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    yield serving
+    serving.shutdown()
+
+
+@pytest.fixture
+def known(server, monkeypatch):
+    digest = "md5:" + hashlib.md5(server.content).hexdigest()
+    url = f"http://127.0.0.1:{server.server_port}/file"
+    entry = replace(public.SETS["pneumoniamnist_28"], url=url, digest=digest)
+    monkeypatch.setitem(public.SETS, "pneumoniamnist_28", entry)
+    return entry
+
+
+def test_a_set_is_fetched_verified_unpacked_and_not_fetched_again(server, known, tmp_path):
+    folder = public.fetch("pneumoniamnist_28", tmp_path)
+    table = pd.read_csv(folder / "manifest.csv")
+    assert table["split"].value_counts().to_dict() == {"train": 300, "test": 4, "validation": 3}
+    first = table[(table["split"] == "train")].iloc[0]
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / first["file"])), server.parts["train_images"][0])
+    assert "CC BY 4.0" in (folder / "CITATION.txt").read_text()
+    assert public.fetch("pneumoniamnist_28", tmp_path) == folder
+    assert server.asked == [0]
+
+
+def test_a_broken_download_goes_on_where_it_stopped(server, known, tmp_path):
+    server.cut = 150_000
+    with pytest.raises(ConnectionError, match=r"put it at .*pneumoniamnist.npz"):
+        public.fetch("pneumoniamnist_28", tmp_path)
+    public.fetch("pneumoniamnist_28", tmp_path)
+    assert server.asked[0] == 0
+    assert 100_000 < server.asked[1] <= 150_000
+
+
+def test_a_file_that_is_not_the_published_one_is_refused(server, known, tmp_path):
+    server.content = server.content[:-1] + b"x"
+    with pytest.raises(ValueError, match="is not the published file"):
+        public.fetch("pneumoniamnist_28", tmp_path)
+
+
+def test_without_network_one_sentence_says_which_file_to_put_where(known, monkeypatch, tmp_path):
+    monkeypatch.setitem(public.SETS, "pneumoniamnist_28", replace(known, url="http://127.0.0.1:9/file"))
+    with pytest.raises(ConnectionError) as raised:
+        public.fetch("pneumoniamnist_28", tmp_path)
+    assert str(tmp_path / "pneumoniamnist.npz") in str(raised.value)
+    assert "https://medmnist.com" in str(raised.value)
+
+
+def test_a_file_fetched_by_hand_is_taken(tmp_path):
+    with pytest.raises(ConnectionError, match="has no direct download"):
+        public.fetch("kermany_chest_xray", tmp_path)
+    with zipfile.ZipFile(tmp_path / "ChestXRay2017.zip", "w") as zipped:
+        for name in ("train/NORMAL/IM-0115-0001.jpeg", "test/PNEUMONIA/person1_virus_6.jpeg"):
+            file = io.BytesIO()
+            Image.new("L", (8, 8)).save(file, "JPEG")
+            zipped.writestr(f"chest_xray/{name}", file.getvalue())
+        zipped.writestr("__MACOSX/chest_xray/._x.jpeg", b"junk")
+    table = pd.read_csv(public.fetch("kermany_chest_xray", tmp_path) / "manifest.csv")
+    assert sorted(table["class"]) == ["NORMAL", "PNEUMONIA"]
+    assert sorted(table["patient"]) == ["im-0115", "person1"]
+
+
+def test_every_set_has_licence_citation_and_a_hash_with_its_source():
+    for entry in public.SETS.values():
+        assert entry.licence and entry.citation and entry.page.startswith("https://")
+        assert bool(entry.url) == bool(entry.digest) == bool(entry.digest_source)
+
+
+def test_an_unknown_name_is_said():
+    with pytest.raises(ValueError, match="There is no public set 'mnist'"):
+        public.fetch("mnist", "nowhere")
