@@ -52,7 +52,7 @@ def fetch(name, out):
     from medgan_tf import public
 
     if name:
-        print(f"{public.SETS[name].title}: {public.fetch(name, out)}")
+        print(f"The images and their licence are in {public.fetch(name, out)}")
     else:
         for key, entry in public.SETS.items():
             print(f"{key:20} {entry.title} ({entry.licence})")

@@ -1,0 +1,103 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from train_process import main as train
+
+from medgan_tf.__main__ import main
+
+COMMANDS = ("convert", "phantoms", "fetch", "run", "sample", "evaluate")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command, capsys):
+    with pytest.raises(SystemExit) as raised:
+        main([command, "--help"])
+    assert raised.value.code == 0
+    text = capsys.readouterr().out
+    options = [line for line in text.splitlines() if line.startswith("  -")]
+    assert options
+    assert all(
+        len(line.split()) > 2 or not line.strip().endswith(tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")) for line in options
+    )
+
+
+def test_help_lists_the_commands_without_loading_tensorflow():
+    code = "import sys; sys.argv = ['medgan_tf', '--help']\nimport medgan_tf.__main__ as m\n"
+    code += "try: m.main()\nexcept SystemExit: assert 'tensorflow' not in sys.modules and 'pandas' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(command in done.stdout for command in COMMANDS)
+
+
+def images(folder, count, low, high, size=16):
+    generator = np.random.default_rng(low)
+    folder.mkdir(parents=True)
+    for index in range(count):
+        base = generator.integers(low, high, (4, 4), np.uint8)
+        Image.fromarray(np.kron(base, np.ones((size // 4, size // 4), np.uint8))).save(folder / f"{index:03d}.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["convert", "{tmp}/nowhere", "--out", "{tmp}/out"], "nowhere"),
+        (["convert", "{tmp}/empty", "--out", "{tmp}/out"], "empty"),
+        (["phantoms", "--out", "{tmp}/p", "--patients", "0"], "at least 1 patient"),
+        (["fetch", "mnist"], "There is no public set 'mnist'"),
+        (["run", "--data", "{tmp}/nowhere", "--profile", "smoke"], "is not a folder"),
+        (["sample", "{tmp}/nowhere", "--out", "{tmp}/s"], "holds no trained model"),
+        (["evaluate", "{tmp}/nowhere", "{tmp}/empty", "--features", "domain"], "is not a folder"),
+        (["evaluate", "{tmp}/empty", "{tmp}/empty", "--features", "domain"], "holds no images"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence(arguments, sentence, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
+    (tmp_path / "empty").mkdir()
+    assert main([argument.format(tmp=tmp_path) for argument in arguments]) == 1
+    errors = capsys.readouterr().err
+    assert sentence in errors
+    assert "Traceback" not in errors
+    assert len([line for line in errors.splitlines() if line.startswith("medgan_tf:")]) == 1
+
+
+def test_convert_splits_by_patient_and_says_what_came_of_it(tmp_path, capsys):
+    assert main(["phantoms", "--out", str(tmp_path / "dicom"), "--patients", "12", "--image-size", "64"]) == 0
+    assert main(["convert", str(tmp_path / "dicom"), "--out", str(tmp_path / "out"), "--image-size", "64"]) == 0
+    text = capsys.readouterr().out
+    assert "images from DICOM" in text
+    manifest = (tmp_path / "out" / "manifest.csv").read_text()
+    assert "Phantom" not in manifest
+    assert ",train" in manifest
+
+
+def test_sample_writes_what_the_seed_says(tmp_path):
+    train(tmp_path / "model", 0.2)
+    for name in ("one", "two"):
+        assert (
+            main(["sample", str(tmp_path / "model"), "--out", str(tmp_path / name), "--count", "3", "--seed", "7"]) == 0
+        )
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == ["seed7_00000.png", "seed7_00001.png", "seed7_00002.png"]
+    assert all((tmp_path / "one" / n).read_bytes() == (tmp_path / "two" / n).read_bytes() for n in names)
+
+
+def test_evaluate_measures_folders(tmp_path, capsys):
+    from medgan_tf import metrics
+
+    images(tmp_path / "real", 60, 0, 200)
+    images(tmp_path / "alike", 60, 0, 201)
+    images(tmp_path / "bright", 60, 200, 255)
+    pixels = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "real").iterdir())])[..., None]
+    metrics.save_domain(metrics.train_domain(pixels, None, ("real",), image_size=16, steps=5), tmp_path / "domain")
+    shared = ["--features", "domain", "--domain", str(tmp_path / "domain"), "--image-size", "16"]
+    distances = []
+    for name in ("alike", "bright"):
+        json_file = tmp_path / f"{name}.json"
+        assert main(["evaluate", str(tmp_path / "real"), str(tmp_path / name), *shared, "--json", str(json_file)]) == 0
+        distances.append(json.loads(json_file.read_text())["frechet_distance"]["value"])
+    assert distances[0] < distances[1]
+    assert "real against real" in capsys.readouterr().out

@@ -1,0 +1,107 @@
+"""What the files of the repository promise to each other."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines()]
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_lock_satisfies_every_requirement():
+    locked = {}
+    for requirement in LOCK:
+        locked.setdefault(plain(requirement.name), []).append(requirement)
+    extras = PROJECT["optional-dependencies"]
+    for text in [*PROJECT["dependencies"], *extras["app"], *extras["dev"]]:
+        wanted = Requirement(text)
+        assert plain(wanted.name) in locked, f"{text} is not in requirements.lock; run make lock"
+        for pin in locked[plain(wanted.name)]:
+            assert str(pin.specifier).startswith("==")
+            assert wanted.specifier.contains(str(pin.specifier).removeprefix("==")), f"{pin} against {text}"
+
+
+def test_the_lock_records_no_host():
+    text = (ROOT / "requirements.lock").read_text()
+    assert not re.search(r"https?:|file:|--(extra-)?index-url|--find-links|@", text)
+
+
+def test_conda_users_get_the_same():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python = next(Requirement(d) for d in environment["dependencies"] if str(d).startswith("python"))
+    assert python.specifier == SpecifierSet(PROJECT["requires-python"])
+    pip = next(d for d in environment["dependencies"] if isinstance(d, dict))["pip"]
+    assert pip == ["-c requirements.lock", "-e .[app,dev]"]
+
+
+def test_extras_are_those_that_the_readme_names():
+    assert set(PROJECT["optional-dependencies"]) == {"gpu", "app", "dev"}
+    assert any(d.startswith("tensorflow[and-cuda]") for d in PROJECT["optional-dependencies"]["gpu"])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_clean_and_have_parameters(path):
+    notebook = json.loads(path.read_text())
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    tagged = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    names = re.findall(r"^(\w+) =", "".join(tagged[0]["source"]), re.MULTILINE)
+    assert names[:3] == ["PROFILE", "DATA", "RUN"]
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert notebook["cells"][0]["cell_type"] == "markdown"
+    for cell in code:
+        source = "".join(cell["source"])
+        assert "\ndef " not in f"\n{source}", "a definition belongs in the module"
+        assert len(source.splitlines()) <= 30
+
+
+def test_the_readme_lists_every_notebook_and_no_number_of_quality():
+    text = (ROOT / "README.md").read_text()
+    for path in NOTEBOOKS:
+        assert path.stem in text
+    assert not re.search(r"(FID|distance|coverage|precision|recall)\D{0,20}\d+\.\d", text)
+
+
+def test_tracked_files_are_small_and_hold_no_data():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is not a git checkout")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert all(path.stat().st_size < 3_000_000 for path in files if path.exists())
+    assert not [path for path in files if path.suffix in {".dcm", ".npz", ".key"}]
+
+
+def test_imports_go_one_way():
+    order = [
+        *("config", "results", "dicom", "phantoms", "datasets", "public", "tfgan", "metrics", "networks"),
+        *("losses", "callbacks", "training", "fitting", "inference", "figures", "report", "run", "__main__"),
+    ]
+    place = {name: index for index, name in enumerate(order)}
+    found = {path.relative_to(ROOT / "medgan_tf").parts[0].removesuffix(".py") for path in modules()} - {"__init__"}
+    assert found == set(order)
+    for path in modules():
+        name = path.relative_to(ROOT / "medgan_tf").parts[0].removesuffix(".py")
+        text = path.read_text()
+        imported = re.findall(r"from medgan_tf\.(\w+)", text)
+        for names in re.findall(r"from medgan_tf import ([\w, ]+)", text):
+            imported += [part.split(" as ")[0].strip() for part in names.split(",")]
+        for other in set(imported) - {name, "__version__"}:
+            assert place[other] < place[name], f"{path.name} imports {other}, which comes after it"
+
+
+def modules():
+    return sorted((ROOT / "medgan_tf").rglob("*.py"))
