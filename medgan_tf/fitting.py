@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from tqdm import tqdm
 from tqdm.keras import TqdmCallback
 
 from medgan_tf import callbacks, networks
@@ -82,7 +83,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
                 callbacks.TrainingLog(log),
                 keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
                 callbacks.Checkpoint(state),
-                TqdmCallback(verbose=0, desc=settings.architecture),
+                TqdmCallback(verbose=0, desc=settings.architecture, tqdm_class=tqdm),
             ],
         )
         if not extractor:

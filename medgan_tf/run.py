@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def run(profile="quick", data=(), name="", notebooks=None):
     parameters = {"PROFILE": profile, "DATA": [str(folder) for folder in opened.data], "RUN": opened.name}
     sources = _choose(notebooks)
     failures, again = {}, False
-    bar = tqdm(sources, "Notebooks", unit="notebook", position=0)
+    bar = tqdm(sources, "Notebooks", unit="notebook", bar_format="{n_fmt}/{total_fmt} {bar:10} {elapsed} {postfix}")
     for source in bar:
         bar.set_postfix_str(source.stem)
         done = opened.directory / "notebooks" / f"{source.stem}.done"
@@ -35,7 +36,7 @@ def run(profile="quick", data=(), name="", notebooks=None):
             continue
         again = True
         done.unlink(missing_ok=True)
-        failure = _execute(source, opened.directory / "notebooks" / source.name, parameters)
+        failure = _execute(source, opened.directory / "notebooks" / source.name, parameters, bar)
         if failure:
             failures[source.stem] = failure
             tqdm.write(failure, file=sys.stderr)
@@ -58,7 +59,7 @@ def _choose(names):
     return [source for source in sources if not names or source.stem in names]
 
 
-def _execute(source, target, parameters):
+def _execute(source, target, parameters, bar):
     """Run one notebook; "" or a sentence that names the notebook, the cell and the error."""
     import papermill
     from jupyter_client.manager import AsyncKernelManager
@@ -81,7 +82,8 @@ def _execute(source, target, parameters):
             parameters,
             kernel_name="python3",
             cwd=source.parent,
-            progress_bar={"position": 1, "leave": False},
+            progress_bar=False,
+            stderr_file=_Progress(bar, source.stem),
             kernel_manager_class=Kernel,
             extra_arguments=["--IPKernelApp.capture_fd_output=False"],
         )
@@ -96,3 +98,18 @@ def _execute(source, target, parameters):
             f"{source.stem}: its process was ended from outside, for want of memory perhaps; the same command resumes."
         )
     return ""
+
+
+class _Progress:
+    """A stream that shows the last line of a notebook's own progress bars behind the bar over the notebooks."""
+
+    def __init__(self, bar, name):
+        self.bar, self.name = bar, name
+
+    def write(self, text):
+        lines = [line.strip() for line in re.split(r"[\r\n]|\x1b\[A", text) if line.strip()]
+        if lines:
+            self.bar.set_postfix_str(f"{self.name}: {lines[-1][:70]}")
+
+    def flush(self):
+        self.bar.refresh()
