@@ -39,6 +39,18 @@ class TrainingLog(keras.callbacks.Callback):
         replace(self.path, lambda path: pd.DataFrame(self.rows).to_csv(path, index=False))
 
 
+class StandingStatistics(keras.callbacks.Callback):
+    """Settles the averaged generator's BatchNorm statistics; comes before the callbacks that draw from it."""
+
+    def __init__(self, labels):
+        super().__init__()
+        self.labels = labels
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Settle."""
+        self.model.settle(self.labels)
+
+
 class SampleGrid(keras.callbacks.Callback):
     """A PNG of the averaged generator's images of the same latents at each epoch: folder/kimg_000012.800.png."""
 

@@ -67,9 +67,12 @@ def fit(gan, settings, data, model_dir, extractor=None):
     epochs = max(round(settings.kimg / settings.epoch_kimg), 1)
     done = int(gan.step.numpy()) // steps_per_epoch
     if done < epochs:
-        watchers = [callbacks.SampleGrid(model_dir / "samples")]
+        chosen = np.random.default_rng(settings.seed).permutation(len(data.train))[:1000]
+        watchers = [
+            callbacks.StandingStatistics(data.train.labels[chosen]),
+            callbacks.SampleGrid(model_dir / "samples"),
+        ]
         if extractor:
-            chosen = np.random.default_rng(settings.seed).permutation(len(data.train))[:1000]
             watchers.append(callbacks.KernelDistance(extractor, data.train.images[chosen], weights))
         gan.fit(
             data.train.batches(batch, settings.seed, start=int(gan.images_seen.numpy())),

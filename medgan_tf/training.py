@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from medgan_tf.callbacks import replace
 from medgan_tf.losses import ADVERSARIAL, gradient_penalty, r1_penalty
-from medgan_tf.networks.sampling import sample
+from medgan_tf.networks.sampling import latents, sample
 
 PENALTIES = ("none", "wgan_gp", "r1")
 
@@ -55,7 +55,6 @@ class GAN(keras.Model):
         self.discriminator = discriminator
         self.generator_ema = keras.models.clone_model(generator)
         self.generator_ema.set_weights(generator.get_weights())
-        self.generator_ema.trainable = False
         self.latent_dim = generator.inputs[0].shape[-1]
         self.conditional = len(generator.inputs) > 1
         self.adversarial = ADVERSARIAL[loss]
@@ -87,6 +86,25 @@ class GAN(keras.Model):
     def call(self, latents, labels=None):
         """The averaged generator's images: (B, latent_dim) [, (B,) int32] -> (B, H, W, C) in [-1, 1]."""
         return self.generator_ema(self._inputs(latents, labels), training=False)
+
+    def settle(self, labels, batches=16):
+        """Give the averaged generator the BatchNorm statistics of its own weights.
+
+        The running average of the generator's statistics belongs to no set of weights; these are the means over
+        `batches` batches of fresh latents (standing statistics, Brock et al. 2019, section 3.1). labels: (n,) int,
+        from which each batch takes its share; its size is n / batches.
+        """
+        normalisations = [layer for layer in self.generator_ema._flatten_layers() if _is_batch_norm(layer)]
+        momenta = [layer.momentum for layer in normalisations]
+        drawn = latents(len(labels), self.latent_dim, self.seed)
+        for index, (z, y) in enumerate(
+            zip(np.array_split(drawn, batches), np.array_split(labels, batches), strict=True)
+        ):
+            for layer in normalisations:
+                layer.momentum = index / (index + 1)  # the mean of all batches so far
+            self.generator_ema(self._inputs(z, y), training=True)
+        for layer, momentum in zip(normalisations, momenta, strict=True):
+            layer.momentum = momentum
 
     def sample(self, count, labels=None, seed=0):
         """(count, H, W, C) uint8 from the averaged generator."""
@@ -226,4 +244,8 @@ def _scaled(optimizer):
 
 
 def _has_batch_norm(network):
-    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())
+    return any(_is_batch_norm(layer) for layer in network._flatten_layers())
+
+
+def _is_batch_norm(layer):
+    return isinstance(layer, keras.layers.BatchNormalization)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from train_process import SETTINGS, images, main
 
 from medgan_tf import fitting, inference, metrics
+from medgan_tf.networks import sampling
 from medgan_tf.training import GAN
 
 SCRIPT = Path(__file__).with_name("train_process.py")
@@ -135,6 +136,20 @@ def test_average_of_the_generator_follows_its_formula_with_its_batch_norm_statis
     moving = [i for i, w in enumerate(gan.generator.variables) if "moving" in w.path]
     assert moving
     assert any((before[i] != gan.generator_ema.variables[i].numpy()).any() for i in moving)
+
+
+def test_settled_statistics_are_those_of_the_averaged_weights():
+    gan = build()
+    for _ in range(3):
+        gan.train_step(tuple(tf.constant(part) for part in batch()))
+    labels = np.zeros(256, np.int32)
+    gan.settle(labels, batches=4)
+    z = sampling.latents(256, gan.latent_dim, gan.seed)
+    dense, _, normalisation = gan.generator_ema.layers[1:4]
+    hidden = (z @ dense.kernel.numpy()).reshape(4, 64, -1, normalisation.moving_mean.shape[0])
+    np.testing.assert_allclose(normalisation.moving_mean, hidden.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(normalisation.moving_variance, hidden.var(axis=(1, 2)).mean(0), rtol=1e-3)
+    assert normalisation.momentum == 0.9
 
 
 def test_average_ramps_up_with_a_twentieth_of_the_images_seen():
@@ -272,6 +287,7 @@ cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * devices)
 strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
 from medgan_tf import networks
+from medgan_tf.networks import sampling
 from medgan_tf.training import GAN
 with strategy.scope():
     keras.utils.set_random_seed(0)
