@@ -36,32 +36,47 @@ class Split:
     def __len__(self):
         return len(self.images)
 
-    def batches(self, batch_size, seed=0, start=0):
+    def batches(self, batch_size, seed=0, start=0, balanced=False):
         """Endless tf.data.Dataset of (images (B, H, W, 1) float32 in [-1, 1], labels (B,) int32).
 
         Every epoch is a new permutation, and the image at a position depends on the seed and that position alone:
         `start`, the number of images already seen, resumes the very sequence. Memory holds the integers once.
+        balanced: the classes take turns, each with permutations of its own, instead of appearing by their frequency.
         """
         import tensorflow as tf
 
         images, labels = tf.constant(self.images), tf.constant(self.labels)
         scale = 2.0 / np.iinfo(self.images.dtype).max
 
-        def batch(first):
-            positions = first + tf.range(batch_size, dtype=tf.int64)
-            epochs = positions // len(self)
-            seeds = tf.stack([tf.fill([batch_size], tf.constant(seed, tf.int64)), epochs, epochs], axis=1)
-            # tf.random.experimental.index_shuffle pads the wrong axis of a batch of seeds; its raw op takes them.
-            chosen = tf.raw_ops.RandomIndexShuffle(
-                index=positions % len(self),
-                seed=seeds,
-                max_index=tf.constant(len(self) - 1, tf.int64),
-                rounds=4,
-            )
+        def batch(chosen):
             return tf.cast(tf.gather(images, chosen), tf.float32) * scale - 1.0, tf.gather(labels, chosen)
 
-        positions = tf.data.Dataset.range(start, np.iinfo(np.int64).max, batch_size)
-        return positions.map(batch, num_parallel_calls=2).prefetch(tf.data.AUTOTUNE)
+        groups = [np.flatnonzero(self.labels == label) for label in np.unique(self.labels)]
+        indices = _endless(groups if balanced else [np.arange(len(self))], seed, start)
+        return (
+            indices.batch(batch_size, drop_remainder=True).map(batch, num_parallel_calls=2).prefetch(tf.data.AUTOTUNE)
+        )
+
+
+def _endless(groups, seed, start):
+    """tf.data.Dataset of indices from position `start` on: groups take turns, each in permutation after permutation.
+
+    Position p is the (p // groups)-th member that group p % groups shows, so any position is reached without a replay.
+    """
+    import tensorflow as tf
+
+    def members(number, group):
+        def permutation(epoch):
+            return np.random.default_rng((seed, number, epoch)).permutation(group)
+
+        def epoch_of(epoch):
+            return tf.ensure_shape(tf.numpy_function(permutation, [epoch], tf.int64), (len(group),))
+
+        epoch, place = divmod(start // len(groups), len(group))
+        return tf.data.Dataset.range(epoch, np.iinfo(np.int64).max).map(epoch_of).unbatch().skip(place)
+
+    turns = tf.data.Dataset.zip(tuple(members(*numbered) for numbered in enumerate(groups)))
+    return turns.map(lambda *indices: tf.stack(indices)).unbatch().skip(start % len(groups))
 
 
 @dataclass(frozen=True)
@@ -229,9 +244,9 @@ def assign_splits(manifest, fractions=(0.8, 0.1, 0.1), seed=0):
 
 def summary(manifest):
     """{class: {split: {images, patients}}}, for results.json."""
-    count = lambda rows: {"images": len(rows), "patients": int(rows["patient"].nunique())}  # noqa: E731
+    number = lambda rows: {"images": len(rows), "patients": int(rows["patient"].nunique())}  # noqa: E731
     return {
-        name: {split: count(rows[rows["split"] == split]) for split in SPLITS}
+        name: {split: number(rows[rows["split"] == split]) for split in SPLITS}
         for name, rows in manifest.groupby("class")
     }
 

@@ -5,6 +5,8 @@ import importlib
 ARCHITECTURES = {
     "gan": "dense generator and discriminator (Goodfellow et al. 2014)",
     "dcgan": "deep convolutional GAN (Radford et al. 2016)",
+    "cgan": "conditional WGAN-GP with projection critic, self-attention by choice (Miyato and Koyama 2018)",
+    "pggan": "progressively growing GAN, conditional by choice (Karras et al. 2018)",
 }
 
 

@@ -1,0 +1,168 @@
+"""The PyTorch side of wgan_gp_step.py: networks.build("cgan", 64, 3) and the WGAN-GP step in eager PyTorch.
+
+python torch_wgan_gp.py VARIANT THREADS reads lines from its standard input and answers each with a line of JSON:
+"check FILE" compares both networks with weights and outputs that were written there; "steps N" times N steps.
+VARIANT is "plain", the step as it is usually written, or "savings", which takes what ours saves too: upsampling merged
+into the convolution, the last critic's fakes used for the generator, and channels last in memory.
+"""
+
+import json
+import resource
+import sys
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+BATCH, CRITICS, LAMBDA, LATENTS, CLASSES, SIZE = 32, 5, 10.0, 100, 3, 64
+
+
+class UpsampledConv2d(nn.Conv2d):
+    """Nearest-neighbour upsampling by 2 and a 3x3 convolution; merged: as one transposed convolution, the same."""
+
+    def __init__(self, before, after, merged):
+        super().__init__(before, after, 3, padding=1, bias=False)
+        self.merged = merged
+
+    def forward(self, x):
+        """(B, C, H, W) -> (B, D, 2H, 2W)."""
+        if not self.merged:
+            return super().forward(functional.interpolate(x, scale_factor=2, mode="nearest"))
+        flipped = self.weight.flip(2, 3).transpose(0, 1)
+        sums = sum(functional.pad(flipped, (right, 1 - right, down, 1 - down)) for down in (0, 1) for right in (0, 1))
+        return functional.conv_transpose2d(x, sums, stride=2, padding=1)
+
+
+class Generator(nn.Module):
+    """(B, 100), labels (B,) -> (B, 1, 64, 64) in [-1, 1]."""
+
+    def __init__(self, merged):
+        super().__init__()
+        self.label = nn.Embedding(CLASSES, 50)
+        self.dense = nn.Linear(LATENTS + 50, 8 * 8 * 512, bias=False)
+        layers = []
+        for before, after in ((512, 256), (256, 128), (128, 64)):
+            layers += [_batch_norm(before), nn.ReLU(), UpsampledConv2d(before, after, merged)]
+        self.blocks = nn.Sequential(*layers, _batch_norm(64), nn.ReLU(), nn.Conv2d(64, 1, 3, padding=1), nn.Tanh())
+
+    def forward(self, latents, labels):
+        """The Keras map is (8, 8, 512), so the dense layer's numbers are ordered that way."""
+        x = self.dense(torch.cat([latents, self.label(labels)], dim=1))
+        return self.blocks(x.view(-1, 8, 8, 512).permute(0, 3, 1, 2))
+
+
+class Critic(nn.Module):
+    """(B, 1, 64, 64), labels (B,) -> (B, 1)."""
+
+    def __init__(self):
+        super().__init__()
+        layers = []
+        for before, after in ((1, 64), (64, 128), (128, 256), (256, 512)):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        self.blocks = nn.Sequential(*layers)
+        self.label = nn.Embedding(CLASSES, 512)
+        self.score = nn.Linear(512, 1)
+
+    def forward(self, images, labels):
+        """f(phi) + <e_y, phi>, with phi the sum over pixels."""
+        phi = self.blocks(images).sum(dim=(2, 3))
+        return self.score(phi) + (self.label(labels) * phi).sum(dim=1, keepdim=True)
+
+
+def _batch_norm(channels):
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.1)
+
+
+class Trainer:
+    """One of ours: five critic updates with fresh images, one of the generator, the running average."""
+
+    def __init__(self, savings):
+        torch.manual_seed(0)
+        self.savings = savings
+        self.layout = torch.channels_last if savings else torch.contiguous_format
+        self.generator = Generator(savings).to(memory_format=self.layout)
+        self.critic = Critic().to(memory_format=self.layout)
+        self.average = [weight.detach().clone() for weight in self.generator.parameters()]
+        self.generator_optimizer, self.critic_optimizer = (
+            torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.5, 0.9))
+            for network in (self.generator, self.critic)
+        )
+        images = torch.rand(CRITICS * BATCH, 1, SIZE, SIZE) * 2 - 1
+        self.images = images.contiguous(memory_format=self.layout)
+        self.labels = torch.randint(0, CLASSES, (CRITICS * BATCH,))
+
+    def step(self):
+        """A training step; returns the critic's last loss."""
+        for index, (real, labels) in enumerate(
+            zip(self.images.split(BATCH), self.labels.split(BATCH), strict=True), start=1
+        ):
+            with torch.set_grad_enabled(self.savings and index == CRITICS):
+                fake = self.generator(torch.randn(BATCH, LATENTS), labels)
+            loss = self._update_critic(real, fake.detach(), labels)
+        if not self.savings:
+            fake = self.generator(torch.randn(BATCH, LATENTS), labels)
+        self.critic.requires_grad_(False)
+        self.generator_optimizer.zero_grad()
+        (-self.critic(fake, labels).mean()).backward()
+        self.critic.requires_grad_(True)
+        self.generator_optimizer.step()
+        torch._foreach_lerp_(self.average, list(self.generator.parameters()), 0.01)
+        return loss.item()
+
+    def _update_critic(self, real, fake, labels):
+        weights = torch.rand(BATCH, 1, 1, 1)
+        between = (real + weights * (fake - real)).requires_grad_()
+        (gradient,) = torch.autograd.grad(self.critic(between, labels).sum(), between, create_graph=True)
+        penalty = ((gradient.square().sum(dim=(1, 2, 3)).clamp_min(1e-12).sqrt() - 1) ** 2).mean()
+        loss = self.critic(fake, labels).mean() - self.critic(real, labels).mean() + LAMBDA * penalty
+        self.critic_optimizer.zero_grad()
+        loss.backward()
+        self.critic_optimizer.step()
+        return loss.detach()
+
+    def check(self, path):
+        """Greatest differences of both networks' outputs from those in the file, with the weights in the file."""
+        stored = {name: torch.from_numpy(value) for name, value in np.load(path).items()}
+        with torch.no_grad():
+            for name, network in (("generator", self.generator), ("critic", self.critic)):
+                for index, weight in enumerate(network.parameters()):
+                    value = stored[f"{name}/{index:02d}"]
+                    weight.copy_(value if weight.shape == value.shape else _as_torch(value))
+            labels = stored["labels"].long()
+            images = self.generator(stored["latents"], labels)
+            scores = self.critic(images, labels)
+        return {
+            "parameters": [sum(p.numel() for p in n.parameters()) for n in (self.generator, self.critic)],
+            "images": float((images.permute(0, 2, 3, 1) - stored["images"]).abs().max()),
+            "scores": float((scores - stored["scores"]).abs().max()),
+            "largest_score": float(stored["scores"].abs().max()),
+        }
+
+
+def _as_torch(value):
+    """Kernels (H, W, C, D) to (D, C, H, W), matrices transposed."""
+    return value.permute(3, 2, 0, 1) if value.ndim == 4 else value.T
+
+
+def main(variant, threads):
+    """Answer the lines of the standard input."""
+    torch.set_num_threads(int(threads))
+    trainer = Trainer(variant == "savings")
+    for line in sys.stdin:
+        order, argument = line.split()
+        if order == "check":
+            answer = trainer.check(argument)
+        else:
+            started = time.perf_counter()
+            for _ in range(int(argument)):
+                loss = trainer.step()
+            seconds = time.perf_counter() - started
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            answer = {"seconds": seconds, "peak_mib": peak, "loss": loss, "version": torch.__version__}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,284 @@
+"""Layers that several architectures share. Maps are (B, H, W, C); labels are (B,) int32.
+
+All of them compile under XLA and hold under mixed precision: what would lose its meaning in half precision is computed
+in float32.
+"""
+
+import math
+
+import keras
+from keras import layers, ops
+
+HE_GAIN = math.sqrt(2.0)  # keeps the variance through a rectifier (He et al. 2015)
+_register = keras.saving.register_keras_serializable("medgan_tf")
+
+
+def upsampled_convolution(x, kernel):
+    """Nearest-neighbour upsampling by 2, then a zero-padded 3x3 convolution, as one strided operation.
+
+    x: (B, H, W, C). kernel: (3, 3, C, D). Returns (B, 2H, 2W, D). A kernel that slides over pixels repeated in twos
+    meets only 2x2 different ones, so that a transposed convolution with the 4x4 sums of neighbouring weights gives the
+    same numbers with 4/9 of the multiplications.
+    """
+    flipped = ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
+    shifts = [(down, right) for down in (0, 1) for right in (0, 1)]
+    sums = sum(ops.pad(flipped, [(down, 1 - down), (right, 1 - right), (0, 0), (0, 0)]) for down, right in shifts)
+    return ops.conv_transpose(x, sums, strides=2, padding="same")
+
+
+@_register
+class UpsampledConv2D(layers.Conv2D):
+    """Nearest-neighbour upsampling by 2 and a 3x3 convolution: (B, H, W, C) -> (B, 2H, 2W, filters)."""
+
+    def __init__(self, filters, **settings):
+        super().__init__(filters, **{"kernel_size": 3, "padding": "same", **settings})
+
+    def convolution_op(self, inputs, kernel):
+        """What keras.layers.Conv2D calls, before bias and activation."""
+        return upsampled_convolution(inputs, kernel)
+
+    def compute_output_shape(self, input_shape):
+        """Both sides are doubled."""
+        batch, height, width, _ = input_shape
+        return (batch, 2 * height, 2 * width, self.filters)
+
+
+class _Equalised(layers.Layer):
+    """Weights are N(0, 1 / multiplier) and scaled by gain * multiplier / sqrt(fan_in) each time they are used.
+
+    Adam moves every weight by about as much; equal initial variances make that equal learning speeds (Karras et al.
+    2018, section 4.1). The multiplier scales the learning rate of this layer (Karras et al. 2019 take 0.01).
+    """
+
+    def __init__(self, gain=HE_GAIN, learning_rate_multiplier=1.0, use_bias=True, **settings):
+        super().__init__(**settings)
+        self.gain, self.learning_rate_multiplier, self.use_bias = gain, learning_rate_multiplier, use_bias
+
+    def _add_weights(self, shape):
+        self.scale = self.gain * self.learning_rate_multiplier / math.sqrt(math.prod(shape[:-1]))
+        normal = keras.initializers.RandomNormal(0.0, 1.0 / self.learning_rate_multiplier)
+        self.kernel = self.add_weight(shape=shape, initializer=normal, name="kernel")
+        self.bias = self.add_weight(shape=shape[-1:], initializer="zeros", name="bias") if self.use_bias else None
+
+    def _biased(self, x):
+        return x if self.bias is None else x + self.bias * self.learning_rate_multiplier
+
+    def get_config(self):
+        own = {name: getattr(self, name) for name in ("gain", "learning_rate_multiplier", "use_bias")}
+        return {**super().get_config(), **own}
+
+
+@_register
+class EqualisedDense(_Equalised):
+    """(B, C) -> (B, units) with equalised learning rate."""
+
+    def __init__(self, units, **settings):
+        super().__init__(**settings)
+        self.units = units
+
+    def build(self, input_shape):
+        """One kernel (C, units)."""
+        self._add_weights((input_shape[-1], self.units))
+
+    def call(self, x):
+        """Linear; the activation is a layer of its own."""
+        return self._biased(ops.matmul(x, self.kernel * self.scale))
+
+    def compute_output_shape(self, input_shape):
+        """The last axis becomes `units`."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        """All arguments."""
+        return {**super().get_config(), "units": self.units}
+
+
+@_register
+class EqualisedConv2D(_Equalised):
+    """(B, H, W, C) -> (B, H, W, filters), zero-padded, with equalised learning rate; upsample doubles H and W first."""
+
+    def __init__(self, filters, kernel_size, upsample=False, **settings):
+        super().__init__(**settings)
+        if upsample and kernel_size != 3:
+            raise ValueError(f"An upsampling convolution has a 3x3 kernel, not {kernel_size}x{kernel_size}.")
+        self.filters, self.kernel_size, self.upsample = filters, kernel_size, upsample
+
+    def build(self, input_shape):
+        """One kernel (kernel_size, kernel_size, C, filters)."""
+        self._add_weights((self.kernel_size, self.kernel_size, input_shape[-1], self.filters))
+
+    def call(self, x):
+        """Linear; the activation is a layer of its own."""
+        kernel = self.kernel * self.scale
+        return self._biased(upsampled_convolution(x, kernel) if self.upsample else ops.conv(x, kernel, padding="same"))
+
+    def compute_output_shape(self, input_shape):
+        """Height and width stay or, with upsample, double."""
+        batch, *sides, _ = input_shape
+        return (batch, *(side * (2 if self.upsample else 1) for side in sides), self.filters)
+
+    def get_config(self):
+        """All arguments."""
+        own = {"filters": self.filters, "kernel_size": self.kernel_size, "upsample": self.upsample}
+        return {**super().get_config(), **own}
+
+
+@_register
+class PixelNormalisation(layers.Layer):
+    """Each pixel's channels (or each vector) divided by their root mean square (Karras et al. 2018, section 4.2)."""
+
+    def call(self, x):
+        """Any shape; over the last axis."""
+        wide = ops.cast(x, "float32")
+        return ops.cast(wide * ops.rsqrt(ops.mean(wide**2, axis=-1, keepdims=True) + 1e-8), x.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """As the input."""
+        return input_shape
+
+
+@_register
+class MinibatchStandardDeviation(layers.Layer):
+    """Adds one channel that says how much the images of a group differ (Karras et al. 2018, section 3).
+
+    (B, H, W, C) -> (B, H, W, C + 1): the standard deviation over the group of each value, averaged over pixels and
+    channels. Groups have the largest size up to group_size that divides B; image i is in group i mod (B / size).
+    """
+
+    def __init__(self, group_size=4, **settings):
+        super().__init__(**settings)
+        self.group_size = group_size
+
+    def call(self, x):
+        """The only place in a critic where images of a batch meet."""
+        batch, height, width, channels = ops.shape(x)
+        size = self._group(batch)
+        grouped = ops.reshape(ops.cast(x, "float32"), (size, batch // size, height, width, channels))
+        deviation = ops.sqrt(ops.var(grouped, axis=0) + 1e-8)  # (groups, H, W, C)
+        deviation = ops.mean(deviation, axis=(1, 2, 3), keepdims=True)
+        feature = ops.tile(deviation, (size, height, width, 1))
+        return ops.concatenate([x, ops.cast(feature, x.dtype)], axis=-1)
+
+    def _group(self, batch):
+        if isinstance(batch, int):
+            return max(size for size in range(1, self.group_size + 1) if batch % size == 0)
+        sizes = ops.arange(1, self.group_size + 1)
+        return ops.max(ops.where(batch % sizes == 0, sizes, 1))
+
+    def compute_output_shape(self, input_shape):
+        """One more channel."""
+        return (*input_shape[:-1], input_shape[-1] + 1)
+
+    def get_config(self):
+        """All arguments."""
+        return {**super().get_config(), "group_size": self.group_size}
+
+
+@_register
+class SelfAttention(layers.Layer):
+    """x + gamma * attention (Zhang et al. 2019, section 3): (B, H, W, C) -> (B, H, W, C), H and W even, C at least 8.
+
+    Queries and keys have C / 8 channels, values C / 2; keys and values are max-pooled to half the resolution, which
+    quarters the memory (as in the authors' code). gamma starts at 0: an untrained layer changes nothing.
+    """
+
+    def build(self, input_shape):
+        """Four 1x1 convolutions and gamma."""
+        channels = input_shape[-1]
+        narrow, half = (*input_shape[:-1], channels // 2), channels // 2
+        if channels < 8:
+            raise ValueError(f"Self-attention takes an eighth of the channels, of which there are only {channels}.")
+        self.query, self.key = (layers.Conv2D(channels // 8, 1, use_bias=False, name=name) for name in ("query", "key"))
+        self.value = layers.Conv2D(half, 1, use_bias=False, name="value")
+        self.output_convolution = layers.Conv2D(channels, 1, use_bias=False, name="output")
+        for convolution in (self.query, self.key, self.value):
+            convolution.build(input_shape)
+        self.output_convolution.build(narrow)
+        self.gamma = self.add_weight(shape=(), initializer="zeros", name="gamma")
+
+    def attention(self, x):
+        """The map, (B, H*W, H*W/4) float32: how much each pixel (row) takes from each 2x2 cell; rows sum to 1."""
+        keys = ops.cast(_flat(_pooled(self.key(x))), "float32")
+        queries = ops.cast(_flat(self.query(x)), "float32")
+        return ops.softmax(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))), axis=-1)
+
+    def call(self, x):
+        """Mix the values by the map and add them to x."""
+        weights = ops.cast(self.attention(x), x.dtype)
+        mixed = ops.matmul(weights, _flat(_pooled(self.value(x))))  # (B, H*W, C/2)
+        mixed = ops.reshape(mixed, (-1, *x.shape[1:3], mixed.shape[-1]))
+        return x + self.gamma * self.output_convolution(mixed)
+
+    def compute_output_shape(self, input_shape):
+        """As the input."""
+        return input_shape
+
+
+def _pooled(x):
+    return ops.max_pool(x, 2, strides=2)
+
+
+def _flat(x):
+    """(B, H, W, C) -> (B, H*W, C)."""
+    return ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
+
+
+def attention_map(network, inputs):
+    """Where the self-attention of a network looks: (B, H, W, H/2, W/2) float32, each [b, h, w] summing to 1.
+
+    inputs: what the network takes. Raises ValueError if it has no self-attention.
+    """
+    layer = next((layer for layer in network.layers if isinstance(layer, SelfAttention)), None)
+    if layer is None:
+        raise ValueError(f"This {network.name} has no self-attention; build it with attention=32, say.")
+    maps = keras.Model(network.inputs, layer.input)(inputs, training=False)
+    height, width = maps.shape[1:3]
+    return ops.reshape(layer.attention(maps), (-1, height, width, height // 2, width // 2))
+
+
+@_register
+class LabelEmbedding(layers.Embedding):
+    """Labels (B,) -> (B, width): keras.layers.Embedding as a product with one-hot rows.
+
+    Its gradient is then dense, as optimizers under XLA need it. An unknown label gives zeros.
+    """
+
+    def call(self, labels):
+        """One row of the table for each label."""
+        return ops.matmul(ops.one_hot(labels, self.input_dim, dtype=self.compute_dtype), self.embeddings)
+
+
+@_register
+class ConditionalBatchNormalisation(layers.Layer):
+    """BatchNorm with a scale and a shift for each class (Dumoulin et al. 2017); for generators only.
+
+    call([x (B, H, W, C), labels (B,)]) -> (B, H, W, C).
+    """
+
+    def __init__(self, num_classes, momentum=0.9, **settings):
+        super().__init__(**settings)
+        self.num_classes, self.momentum = num_classes, momentum
+
+    def build(self, input_shape):
+        """Statistics for all classes together; a table of scales and one of shifts."""
+        maps, labels = input_shape
+        self.normalisation = layers.BatchNormalization(momentum=self.momentum, center=False, scale=False)
+        self.normalisation.build(maps)
+        self.scales = LabelEmbedding(self.num_classes, maps[-1], embeddings_initializer="ones")
+        self.shifts = LabelEmbedding(self.num_classes, maps[-1], embeddings_initializer="zeros")
+        self.scales.build(labels)
+        self.shifts.build(labels)
+
+    def call(self, inputs, training=None):
+        """Statistics of the batch in training, running ones otherwise."""
+        x, labels = inputs
+        scale, shift = self.scales(labels)[:, None, None, :], self.shifts(labels)[:, None, None, :]
+        return self.normalisation(x, training=training) * scale + shift
+
+    def compute_output_shape(self, input_shape):
+        """As the maps."""
+        return input_shape[0]
+
+    def get_config(self):
+        """All arguments."""
+        return {**super().get_config(), "num_classes": self.num_classes, "momentum": self.momentum}

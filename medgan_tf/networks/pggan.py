@@ -1,0 +1,243 @@
+"""Progressive growing (Karras et al. 2018, arXiv 1710.10196), conditional by choice.
+
+At stage s both networks work at first_size * 2**s px of the shorter side. Each is a keras.Model around one layer named
+"growing" that owns the convolutions of all stages from the start: variables, optimizer slots and checkpoints keep
+their shapes while it grows, and layers that persist keep their optimizer state. Images are of the full size at any
+stage: the generator repeats pixels, the critic averages them.
+
+Maps at r px have base_filters * min(1, 32 / r) channels: 512 up to 32 px, 256 at 64, 128 at 128 and 64 at 256.
+Other than the paper's, images go through tanh, which keeps them in [-1, 1]; labels enter the generator beside the
+latent and the critic through a projection (Miyato and Koyama 2018).
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+from keras import layers, ops
+
+from medgan_tf.networks.layers import (
+    HE_GAIN,
+    EqualisedConv2D,
+    EqualisedDense,
+    LabelEmbedding,
+    MinibatchStandardDeviation,
+    PixelNormalisation,
+)
+
+
+def build(
+    image_size,
+    num_classes=0,
+    latent_dim=128,
+    base_filters=512,
+    embedding=50,  # length of the generator's label vector
+    first_size=4,  # px of the shorter side at stage 0; 4 or 8
+    fade_kimg=50.0,  # thousands of images over which a stage is faded in; the paper, on 1024 px: 600
+    stable_kimg=50.0,  # thousands of images at each stage after that
+):
+    """Both networks are fully grown until `set_stage` says otherwise. Raises ValueError for an impossible size."""
+    growth = {
+        "image_size": image_size,
+        "base_filters": base_filters,
+        "first_size": first_size,
+        "fade_kimg": fade_kimg,
+        "stable_kimg": stable_kimg,
+    }
+    return generator(num_classes, latent_dim, embedding, growth), critic(num_classes, growth)
+
+
+def generator(num_classes, latent_dim, embedding, growth):
+    """(B, latent_dim) [, labels (B,)] -> (B, H, W, 1) in [-1, 1]."""
+    latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
+    x = PixelNormalisation()(latents)
+    if num_classes:
+        normal = keras.initializers.RandomNormal(0.0, 1.0)
+        label = LabelEmbedding(num_classes, embedding, embeddings_initializer=normal)(labels)
+        x = layers.Concatenate()([x, PixelNormalisation()(label)])
+    x = GrowingGenerator(name="growing", **growth)(x)
+    images = layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model([latents, labels] if num_classes else latents, images, name="generator")
+
+
+def critic(num_classes, growth):
+    """(B, H, W, 1) in [-1, 1] [, labels (B,)] -> (B, 1): f(phi(x)) + <e_y, phi(x)>."""
+    images, labels = (
+        keras.Input((*growth["image_size"], 1), name="images"),
+        keras.Input((), dtype="int32", name="labels"),
+    )
+    phi = GrowingCritic(name="growing", **growth)(images)
+    score = EqualisedDense(1, gain=1.0, dtype="float32")(phi)
+    if num_classes:
+        normal = keras.initializers.RandomNormal(0.0, 1.0)  # equalised, as the other weights, by the next line's scale
+        label = LabelEmbedding(num_classes, phi.shape[-1], embeddings_initializer=normal, dtype="float32")(labels)
+        label = layers.Rescaling(1.0 / math.sqrt(phi.shape[-1]), dtype="float32")(label)
+        score = layers.Add(dtype="float32")([score, layers.Dot(1, dtype="float32")([label, phi])])
+    return keras.Model([images, labels] if num_classes else images, score, name="discriminator")
+
+
+def schedule(kimg, fade_kimg, stable_kimg, stages):
+    """(stage, alpha) after kimg thousand images: stage 0 for stable_kimg, then fade_kimg + stable_kimg for each next.
+
+    alpha goes from 0 to 1 while a stage is faded in and is 1 otherwise. The last of the `stages` stages stays.
+    """
+    if kimg < stable_kimg:
+        return 0, 1.0
+    grown, since = divmod(kimg - stable_kimg, fade_kimg + stable_kimg)
+    if grown + 1 >= stages:
+        return stages - 1, 1.0
+    return int(grown) + 1, min(since / fade_kimg, 1.0) if fade_kimg else 1.0
+
+
+def set_stage(network, stage, alpha):
+    """Set the stage (0 to stages - 1) and the weight of its new layers (0 to 1) of a generator or critic.
+
+    A traced function keeps the stage that it was traced at: `predict` is traced anew here, others are the caller's.
+    """
+    growing = network.get_layer("growing")
+    if not (0 <= stage < growing.stages and 0.0 <= alpha <= 1.0):
+        raise ValueError(f"There are stages 0 to {growing.stages - 1} with alpha in [0, 1], no {stage} with {alpha}.")
+    growing.alpha.assign(alpha)
+    if growing.stage != stage:
+        growing.stage = stage
+        network.predict_function = None
+
+
+class _Growing(layers.Layer):
+    """What both share: sizes and widths of the stages, the stage, and alpha, the weight of the newest layers.
+
+    stage (int) and alpha (float32 scalar) are held in non-trainable weights, so that weight files and checkpoints
+    carry them. The stage decides while tracing which layers there are; variables of later ones have no gradient.
+    """
+
+    def __init__(self, image_size, base_filters, first_size, fade_kimg, stable_kimg, **settings):
+        super().__init__(**settings)
+        self.image_size, self.base_filters, self.first_size = tuple(image_size), base_filters, first_size
+        self.fade_kimg, self.stable_kimg = fade_kimg, stable_kimg
+        last = (min(image_size) // first_size).bit_length() - 1
+        if first_size not in (4, 8) or min(image_size) != first_size * 2**last or max(image_size) % 2**last or not last:
+            raise ValueError(
+                f"Growing doubles {first_size} px (4 or 8), which does not give {self.image_size} pixels; "
+                "use 32, 64, 128 or 256."
+            )
+        if fade_kimg < 0 or stable_kimg <= 0:
+            raise ValueError(f"Stages need stable_kimg above 0 ({stable_kimg}) and fade_kimg not below ({fade_kimg}).")
+        self.stages = last + 1
+        self.coarse = tuple(side // 2**last for side in self.image_size)
+        resolutions = [first_size * 2**stage for stage in range(self.stages)]
+        self.widths = [max(min(base_filters, base_filters * 32 // resolution), 1) for resolution in resolutions]
+
+    def _add_growth(self):
+        last = keras.initializers.Constant(self.stages - 1)
+        fixed = {"shape": (), "trainable": False, "autocast": False, "aggregation": "only_first_replica"}
+        self.stage_weight = self.add_weight(name="stage", initializer=last, dtype="int32", **fixed)
+        self.alpha = self.add_weight(name="alpha", initializer="ones", dtype="float32", **fixed)
+
+    @property
+    def stage(self):
+        """The stage as a Python number, also while a function is traced."""
+        with tf.init_scope():
+            return int(ops.convert_to_numpy(self.stage_weight.value))
+
+    @stage.setter
+    def stage(self, stage):
+        self.stage_weight.assign(stage)
+
+    def _fade(self, old, new):
+        """Exactly the old at alpha 0 and exactly the new at alpha 1."""
+        alpha = ops.cast(self.alpha, new.dtype)
+        return (1.0 - alpha) * old + alpha * new
+
+    def get_config(self):
+        names = ("image_size", "base_filters", "first_size", "fade_kimg", "stable_kimg")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable("medgan_tf")
+class GrowingGenerator(_Growing):
+    """(B, D) -> (B, H, W, 1), before the tanh."""
+
+    def build(self, input_shape):
+        """Two layers and one to an image for each stage; the first layer of stage 0 is dense."""
+        self._add_growth()
+        size = math.prod(self.coarse)
+        # a gain of a quarter of the convolutions': the paper counts the 4x4 pixels into the fan-in
+        self.first = [EqualisedDense(size * self.widths[0], gain=HE_GAIN / 4.0)]
+        self.first += [EqualisedConv2D(width, 3, upsample=True) for width in self.widths[1:]]
+        self.second = [EqualisedConv2D(width, 3) for width in self.widths]
+        self.to_image = [EqualisedConv2D(1, 1, gain=1.0) for _ in self.widths]
+        self.normalise = PixelNormalisation()
+        for stage, width in enumerate(self.widths):
+            before = input_shape if stage == 0 else (None, None, None, self.widths[stage - 1])
+            self.first[stage].build(before)
+            self.second[stage].build((None, None, None, width))
+            self.to_image[stage].build((None, None, None, width))
+
+    def call(self, x):
+        """Grow to the present stage, fade it in, repeat pixels up to the full size."""
+        stage = self.stage
+        for index in range(stage + 1):
+            before = x
+            x = _activated(self.first[index](x))
+            if index == 0:
+                x = ops.reshape(x, (-1, *self.coarse, self.widths[0]))
+            x = self.normalise(_activated(self.second[index](self.normalise(x))))
+        image = self.to_image[stage](x)
+        if stage:
+            image = self._fade(_repeated(self.to_image[stage - 1](before), 2), image)
+        return _repeated(image, 2 ** (self.stages - 1 - stage))
+
+    def compute_output_shape(self, input_shape):
+        """The full size at any stage."""
+        return (input_shape[0], *self.image_size, 1)
+
+
+@keras.saving.register_keras_serializable("medgan_tf")
+class GrowingCritic(_Growing):
+    """(B, H, W, 1) -> phi (B, base_filters)."""
+
+    def build(self, input_shape):
+        """One layer from an image and two more for each stage; the second layer of stage 0 is dense."""
+        self._add_growth()
+        narrower = [self.widths[0], *self.widths[:-1]]
+        self.from_image = [EqualisedConv2D(width, 1) for width in self.widths]
+        self.first = [EqualisedConv2D(width, 3) for width in self.widths]
+        self.second = [EqualisedDense(self.widths[0])] + [EqualisedConv2D(width, 3) for width in narrower[1:]]
+        self.deviation = MinibatchStandardDeviation()
+        for stage, width in enumerate(self.widths):
+            self.from_image[stage].build(input_shape)
+            self.first[stage].build((None, None, None, width + (stage == 0)))  # with the deviation's channel
+            flat = (None, math.prod(self.coarse) * width)
+            self.second[stage].build((None, None, None, width) if stage else flat)
+
+    def call(self, images):
+        """Average pixels down to the present stage, fade it in, go down to stage 0."""
+        stage = self.stage
+        for _ in range(self.stages - 1 - stage):
+            images = _halved(images)
+        x = _activated(self.from_image[stage](images))
+        for index in range(stage, 0, -1):
+            x = _activated(self.first[index](x))
+            x = _halved(_activated(self.second[index](x)))
+            if index == stage:
+                x = self._fade(_activated(self.from_image[stage - 1](_halved(images))), x)
+        x = _activated(self.first[0](self.deviation(x)))
+        return _activated(self.second[0](ops.reshape(x, (-1, math.prod(x.shape[1:])))))
+
+    def compute_output_shape(self, input_shape):
+        """One vector an image."""
+        return (input_shape[0], self.widths[0])
+
+
+def _activated(x):
+    return ops.leaky_relu(x, 0.2)
+
+
+def _repeated(images, factor):
+    """Nearest-neighbour upsampling."""
+    return ops.repeat(ops.repeat(images, factor, axis=1), factor, axis=2)
+
+
+def _halved(images):
+    """The mean of each 2x2 pixels."""
+    return ops.average_pool(images, 2, strides=2)

@@ -1,0 +1,191 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from network_checks import batch, check_compiled, image_gradient
+
+from medgan_tf import networks
+from medgan_tf.networks import sampling
+from medgan_tf.networks.layers import SelfAttention, attention_map
+from medgan_tf.training import GAN
+
+VARIANTS = {
+    "plain": {},
+    "no projection": {"projection": False},
+    "attention": {"attention": 8},
+    "residual": {"residual": True, "conditional_norm": True, "critic_norm": "layer"},
+    "no labels": {"num_classes": 0, "attention": 8},
+}
+
+
+@pytest.fixture(autouse=True)
+def float32_again():
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def build(size=16, **settings):
+    settings = {"num_classes": 3, "latent_dim": 6, "base_filters": 16, "embedding": 5, **settings}
+    return networks.build("cgan", size, **settings)
+
+
+@pytest.mark.parametrize("size", [32, 64, 128, 256, (32, 48), (64, 24 * 8)])
+def test_shapes_ranges_and_exactly_one_score_an_image(size):
+    generator, critic = build(size, base_filters=32, attention=16)
+    height, width = (size, size) if isinstance(size, int) else size
+    latents, labels = 10 * sampling.latents(3, 6, 0), np.array([0, 1, 2])
+    images = generator([latents, labels], training=True)
+    assert images.shape == (3, height, width, 1)
+    assert np.abs(images).max() <= 1
+    assert critic([images, labels]).shape == (3, 1)
+    assert min(critic.get_layer("phi").input.shape) is None  # phi is pooled: no map of scores is averaged
+
+
+def test_the_networks_are_as_described_by_default():
+    generator, critic = networks.build("cgan", 256, 4)
+    kernels = [w.shape for w in generator.trainable_variables if len(w.shape) == 4]
+    widths = [512, 256, 128, 64, 32, 16]
+    assert kernels == [(3, 3, a, b) for a, b in zip(widths, [*widths[1:], 1], strict=True)]
+    assert [tuple(w.shape) for w in generator.trainable_variables[:2]] == [(4, 50), (150, 8 * 8 * 512)]
+    assert [w.shape[-1] for w in critic.trainable_variables if len(w.shape) == 4] == widths[::-1]
+    assert {layer.momentum for layer in generator.layers if isinstance(layer, keras.layers.BatchNormalization)} == {0.9}
+
+
+@pytest.mark.parametrize("variant", ["plain", "attention", "residual"])
+def test_the_label_reaches_the_gradient_of_the_score_with_respect_to_the_image(variant):
+    _, critic = build(**VARIANTS[variant])
+    _, _, images = batch(16, 6)
+    zero, one = (image_gradient(critic, images, tf.fill([4], label)) for label in (0, 1))
+    assert np.linalg.norm(zero - one) > 0.1 * np.linalg.norm(zero)
+
+
+def test_without_projection_the_label_is_an_input_that_does_nothing():
+    generator, critic = build(projection=False)
+    _, _, images = batch(16, 6)
+    zero, one = (image_gradient(critic, images, tf.fill([4], label)) for label in (0, 1))
+    np.testing.assert_array_equal(zero, one)
+    assert [tensor.name for tensor in critic.inputs] == ["images", "labels"]
+    assert len(build()[1].trainable_variables) == len(critic.trainable_variables) + 1
+    assert np.any(zero)
+    assert len(generator.inputs) == 2
+
+
+def test_the_score_is_f_of_phi_plus_the_product_of_label_and_phi():
+    _, critic = build()
+    _, labels, images = batch(16, 6)
+    phi_layer = critic.get_layer("phi")
+    maps, phi = keras.Model(critic.inputs, [critic.layers[critic.layers.index(phi_layer) - 1].input, phi_layer.output])(
+        [images, labels]
+    )
+    np.testing.assert_allclose(phi, np.sum(maps, axis=(1, 2)), rtol=1e-4, atol=1e-5)
+    weights = {tuple(w.shape): w.numpy() for w in critic.trainable_variables[-3:]}
+    expected = phi @ weights[16, 1] + weights[1,] + np.sum(weights[3, 16][labels] * phi, axis=1, keepdims=True)
+    np.testing.assert_allclose(critic([images, labels]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "no labels"])
+@pytest.mark.parametrize("training", [True, False])
+def test_an_image_depends_on_its_label(variant, training):
+    generator, _ = build(**VARIANTS[variant])
+    latents, labels, _ = batch(16, 6)
+    if variant == "residual":  # classes share scale and shift at first
+        for weight in generator.trainable_variables:
+            if weight.path.startswith("conditional"):
+                weight.assign(np.random.default_rng(0).normal(size=weight.shape))
+    images, others = (generator([latents, wanted], training=training) for wanted in (labels, (labels + 1) % 3))
+    assert np.abs(images - others).max(axis=(1, 2, 3)).min() > 0.01
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_score_depends_on_its_own_image_alone_and_no_critic_has_batch_norm(variant):
+    _, critic = build(**VARIANTS[variant])
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in critic._flatten_layers())
+    _, labels, images = batch(16, 6)
+    scores = [critic([x, y] if len(critic.inputs) > 1 else x, training=True) for x, y in
+              ((images, labels), (images[:1], labels[:1]))]  # fmt: skip
+    np.testing.assert_allclose(scores[0][:1], scores[1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_penalised_step_compiles_and_equals_the_uncompiled_one(variant):
+    generator, critic = build(**VARIANTS[variant])
+    for network in (generator, critic):
+        for layer in network.layers:
+            if isinstance(layer, SelfAttention):
+                layer.gamma.assign(0.5)  # at 0 queries and keys would have no gradient
+    results = check_compiled(generator, critic, *batch(16, 6))
+    assert len(results) == 2 + len(generator.trainable_variables) + len(critic.trainable_variables)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_clones_and_weight_files_give_the_same_images_and_scores(variant, tmp_path):
+    latents, labels, images = batch(16, 6)
+    for network, other, first in zip(build(**VARIANTS[variant]), build(**VARIANTS[variant]), (latents, images), strict=True):  # fmt: skip
+        inputs = [first, labels] if len(network.inputs) > 1 else first
+        clone = keras.models.clone_model(network)
+        clone.set_weights(network.get_weights())
+        network.save_weights(tmp_path / "some.weights.h5")
+        other.load_weights(tmp_path / "some.weights.h5")
+        np.testing.assert_array_equal(clone(inputs), network(inputs))
+        np.testing.assert_array_equal(other(inputs), network(inputs))
+
+
+@pytest.mark.parametrize("settings", [VARIANTS["plain"], VARIANTS["attention"] | VARIANTS["residual"]])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_training_step_updates_the_critic_twice_and_all_that_depends_on_the_label(settings, compiled):
+    gan = GAN(*build(**settings), loss="wasserstein", penalty="wgan_gp", discriminator_steps=2)
+    gan.compile(*(keras.optimizers.Adam(1e-3, 0.5, 0.9) for _ in range(2)))
+    tables = [v for v in gan.generator.trainable_variables + gan.discriminator.trainable_variables if v.shape[0] == 3
+              and len(v.shape) == 2]  # fmt: skip
+    before = [table.numpy() for table in tables]
+    _, labels, images = batch(16, 6, count=8)
+    logs = tf.function(gan.train_step, jit_compile=compiled)((images, labels))
+    assert all(np.isfinite(value) for value in logs.values())
+    assert [int(o.iterations) for o in (gan.generator_optimizer, gan.discriminator_optimizer)] == [1, 2]
+    assert len(tables) >= 2
+    assert all((table.numpy() != old).all() for table, old in zip(tables, before, strict=True))
+    gan.settle(np.array([0, 1, 2] * 12))
+    assert gan.sample(3, labels=[0, 1, 2]).shape == (3, 16, 16, 1)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_half_precision_inside_float32_outside(variant):
+    full = build(**VARIANTS[variant])
+    keras.config.set_dtype_policy("mixed_float16")
+    half = build(**VARIANTS[variant])
+    latents, labels, images = batch(16, 6)
+    for one, other, first in zip(full, half, (latents, images), strict=True):
+        other.set_weights(one.get_weights())
+        inputs = [first, labels] if len(one.inputs) > 1 else first
+        result, expected = other(inputs, training=True), one(inputs, training=True)
+        assert result.dtype == other.output.dtype == "float32"
+        assert "float16" in {layer.compute_dtype for layer in other.layers}
+        np.testing.assert_allclose(result, expected, atol=0.02 * np.abs(expected).max())
+
+
+def test_attention_sits_where_it_was_asked_for_in_both_networks():
+    for network, latents in zip(build(32, base_filters=32, attention=16), (True, False), strict=True):
+        assert network.get_layer("attention").input.shape[1:3] == (16, 16)
+        z, labels, images = batch(32, 6)
+        found = attention_map(network, [z if latents else images, labels])
+        assert found.shape == (4, 16, 16, 8, 8)
+        np.testing.assert_allclose(np.sum(found, axis=(3, 4)), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "settings", "message"),
+    [
+        (48, {}, "does not give"),
+        (8, {}, "does not give"),
+        ((64, 100), {}, "does not give"),
+        (32, {"attention": 32}, "one of"),
+        (32, {"attention": 12}, "one of"),
+        (32, {"critic_norm": "batch"}, "'none' or 'layer'"),
+        (32, {"num_classes": 0, "conditional_norm": True}, "needs labels"),
+        (256, {"base_filters": 16}, "halve 5 times"),
+    ],
+)
+def test_what_cannot_be_built_is_said_in_a_sentence(size, settings, message):
+    with pytest.raises(ValueError, match=message):
+        build(size, **settings)
