@@ -62,16 +62,16 @@ DCGAN_PAPER = Training(
 # On a CPU: half the filters, small batches, a lazy R1 penalty in place of BatchNorm in the discriminator.
 DCGAN_CPU = Training(
     "dcgan",
-    kimg=60,
+    kimg=70,
     epoch_kimg=5,
     network={"base_filters": 32, "discriminator_norm": "none"},
     penalty="r1",
     penalty_weight=1.0,
     penalty_interval=16,
-    batch_size=32,
-    generator_learning_rate=5e-4,
-    discriminator_learning_rate=5e-4,
-    ema_kimg=2.0,
+    batch_size=16,
+    generator_learning_rate=3e-4,
+    discriminator_learning_rate=3e-4,
+    ema_kimg=5.0,
 )
 DENSE = Training("gan", kimg=60, epoch_kimg=5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
 
