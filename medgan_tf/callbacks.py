@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from medgan_tf import metrics
+from medgan_tf.networks import pggan
 from medgan_tf.networks.sampling import tile
 
 
@@ -37,6 +38,21 @@ class TrainingLog(keras.callbacks.Callback):
         self.rows.append({"epoch": epoch + 1, **position, "seconds": seconds, **values})
         self.started = time.perf_counter()
         replace(self.path, lambda path: pd.DataFrame(self.rows).to_csv(path, index=False))
+
+
+class Growth(keras.callbacks.Callback):
+    """Sets the stage of networks that grow, at the start of the epoch in which its schedule begins it."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Grow, and have Keras trace the step anew."""
+        kimg = int(self.model.images_seen.numpy()) / 1000
+        for network in (self.model.generator, self.model.discriminator, self.model.generator_ema):
+            layer = network.get_layer("growing")
+            stage, alpha = pggan.schedule(kimg, layer.fade_kimg, layer.stable_kimg, layer.stages)
+            grown = stage != layer.stage
+            pggan.set_stage(network, stage, alpha)
+        if grown:
+            self.model.make_train_function(force=True)
 
 
 class StandingStatistics(keras.callbacks.Callback):

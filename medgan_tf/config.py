@@ -26,6 +26,8 @@ class Training:
     beta_2: float = 0.999
     schedule: str = "constant"  # or "cosine", down to zero at the end
     ema_kimg: float = 1.0
+    augmentation: dict = field(default_factory=dict)  # keyword arguments of augment.Augmentation; empty: none
+    balanced: bool = False  # classes take turns instead of appearing by their frequency
     precision: str = "float32"  # or "mixed_float16", "mixed_bfloat16"
     jit_compile: bool = False
     steps_per_execution: int = 8
@@ -96,7 +98,7 @@ PROFILES = {
     "quick": Profile(
         "quick",
         image_size=64,
-        phantom_patients=600,
+        phantom_patients=400,
         domain_steps=None,
         evaluation_images=1000,
         repeats=20,

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from tqdm.keras import TqdmCallback
 
 from medgan_tf import callbacks, networks
+from medgan_tf.augment import Augmentation
 from medgan_tf.training import GAN
 
 
@@ -29,6 +30,7 @@ def build(settings, image_size, num_classes=0):
         penalty_interval=settings.penalty_interval,
         discriminator_steps=settings.discriminator_steps,
         ema_kimg=settings.ema_kimg,
+        augmentation=Augmentation(**settings.augmentation) if settings.augmentation else None,
         seed=settings.seed,
     )
     steps = round(settings.kimg * 1000 / (settings.batch_size * settings.discriminator_steps))
@@ -69,13 +71,14 @@ def fit(gan, settings, data, model_dir, extractor=None):
     if done < epochs:
         chosen = np.random.default_rng(settings.seed).permutation(len(data.train))[:1000]
         watchers = [
+            *([callbacks.Growth()] if gan.growing else []),
             callbacks.StandingStatistics(data.train.labels[chosen]),
             callbacks.SampleGrid(model_dir / "samples"),
         ]
         if extractor:
             watchers.append(callbacks.KernelDistance(extractor, data.train.images[chosen], weights))
         gan.fit(
-            data.train.batches(batch, settings.seed, start=int(gan.images_seen.numpy())),
+            data.train.batches(batch, settings.seed, int(gan.images_seen.numpy()), settings.balanced),
             steps_per_epoch=steps_per_epoch,
             initial_epoch=done,
             epochs=epochs,

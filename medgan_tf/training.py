@@ -23,6 +23,8 @@ class GAN(keras.Model):
     of `fit` then holds discriminator_steps * batch_size images.
     ema_kimg: half-life of the generator's running average in thousands of images (Karras et al. 2018); early in
     training a twentieth of the images seen, if that is less. Its BatchNorm statistics are averaged alike.
+    augmentation: an augment.Augmentation of all that the discriminator sees, or None.
+    Networks with a layer named "growing" grow by their own schedule; `callbacks.Growth` sets the stage.
 
     `fit` takes batches (images (B, H, W, C) float32 in [-1, 1], labels (B,) int32). Random numbers are functions of
     seed and step: a restored model continues with the very numbers that it would have drawn. (XLA lays the same
@@ -39,6 +41,7 @@ class GAN(keras.Model):
         penalty_interval=1,
         discriminator_steps=1,
         ema_kimg=10.0,
+        augmentation=None,
         seed=0,
     ):
         super().__init__(name="gan")
@@ -55,6 +58,9 @@ class GAN(keras.Model):
         self.discriminator = discriminator
         self.generator_ema = keras.models.clone_model(generator)
         self.generator_ema.set_weights(generator.get_weights())
+        networks = (self.generator, self.discriminator, self.generator_ema)
+        self.growing = [layer for network in networks for layer in network.layers if layer.name == "growing"]
+        self.augmentation = augmentation
         self.latent_dim = generator.inputs[0].shape[-1]
         self.conditional = len(generator.inputs) > 1
         self.adversarial = ADVERSARIAL[loss]
@@ -143,6 +149,7 @@ class GAN(keras.Model):
             "generator_optimizer": self.generator_optimizer.variables,
             "discriminator_optimizer": self.discriminator_optimizer.variables,
             "training": [self.step, self.images_seen, self.best_score],
+            "augmentation": self.augmentation.variables if self.augmentation else [],
         }
         return {
             f"{part}/{index:04d}": variable
@@ -154,6 +161,7 @@ class GAN(keras.Model):
         """discriminator_steps updates of the discriminator, one of the generator. Returns the running means."""
         images, labels = data
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._fade()
         fresh = zip(
             tf.split(images, self.discriminator_steps),
             tf.split(labels, self.discriminator_steps),
@@ -169,23 +177,24 @@ class GAN(keras.Model):
                 fake = self.generator(self._inputs(latents, real_labels), training=True)
                 self._update_discriminator(real, tf.stop_gradient(fake), real_labels, index, replicas)
                 if last:
-                    fake_scores = self.discriminator(self._inputs(fake, real_labels), training=True)
-                    generator_loss = self.adversarial.generator(fake_scores)
+                    generator_loss = self.adversarial.generator(self._score(fake, real_labels, index, 0))
                     scaled = self.generator_optimizer.scale_loss(generator_loss / replicas)
-        gradients = tape.gradient(scaled, self.generator.trainable_variables)
-        self.generator_optimizer.apply(gradients)
+        _apply(self.generator_optimizer, tape, scaled, self.generator.trainable_variables)
         self.trackers["generator_loss"].update_state(generator_loss)
         self.step.assign_add(1)
         seen = tf.shape(images, tf.int64)[0] * replicas
         self.images_seen.assign_add(seen)
         self._update_average(tf.cast(seen, tf.float32))
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        logs = {name: tracker.result() for name, tracker in self.trackers.items()}
+        if self.augmentation:
+            logs["augmentation_probability"] = self.augmentation.probability.value
+        return logs
 
     def _update_discriminator(self, real, fake, labels, index, replicas):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.discriminator.trainable_variables])
-            real_scores = self.discriminator(self._inputs(real, labels), training=True)
-            fake_scores = self.discriminator(self._inputs(fake, labels), training=True)
+            real_scores = self._score(real, labels, index, 1)
+            fake_scores = self._score(fake, labels, index, 2)
             loss = self.adversarial.discriminator(real_scores, fake_scores)
             total = loss
             if self.penalty != "none":
@@ -193,15 +202,22 @@ class GAN(keras.Model):
                 total += self.penalty_weight * self.penalty_interval * penalty
                 self.trackers["penalty"].update_state(penalty * self.penalty_interval)
             scaled = self.discriminator_optimizer.scale_loss(total / replicas)
-        gradients = tape.gradient(scaled, self.discriminator.trainable_variables)
-        self.discriminator_optimizer.apply(gradients)
+        _apply(self.discriminator_optimizer, tape, scaled, self.discriminator.trainable_variables)
+        if self.augmentation:
+            self.augmentation.update(real_scores, tf.shape(real)[0] * replicas)
         self.trackers["discriminator_loss"].update_state(loss)
         self.trackers["real_score"].update_state(real_scores)
         self.trackers["fake_score"].update_state(fake_scores)
 
+    def _score(self, images, labels, index, use):
+        """(B, 1): scores of augmented images; each use (by the generator, of real, of fake images) draws its own."""
+        if self.augmentation:
+            images = self.augmentation(images, self._seed(2 * self.discriminator_steps + 3 * index + use))
+        return self.discriminator(self._inputs(images, labels), training=True)
+
     def _penalty(self, real, fake, labels, index):
         def score(images):
-            return self.discriminator(self._inputs(images, labels), training=True)
+            return self._score(images, labels, index, 1)
 
         if self.penalty == "r1":
             return r1_penalty(score, real)
@@ -216,20 +232,37 @@ class GAN(keras.Model):
     def _update_average(self, batch):
         half_life = tf.minimum(self.ema_kimg * 1000.0, tf.cast(self.images_seen.value, tf.float32) / 20.0)
         decay = 0.5 ** (batch / half_life)
+        fading = [layer.alpha for layer in self.growing]
         for average, current in zip(self.generator_ema.variables, self.generator.variables, strict=True):
-            if average.dtype.startswith("float"):
+            if average.dtype.startswith("float") and not any(average is alpha for alpha in fading):
                 average.assign(current.value + decay * (average.value - current.value))
+
+    def _fade(self):
+        """Set the weight of the newest layers by the images seen since their stage began."""
+        for layer in self.growing:
+            began = layer.stable_kimg + (layer.stage - 1) * (layer.fade_kimg + layer.stable_kimg)
+            since = tf.cast(self.images_seen.value, tf.float32) / 1000.0 - began
+            fading = layer.stage > 0 and layer.fade_kimg > 0
+            layer.alpha.assign(tf.clip_by_value(since / layer.fade_kimg, 0.0, 1.0) if fading else 1.0)
 
     def _random(self, stream, batch, size, draw=tf.random.stateless_normal):
         """(batch, size) float32 of this step; a replica draws the numbers of the global batch and takes its own."""
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync
-        seed = tf.stack([tf.constant(self.seed, tf.int64) + (stream << 32), self.step.value])
-        everything = draw((batch * replicas, size), seed=seed, alg="philox")
+        everything = draw((batch * replicas, size), seed=self._seed(stream), alg="philox")
         return everything[context.replica_id_in_sync_group * batch :][:batch]
+
+    def _seed(self, stream):
+        return tf.stack([tf.constant(self.seed, tf.int64) + (stream << 32), self.step.value])
 
     def _inputs(self, first, labels):
         return [first, labels] if self.conditional else first
+
+
+def _apply(optimizer, tape, loss, variables):
+    """One step; layers of stages to come have no gradient yet."""
+    pairs = [pair for pair in zip(tape.gradient(loss, variables), variables, strict=True) if pair[0] is not None]
+    optimizer.apply(*zip(*pairs, strict=True))
 
 
 def _counter(name):

@@ -317,3 +317,56 @@ def test_two_mirrored_devices_train_the_same_model_as_one(tmp_path):
         for name in one.files:
             np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-6, err_msg=name)
         assert one["training/0001"] == 64
+
+
+def test_augmentation_is_seen_by_the_discriminator_and_steered_and_checkpointed(tmp_path):
+    gan = build(augmentation={"target": 0.6, "adjust_kimg": 0.1, "interval": 1})
+    seen = []
+    gan.augmentation.call = lambda pictures, seed: (seen.append(seed.numpy()), pictures)[1]
+    for _ in range(4):
+        logs = gan.train_step(tuple(tf.constant(part) for part in batch()))
+    assert len({tuple(seed) for seed in seen}) == len(seen) - 2  # the penalty of step 0 and 3 sees what the loss saw
+    assert float(logs["augmentation_probability"]) in np.float32([0.0, 0.08, 0.16, 0.24, 0.32]).tolist()
+    gan.augmentation.probability.assign(0.25)
+    gan.save_state(tmp_path / "state.npz")
+    other = build(augmentation={"target": 0.6})
+    other.load_state(tmp_path / "state.npz")
+    assert float(other.augmentation.probability) == 0.25
+
+
+GROWING = replace(
+    SETTINGS,
+    architecture="pggan",
+    kimg=0.8,
+    epoch_kimg=0.08,
+    penalty="wgan_gp",
+    loss="wasserstein",
+    penalty_interval=1,
+    steps_per_execution=1,
+    network={"base_filters": 4, "latent_dim": 8, "first_size": 4, "fade_kimg": 0.16, "stable_kimg": 0.16},
+)
+
+
+def test_growing_keeps_optimizer_state_and_resumes_in_the_middle_of_a_fade(tmp_path):
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    gan = fitting.build(GROWING, 16)
+    slots = []
+    apply = gan.generator_optimizer.apply
+    gan.generator_optimizer.apply = lambda gradients, variables: (
+        slots.append(len(variables)),
+        apply(gradients, variables),
+    )
+    fitting.fit(gan, GROWING, images(), whole)
+    assert slots == sorted(slots) and len(set(slots)) == 3  # more variables at each of three stages
+    middle = replace(GROWING, kimg=0.24)  # half of the fade to 8 px, which lasts from 0.16 to 0.32
+    fitting.fit(fitting.build(middle, 16), middle, images(), parted)
+    with np.load(parted / "state.npz") as state:
+        momenta = [name for name in state.files if name.startswith("generator_optimizer")]
+        assert any(np.abs(state[name]).max() > 0 for name in momenta)
+    gan = fitting.build(GROWING, 16)
+    gan.load_state(parted / "state.npz")
+    assert gan.growing[0].stage == 1 and 0.4 < float(gan.growing[0].alpha) < 0.6
+    fitting.fit(fitting.build(GROWING, 16), GROWING, images(), parted)
+    with np.load(whole / "state.npz") as one, np.load(parted / "state.npz") as other:
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)

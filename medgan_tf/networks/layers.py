@@ -185,15 +185,17 @@ class SelfAttention(layers.Layer):
     def build(self, input_shape):
         """Four 1x1 convolutions and gamma."""
         channels = input_shape[-1]
-        narrow, half = (*input_shape[:-1], channels // 2), channels // 2
         if channels < 8:
             raise ValueError(f"Self-attention takes an eighth of the channels, of which there are only {channels}.")
-        self.query, self.key = (layers.Conv2D(channels // 8, 1, use_bias=False, name=name) for name in ("query", "key"))
-        self.value = layers.Conv2D(half, 1, use_bias=False, name="value")
-        self.output_convolution = layers.Conv2D(channels, 1, use_bias=False, name="output")
-        for convolution in (self.query, self.key, self.value):
-            convolution.build(input_shape)
-        self.output_convolution.build(narrow)
+
+        def convolution(width):
+            return layers.Conv2D(width, 1, use_bias=False, dtype=self.dtype_policy)
+
+        self.query, self.key, self.value = (convolution(channels // part) for part in (8, 8, 2))
+        self.output_convolution = convolution(channels)
+        for part in (self.query, self.key, self.value):
+            part.build(input_shape)
+        self.output_convolution.build((*input_shape[:-1], channels // 2))
         self.gamma = self.add_weight(shape=(), initializer="zeros", name="gamma")
 
     def attention(self, x):
@@ -231,7 +233,7 @@ def attention_map(network, inputs):
     layer = next((layer for layer in network.layers if isinstance(layer, SelfAttention)), None)
     if layer is None:
         raise ValueError(f"This {network.name} has no self-attention; build it with attention=32, say.")
-    maps = keras.Model(network.inputs, layer.input)(inputs, training=False)
+    maps = keras.Model(network.input, layer.input)(inputs, training=False)
     height, width = maps.shape[1:3]
     return ops.reshape(layer.attention(maps), (-1, height, width, height // 2, width // 2))
 
@@ -245,7 +247,8 @@ class LabelEmbedding(layers.Embedding):
 
     def call(self, labels):
         """One row of the table for each label."""
-        return ops.matmul(ops.one_hot(labels, self.input_dim, dtype=self.compute_dtype), self.embeddings)
+        chosen = ops.one_hot(labels, self.input_dim, dtype=self.compute_dtype)
+        return ops.matmul(chosen, ops.cast(self.embeddings, self.compute_dtype))
 
 
 @_register
@@ -262,10 +265,11 @@ class ConditionalBatchNormalisation(layers.Layer):
     def build(self, input_shape):
         """Statistics for all classes together; a table of scales and one of shifts."""
         maps, labels = input_shape
-        self.normalisation = layers.BatchNormalization(momentum=self.momentum, center=False, scale=False)
+        channels, same = maps[-1], {"dtype": self.dtype_policy}
+        self.normalisation = layers.BatchNormalization(momentum=self.momentum, center=False, scale=False, **same)
         self.normalisation.build(maps)
-        self.scales = LabelEmbedding(self.num_classes, maps[-1], embeddings_initializer="ones")
-        self.shifts = LabelEmbedding(self.num_classes, maps[-1], embeddings_initializer="zeros")
+        self.scales = LabelEmbedding(self.num_classes, channels, embeddings_initializer="ones", **same)
+        self.shifts = LabelEmbedding(self.num_classes, channels, embeddings_initializer="zeros", **same)
         self.scales.build(labels)
         self.shifts.build(labels)
 

@@ -162,11 +162,13 @@ class GrowingGenerator(_Growing):
         self._add_growth()
         size = math.prod(self.coarse)
         # a gain of a quarter of the convolutions': the paper counts the 4x4 pixels into the fan-in
-        self.first = [EqualisedDense(size * self.widths[0], gain=HE_GAIN / 4.0)]
-        self.first += [EqualisedConv2D(width, 3, upsample=True) for width in self.widths[1:]]
-        self.second = [EqualisedConv2D(width, 3) for width in self.widths]
-        self.to_image = [EqualisedConv2D(1, 1, gain=1.0) for _ in self.widths]
-        self.normalise = PixelNormalisation()
+        same = {"dtype": self.dtype_policy}
+        self.first = [EqualisedDense(size * self.widths[0], gain=HE_GAIN / 4.0, **same)]
+        self.first += [EqualisedConv2D(width, 3, upsample=True, **same) for width in self.widths[1:]]
+        self.second = [EqualisedConv2D(width, 3, **same) for width in self.widths]
+        self.to_image = [EqualisedConv2D(1, 1, gain=1.0, **same) for _ in self.widths]
+        self.normalise = PixelNormalisation(**same)
+        self.normalise.build((None, None, None, self.widths[0]))
         for stage, width in enumerate(self.widths):
             before = input_shape if stage == 0 else (None, None, None, self.widths[stage - 1])
             self.first[stage].build(before)
@@ -199,11 +201,13 @@ class GrowingCritic(_Growing):
     def build(self, input_shape):
         """One layer from an image and two more for each stage; the second layer of stage 0 is dense."""
         self._add_growth()
-        narrower = [self.widths[0], *self.widths[:-1]]
-        self.from_image = [EqualisedConv2D(width, 1) for width in self.widths]
-        self.first = [EqualisedConv2D(width, 3) for width in self.widths]
-        self.second = [EqualisedDense(self.widths[0])] + [EqualisedConv2D(width, 3) for width in narrower[1:]]
-        self.deviation = MinibatchStandardDeviation()
+        same = {"dtype": self.dtype_policy}
+        self.from_image = [EqualisedConv2D(width, 1, **same) for width in self.widths]
+        self.first = [EqualisedConv2D(width, 3, **same) for width in self.widths]
+        self.second = [EqualisedDense(self.widths[0], **same)]
+        self.second += [EqualisedConv2D(width, 3, **same) for width in self.widths[:-1]]
+        self.deviation = MinibatchStandardDeviation(**same)
+        self.deviation.build((None, *self.coarse, self.widths[0]))
         for stage, width in enumerate(self.widths):
             self.from_image[stage].build(input_shape)
             self.first[stage].build((None, None, None, width + (stage == 0)))  # with the deviation's channel
