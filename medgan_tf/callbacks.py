@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import pandas as pd
 from PIL import Image
+from tqdm import tqdm
 
 from medgan_tf import metrics
 from medgan_tf.networks import pggan
@@ -68,11 +69,14 @@ class StandingStatistics(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """A PNG of the averaged generator's images of the same latents at each epoch: folder/kimg_000012.800.png."""
+    """A PNG of the averaged generator's images of the same latents at each epoch: folder/kimg_000012.800.png.
 
-    def __init__(self, folder, rows=4, columns=8, seed=0):
+    labels: (rows * columns,) int for a conditional generator, else None.
+    """
+
+    def __init__(self, folder, labels=None, rows=4, columns=8, seed=0):
         super().__init__()
-        self.folder, self.rows, self.columns, self.seed = Path(folder), rows, columns, seed
+        self.folder, self.labels, self.rows, self.columns, self.seed = Path(folder), labels, rows, columns, seed
 
     def on_train_begin(self, logs=None):
         """The untrained generator is the first picture."""
@@ -81,29 +85,45 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Draw the grid."""
-        images = self.model.sample(self.rows * self.columns, seed=self.seed)
+        images = self.model.sample(self.rows * self.columns, self.labels, self.seed)
         name = f"kimg_{int(self.model.images_seen.numpy()) / 1000:010.3f}.png"
         replace(self.folder / name, lambda path: Image.fromarray(tile(images, self.columns)).save(path, "PNG"))
 
 
-class KernelDistance(keras.callbacks.Callback):
-    """Puts the kernel distance between training images and as many generated ones into the logs.
+class Watch(keras.callbacks.Callback):
+    """Measures samples at each epoch against training images, keeps the best generator, and tells a collapse.
 
-    It is a curve to watch and keeps the best generator's weights; the numbers to report come from held-out images, in
-    notebook 06.
+    real: a metrics-ready choice of training images (n, H, W, 1) uint8 with their labels (n,), which a conditional
+    generator is asked for. Logs kernel_distance and coverage in the features of `extractor`, ms_ssim within classes
+    and collapsed, which is 1 where samples of a class resemble each other more than real images do (MS-SSIM higher by
+    MARGIN) while coverage is below half of its best. The numbers to report come from held-out images, in notebook 06.
     """
 
-    def __init__(self, extractor, real, best_weights, seed=1):
+    MARGIN = 0.05
+
+    def __init__(self, extractor, real, labels, best_weights, seed=1):
         super().__init__()
         self.features = lambda images: metrics.extract(extractor, images).features
-        self.best_weights, self.seed = Path(best_weights), seed
+        self.labels, self.best_weights, self.seed = labels, Path(best_weights), seed
         self.real_features = self.features(real)
+        self.real_images = real
 
     def on_epoch_end(self, epoch, logs=None):
         """Measure, and keep the weights if they are the best so far."""
-        fakes = self.model.sample(len(self.real_features), seed=self.seed)
-        distance = metrics.kernel_distance(self.real_features, self.features(fakes))
-        logs["kernel_distance"] = distance
+        labels = self.labels if self.model.conditional else None
+        fakes = self.model.sample(len(self.labels), labels, self.seed)
+        features = self.features(fakes)
+        distance = metrics.kernel_distance(self.real_features, features)
+        coverage = metrics.precision_recall(self.real_features, features)["coverage"]
+        similarity = metrics.diversity(fakes, labels)
+        self.model.best_coverage.assign(max(coverage, float(self.model.best_coverage.numpy())))
+        alike = similarity > metrics.diversity(self.real_images, labels) + self.MARGIN
+        collapsed = float(alike and coverage < float(self.model.best_coverage.numpy()) / 2)
+        logs |= {"kernel_distance": distance, "coverage": coverage, "ms_ssim": similarity, "collapsed": collapsed}
+        if collapsed:
+            tqdm.write(
+                f"Epoch {epoch + 1}: the samples have collapsed (MS-SSIM {similarity:.2f}, coverage {coverage:.2f})."
+            )
         if distance < float(self.model.best_score.numpy()):
             self.model.best_score.assign(distance)
             replace(self.best_weights, self.model.generator_ema.save_weights)

@@ -70,13 +70,15 @@ def fit(gan, settings, data, model_dir, extractor=None):
     done = int(gan.step.numpy()) // steps_per_epoch
     if done < epochs:
         chosen = np.random.default_rng(settings.seed).permutation(len(data.train))[:1000]
+        labels = data.train.labels[chosen]
+        classes_in_turn = np.arange(32) % len(data.classes) if gan.conditional else None
         watchers = [
             *([callbacks.Growth()] if gan.growing else []),
-            callbacks.StandingStatistics(data.train.labels[chosen]),
-            callbacks.SampleGrid(model_dir / "samples"),
+            callbacks.StandingStatistics(labels),
+            callbacks.SampleGrid(model_dir / "samples", classes_in_turn),
         ]
         if extractor:
-            watchers.append(callbacks.KernelDistance(extractor, data.train.images[chosen], weights))
+            watchers.append(callbacks.Watch(extractor, data.train.images[chosen], labels, weights))
         gan.fit(
             data.train.batches(batch, settings.seed, int(gan.images_seen.numpy()), settings.balanced),
             steps_per_epoch=steps_per_epoch,
@@ -94,11 +96,14 @@ def fit(gan, settings, data, model_dir, extractor=None):
         )
         if not extractor:
             callbacks.replace(weights, gan.generator_ema.save_weights)
+    table = pd.read_csv(log)
+    collapsed = table.loc[table["collapsed"] > 0, "kimg"] if "collapsed" in table else []
     return {
         "settings": asdict(settings),
         "data": data.name,
         "kimg": int(gan.images_seen.numpy()) / 1000,
-        "seconds": float(pd.read_csv(log)["seconds"].sum()),
+        "seconds": float(table["seconds"].sum()),
+        "collapsed_at_kimg": list(collapsed),
         "parameters": {name: getattr(gan, name).count_params() for name in ("generator", "discriminator")},
     }
 

@@ -71,6 +71,7 @@ class GAN(keras.Model):
         self.step = _counter("step")
         self.images_seen = _counter("images_seen")
         self.best_score = keras.Variable(float("inf"), trainable=False, name="best_score")
+        self.best_coverage = keras.Variable(0.0, trainable=False, name="best_coverage")
         names = ("generator_loss", "discriminator_loss", "real_score", "fake_score")
         names += ("penalty",) if penalty != "none" else ()
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
@@ -148,7 +149,7 @@ class GAN(keras.Model):
             "generator_ema": self.generator_ema.variables,
             "generator_optimizer": self.generator_optimizer.variables,
             "discriminator_optimizer": self.discriminator_optimizer.variables,
-            "training": [self.step, self.images_seen, self.best_score],
+            "training": [self.step, self.images_seen, self.best_score, self.best_coverage],
             "augmentation": self.augmentation.variables if self.augmentation else [],
         }
         return {

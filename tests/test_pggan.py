@@ -181,8 +181,11 @@ def test_the_optimizer_keeps_the_state_of_layers_that_persist():
     assert np.any(held)
     at(1, 0.0, *everyone)
     np.testing.assert_array_equal(moment, held)
-    at(1, 0.5, *everyone)
+    gan.images_seen.assign(75_000)
+    at(*schedule(75, growing.fade_kimg, growing.stable_kimg, growing.stages), *everyone)
+    assert (growing.stage, float(growing.alpha)) == (1, 0.5)
     assert first < step()
+    assert len(first) < len(gan.discriminator.trainable_variables) - 12
     assert gan.generator_ema.get_layer("growing").stage == 1
     gan.sample(3, labels=[0, 1, 2])
 

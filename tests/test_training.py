@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from train_process import SETTINGS, images, main
 
-from medgan_tf import fitting, inference, metrics
+from medgan_tf import callbacks, fitting, inference, metrics
 from medgan_tf.networks import sampling
 from medgan_tf.training import GAN
 
@@ -277,6 +277,21 @@ def test_the_best_generator_is_kept_and_inference_draws_from_it(tmp_path):
         inference.load(tmp_path)
     with pytest.raises(ValueError, match="holds no trained model"):
         inference.load(tmp_path / "nowhere")
+
+
+def test_a_collapse_is_told_in_the_log_and_a_healthy_generator_is_not_accused(tmp_path):
+    train = images().train
+    gan = build()
+    pixels = metrics.custom("pixels", lambda pictures: tf.reshape(pictures, (len(pictures), -1)), 16)
+    watch = callbacks.Watch(pixels, train.images, train.labels, tmp_path / "generator.weights.h5")
+    watch.set_model(gan)
+    logs = [{}, {}]
+    gan.sample = lambda count, labels, seed: images().train.images[::-1]
+    watch.on_epoch_end(0, logs[0])
+    gan.sample = lambda count, labels, seed: np.repeat(train.images[:1], count, axis=0)
+    watch.on_epoch_end(1, logs[1])
+    assert logs[0]["coverage"] == 1.0 and logs[0]["collapsed"] == 0.0
+    assert logs[1]["coverage"] < 0.1 and logs[1]["ms_ssim"] > 0.99 and logs[1]["collapsed"] == 1.0
 
 
 DISTRIBUTED = """

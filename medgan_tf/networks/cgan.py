@@ -79,8 +79,8 @@ def generator(image_size, num_classes, latent_dim, base_filters, embedding, resi
         if not residual:
             return UpsampledConv2D(width, use_bias=False)(activated(x))
         deep = UpsampledConv2D(width, use_bias=False)(activated(x))
-        deep = layers.Conv2D(width, 3, padding="same")(activated(deep))
-        return layers.Add()([layers.UpSampling2D()(layers.Conv2D(width, 1)(x)), deep])
+        deep = layers.Conv2D(width, 3, padding="same", use_bias=False)(activated(deep))
+        return layers.Add()([layers.UpSampling2D()(layers.Conv2D(width, 1, use_bias=False)(x)), deep])
 
     x = layers.Dense(coarse[0] * coarse[1] * base_filters, use_bias=False)(x)
     x = layers.Reshape((*coarse, base_filters))(x)
