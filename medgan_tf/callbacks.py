@@ -13,6 +13,36 @@ from medgan_tf.networks import pggan
 from medgan_tf.networks.sampling import tile
 
 
+class Progress(keras.callbacks.Callback):
+    """A bar over the steps of the whole training, with the last epoch's numbers behind it."""
+
+    def __init__(self, description):
+        super().__init__()
+        self.description = description
+
+    def on_train_begin(self, logs=None):
+        """Start where the training stands."""
+        total, done = self.params["epochs"] * self.params["steps"], int(self.model.step.numpy())
+        self.bar = tqdm(desc=self.description, total=total, initial=done, unit="step")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Count batches anew."""
+        self.shown = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Keras calls this once for all the steps of one execution."""
+        self.bar.update(batch + 1 - self.shown)
+        self.shown = batch + 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Show the epoch's numbers."""
+        self.bar.set_postfix(logs)
+
+    def on_train_end(self, logs=None):
+        """Leave the bar."""
+        self.bar.close()
+
+
 class TrainingLog(keras.callbacks.Callback):
     """A CSV row an epoch: epoch, kimg, step, seconds, the training's means and what other callbacks put into the logs.
 

@@ -75,7 +75,7 @@ DCGAN_CPU = Training(
     discriminator_learning_rate=3e-4,
     ema_kimg=5.0,
 )
-DENSE = Training("gan", kimg=60, epoch_kimg=5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
+DENSE = Training("gan", kimg=40, epoch_kimg=5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
 
 PROFILES = {
     "smoke": Profile(

@@ -8,8 +8,6 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from tqdm import tqdm
-from tqdm.keras import TqdmCallback
 
 from medgan_tf import callbacks, networks
 from medgan_tf.augment import Augmentation
@@ -91,7 +89,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
                 callbacks.TrainingLog(log),
                 keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
                 callbacks.Checkpoint(state),
-                TqdmCallback(verbose=0, desc=settings.architecture, tqdm_class=tqdm),
+                callbacks.Progress(settings.architecture),
             ],
         )
         if not extractor:
