@@ -54,6 +54,8 @@ class GAN(keras.Model):
                 "A gradient penalty needs a discriminator without BatchNorm, which ties each score to the whole batch: "
                 'build it with discriminator_norm="none".'
             )
+        if augmentation and augmentation.target is not None and loss not in ("non_saturating", "hinge"):
+            raise ValueError(f"Adaptive augmentation reads the sign of the scores, which '{loss}' gives no meaning.")
         self.generator = generator
         self.discriminator = discriminator
         self.generator_ema = keras.models.clone_model(generator)

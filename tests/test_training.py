@@ -192,6 +192,11 @@ def test_unknown_names_are_said(field, value):
         build(**{field: value})
 
 
+def test_adaptive_augmentation_needs_a_loss_whose_scores_have_a_sign():
+    with pytest.raises(ValueError, match="the sign of the scores"):
+        build(loss="wasserstein", augmentation={"target": 0.6})
+
+
 def test_labels_reach_conditional_networks():
     """The trainer hands labels to any network that has a second input."""
     latents, labels = keras.Input((4,)), keras.Input((), dtype="int32")
