@@ -120,7 +120,7 @@ def training_curves(logs):
                 axis.set_title(f"{model}: {title}" if axis is row[0] else title)
                 axis.set_xlabel("thousand images seen")
                 if len(columns) > 1:
-                    axis.legend(loc="lower center", bbox_to_anchor=(0.5, -0.62), ncols=2)
+                    axis.legend(fontsize=7)
             if "kernel_distance" in table:
                 row[-1].set_yscale("log" if (table["kernel_distance"] > 0).all() else "linear")
     return figure

@@ -11,6 +11,7 @@ from scipy import ndimage
 from scipy.linalg import sqrtm
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+import medgan_tf.metrics
 from medgan_tf.metrics import (
     custom,
     diversity,
@@ -399,3 +400,14 @@ def test_evaluate_refuses_sets_that_cannot_be_compared(pixels):
         evaluate(real[:20], real, pixels)
     with pytest.raises(ValueError, match="39 entries for 40 images"):
         evaluate(real, real, pixels, real_patients=np.arange(39))
+
+
+def test_a_patient_with_half_of_the_images_leaves_repeats_out_and_not_the_evaluation():
+    generator = np.random.default_rng(0)
+    real, fake = generator.integers(0, 256, (2, 60, 32, 32, 1), np.uint8)
+    patients = np.array(["large"] * 30 + [f"p{i}" for i in range(30)])
+    pixels = medgan_tf.metrics.custom("pixels", lambda images: images[:, ::4, ::4].numpy().reshape(len(images), -1), 32)
+    records = medgan_tf.metrics.evaluate(real, fake, pixels, real_patients=patients, repeats=12)
+    assert np.isfinite([records["ms_ssim"][key] for key in ("value", "low", "high", "floor")]).all()
+    assert summary([1.0, np.nan, 3.0])[0] == 2.0
+    assert np.isnan(summary([1.0, np.nan])).all()

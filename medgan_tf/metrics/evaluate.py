@@ -105,7 +105,11 @@ def _measure(reference, sample, seed):
     }
     if sample.logits is not None:
         values["inception_score"] = inception_score(sample.logits)
-    return values | {"ms_ssim": diversity(sample.images, sample.labels, seed=seed, patients=sample.patients)}
+    try:
+        values["ms_ssim"] = diversity(sample.images, sample.labels, seed=seed, patients=sample.patients)
+    except ValueError:  # a half that happens to hold one patient alone has no two images to compare
+        values["ms_ssim"] = np.nan
+    return values
 
 
 def _record(name, values, floors):

@@ -55,9 +55,13 @@ def summary(values, lowest=-np.inf, highest=np.inf):
 
     The interval is mean +- t(0.975, repeats - 1) sd sqrt(1 + 1 / repeats), sd being that of the values and the
     root adding the error of taking few repeats. Percentiles of as few as 20 values would be too narrow: from one
-    to the other lie 19 x 0.95 of the 21 gaps that 20 values leave, or 86%.
+    to the other lie 19 x 0.95 of the 21 gaps that 20 values leave, or 86%. Repeats without a value (NaN) do not
+    count; of fewer than two values there is no interval, and all three are NaN.
     """
+    values = [value for value in values if np.isfinite(value)]  # a repeat may have no value of a metric
     repeats = len(values)
+    if repeats < 2:
+        return float("nan"), float("nan"), float("nan")
     sd = np.std(values, ddof=1) * np.sqrt(1 + 1 / repeats)
     value, margin = np.mean(values), stats.t.ppf(0.975, repeats - 1) * sd
     return float(value), float(max(value - margin, lowest)), float(min(value + margin, highest))
