@@ -64,7 +64,7 @@ DCGAN_PAPER = Training(
 # On a CPU: half the filters, small batches, a lazy R1 penalty in place of BatchNorm in the discriminator.
 DCGAN_CPU = Training(
     "dcgan",
-    kimg=60,
+    kimg=50,
     epoch_kimg=5,
     network={"base_filters": 32, "discriminator_norm": "none"},
     penalty="r1",
