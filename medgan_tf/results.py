@@ -33,13 +33,6 @@ def write(run_dir, section, content):
     unfinished.replace(path)
 
 
-def remove(run_dir, section):
-    """Drop a section that a rerun will write anew, so that a failed rerun leaves no stale number."""
-    sections = read(run_dir)
-    if sections.pop(section, None) is not None:
-        (Path(run_dir) / FILE).write_text(json.dumps(sections, indent=2))
-
-
 def quality(run_dir):
     """Every metric of every model of a run: one row each, in the order in which the models were measured."""
     rows = [
