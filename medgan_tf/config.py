@@ -44,11 +44,13 @@ class Profile:
     domain_steps: int | None  # training of the domain classifier, the ruler of the metrics; None: by the data's size
     evaluation_images: int  # generated images that a model is measured by
     repeats: int  # half-splits behind each interval
+    seeds: tuple[int, ...]  # of the ablation's trainings
     models: dict[str, Training]
+    parts: dict[str, Training]  # what the ablations train besides the models
 
     def training(self, name, **changes):
-        """The settings of one model, with `changes` to fields."""
-        return replace(self.models[name], **changes)
+        """The settings of one model or part of an ablation, with `changes` to fields."""
+        return replace((self.models | self.parts)[name], **changes)
 
 
 # The paper's recipe needs batches of 128 and 25 epochs and more; it is the one for a GPU.
@@ -75,8 +77,60 @@ DCGAN_CPU = Training(
     discriminator_learning_rate=3e-4,
     ema_kimg=5.0,
 )
+# Gulrajani et al. 2017, with the label in the score (Miyato and Koyama 2018) and self-attention (Zhang et al. 2019).
+CGAN_PAPER = Training(
+    "cgan",
+    kimg=2000,
+    epoch_kimg=50,
+    network={"residual": True, "attention": 32},
+    loss="wasserstein",
+    penalty="wgan_gp",
+    discriminator_steps=5,
+    generator_learning_rate=1e-4,
+    discriminator_learning_rate=1e-4,
+    beta_2=0.9,
+    balanced=True,
+    jit_compile=True,
+)
+# On a CPU: half the filters, and more generator updates for the images seen.
+CGAN_CPU = replace(
+    CGAN_PAPER,
+    kimg=24,
+    epoch_kimg=3,
+    network={"base_filters": 256, "attention": 32},
+    discriminator_steps=2,
+    batch_size=16,
+    generator_learning_rate=2e-4,
+    discriminator_learning_rate=2e-4,
+    ema_kimg=5.0,
+    jit_compile=False,
+)
+# Karras et al. 2018, conditional and with attention: the ablation's last step.
+PGGAN_PAPER = replace(
+    CGAN_PAPER, architecture="pggan", network={"attention": 32, "fade_kimg": 100.0, "stable_kimg": 100.0}
+)
+PGGAN_CPU = replace(
+    CGAN_CPU,
+    architecture="pggan",
+    network={"base_filters": 64, "attention": 32, "first_size": 8, "fade_kimg": 3.0, "stable_kimg": 3.0},
+)
 DENSE = Training("gan", kimg=40, epoch_kimg=5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
 
+
+def _ablated(cgan):
+    """The conditional GAN without its parts: first without attention, then without the label's projection either."""
+    network = {name: value for name, value in cgan.network.items() if name != "attention"}
+    return {
+        "cgan_plain": replace(cgan, network=network | {"projection": False}),
+        "cgan_projection": replace(cgan, network=network),
+    }
+
+
+def _smoke(settings, **network):
+    return replace(settings, kimg=0.512, epoch_kimg=0.256, network=settings.network | network)
+
+
+SMOKE_CGAN = _smoke(CGAN_CPU, base_filters=32)
 PROFILES = {
     "smoke": Profile(
         "smoke",
@@ -85,15 +139,14 @@ PROFILES = {
         domain_steps=20,
         evaluation_images=64,
         repeats=4,
+        seeds=(0,),
         models={
-            "gan": replace(DENSE, kimg=0.512, epoch_kimg=0.256),
-            "dcgan": replace(
-                DCGAN_CPU,
-                kimg=0.512,
-                epoch_kimg=0.256,
-                network={"base_filters": 8, "discriminator_norm": "none"},
-            ),
+            "gan": _smoke(DENSE),
+            "dcgan": _smoke(DCGAN_CPU, base_filters=8),
+            "cgan": SMOKE_CGAN,
+            "pggan": _smoke(PGGAN_CPU, base_filters=8, first_size=8, fade_kimg=0.064, stable_kimg=0.064),
         },
+        parts=_ablated(SMOKE_CGAN),
     ),
     "quick": Profile(
         "quick",
@@ -102,7 +155,9 @@ PROFILES = {
         domain_steps=None,
         evaluation_images=1000,
         repeats=20,
-        models={"gan": DENSE, "dcgan": DCGAN_CPU},
+        seeds=(0,),
+        models={"gan": DENSE, "dcgan": DCGAN_CPU, "cgan": CGAN_CPU, "pggan": PGGAN_CPU},
+        parts=_ablated(CGAN_CPU),
     ),
     "full": Profile(
         "full",
@@ -111,7 +166,14 @@ PROFILES = {
         domain_steps=None,
         evaluation_images=5000,
         repeats=40,
-        models={"gan": replace(DENSE, kimg=500, epoch_kimg=25), "dcgan": DCGAN_PAPER},
+        seeds=(0, 1, 2),
+        models={
+            "gan": replace(DENSE, kimg=500, epoch_kimg=25),
+            "dcgan": DCGAN_PAPER,
+            "cgan": CGAN_PAPER,
+            "pggan": PGGAN_PAPER,
+        },
+        parts=_ablated(CGAN_PAPER),
     ),
 }
 

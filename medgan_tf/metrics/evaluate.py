@@ -8,7 +8,7 @@ from tqdm import tqdm
 from .coverage import precision_recall
 from .distances import frechet_distance, inception_score, kernel_distance
 from .features import extract
-from .intervals import draw_halves, summary
+from .intervals import TooFewError, draw_halves, summary
 from .similarity import diversity, scales
 
 NEIGHBOURS = 5
@@ -60,7 +60,7 @@ def evaluate(
     classes where both sides have labels (`within_classes`), and records its number of `scales`. For MS-SSIM
     and Inception score, which look at one set only, the floor is the same figure of real images.
 
-    Raises ValueError where the sets differ in image size or type, or are too small.
+    Raises ValueError where the sets differ in image size or type, and TooFewError, one too, where they are too small.
     """
     _check(real, fake, real_labels, fake_labels, real_patients)
     labelled = real_labels is not None and fake_labels is not None
@@ -75,7 +75,7 @@ def evaluate(
     draws = draw_halves(patients, len(fake.images), repeats, seed)
     n = len(draws[0].fake)
     if n < 2 * (NEIGHBOURS + 1):
-        raise ValueError(
+        raise TooFewError(
             f"{len(real.images)} real images of {len(np.unique(patients))} patients and {len(fake.images)} "
             f"synthetic ones leave {n} in each half; the metrics need at least {2 * (NEIGHBOURS + 1)}"
         )
@@ -93,6 +93,25 @@ def evaluate(
     }
     records = {name: _record(name, values, floors) | shared for name in values[0]}
     records["ms_ssim"] |= {"scales": scales(*real.images.shape[1:3]), "within_classes": labelled}
+    return records
+
+
+def evaluate_classes(real, fake, extractor, classes, real_labels, fake_labels=None, real_patients=None, **settings):
+    """`evaluate` for each class by itself: {class: {metric: record}}.
+
+    fake_labels: (M,), what was asked for; None for a generator that cannot be asked, all of whose images are then held
+    against each class. Rare classes are not hidden in a mean: a class with too few images for any metric comes back
+    as {"too_few": n}, its number of real images. settings: repeats, seed and cache, as for `evaluate`.
+    """
+    patients = np.arange(len(real)) if real_patients is None else np.asarray(real_patients)
+    records = {}
+    for label, name in enumerate(classes):
+        own = np.asarray(real_labels) == label
+        asked = fake if fake_labels is None else fake[np.asarray(fake_labels) == label]
+        try:
+            records[name] = evaluate(real[own], asked, extractor, real_patients=patients[own], **settings)
+        except TooFewError:
+            records[name] = {"too_few": int(own.sum())}
     return records
 
 

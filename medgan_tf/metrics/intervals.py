@@ -6,6 +6,10 @@ import numpy as np
 from scipy import stats
 
 
+class TooFewError(ValueError):
+    """There are too few patients or images for the measurement."""
+
+
 @dataclass(frozen=True)
 class Draw:
     """Indices of one repeat, n each: two halves of the real images that share no patient, half of the
@@ -34,12 +38,12 @@ def draw_halves(patients, fakes, repeats=20, seed=0):
     these same patients. Where patients have several images alike, both sides of the floor are clustered and of the
     value only one, so a good generator may lie below the floor.
 
-    Returns a list of `Draw`. Raises ValueError for fewer than two patients, two fakes or two repeats.
+    Returns a list of `Draw`. Raises TooFewError for fewer than two patients, two fakes or two repeats.
     """
     patients = np.asarray(patients)
     names, owner = np.unique(patients, return_inverse=True)
     if min(len(names), fakes, repeats) < 2:
-        raise ValueError(
+        raise TooFewError(
             f"halves need at least 2 patients, 2 fakes and 2 repeats, not {len(names)}, {fakes} and {repeats}"
         )
     generator = np.random.default_rng(seed)

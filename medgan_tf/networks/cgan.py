@@ -11,7 +11,13 @@ base_filters at 8 px; the critic's double up to base_filters at 4 px.
 import keras
 from keras import layers
 
-from medgan_tf.networks.layers import ConditionalBatchNormalisation, LabelEmbedding, SelfAttention, UpsampledConv2D
+from medgan_tf.networks.layers import (
+    ConditionalBatchNormalisation,
+    LabelEmbedding,
+    LeakyReLU,
+    SelfAttention,
+    UpsampledConv2D,
+)
 
 COARSE = 8  # px, of the generator's first map
 CRITIC_NORMS = ("none", "layer")
@@ -101,7 +107,7 @@ def critic(image_size, num_classes, base_filters, residual, attention, projectio
 
     def activated(x):
         # one group: the mean and variance of a whole image, as in Gulrajani et al. 2017
-        return layers.LeakyReLU(0.2)(layers.GroupNormalization(groups=1)(x) if norm == "layer" else x)
+        return LeakyReLU(0.2)(layers.GroupNormalization(groups=1)(x) if norm == "layer" else x)
 
     def block(x, width, first):
         if not residual:

@@ -7,6 +7,8 @@ Each block doubles (generator) or halves (discriminator) the resolution; the coa
 import keras
 from keras import layers
 
+from medgan_tf.networks.layers import LeakyReLU
+
 KERNEL = {
     "kernel_size": 4,
     "strides": 2,
@@ -54,6 +56,6 @@ def discriminator(image_size, filters, norm):
         x = layers.Conv2D(width, use_bias=not normalised, kernel_initializer=initial, **KERNEL)(x)
         if normalised:
             x = layers.BatchNormalization(momentum=0.9)(x)
-        x = layers.LeakyReLU(0.2)(x)
+        x = LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
     return keras.Model(images, layers.Dense(1, kernel_initializer=initial, dtype="float32")(x), name="discriminator")

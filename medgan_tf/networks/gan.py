@@ -5,6 +5,8 @@ import math
 import keras
 from keras import layers
 
+from medgan_tf.networks.layers import LeakyReLU
+
 
 def build(image_size, num_classes=0, latent_dim=100, units=256):
     """Generator of three hidden layers (units, 2 units, 4 units) and a discriminator of the same in reverse."""
@@ -32,5 +34,5 @@ def discriminator(image_size, units):
     x = layers.Flatten()(images)
     for width in (4 * units, 2 * units, units):
         x = layers.Dense(width)(x)
-        x = layers.LeakyReLU(0.2)(x)
+        x = LeakyReLU(0.2)(x)
     return keras.Model(images, layers.Dense(1, dtype="float32")(x), name="discriminator")

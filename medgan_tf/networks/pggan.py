@@ -23,6 +23,7 @@ from medgan_tf.networks.layers import (
     LabelEmbedding,
     MinibatchStandardDeviation,
     PixelNormalisation,
+    SelfAttention,
 )
 
 
@@ -35,6 +36,7 @@ def build(
     first_size=4,  # px of the shorter side at stage 0; 4 or 8
     fade_kimg=50.0,  # thousands of images over which a stage is faded in; the paper, on 1024 px: 600
     stable_kimg=50.0,  # thousands of images at each stage after that
+    attention=None,  # px of the shorter side at which both networks have self-attention; None: nowhere
 ):
     """Both networks are fully grown until `set_stage` says otherwise. Raises ValueError for an impossible size."""
     growth = {
@@ -43,6 +45,7 @@ def build(
         "first_size": first_size,
         "fade_kimg": fade_kimg,
         "stable_kimg": stable_kimg,
+        "attention": attention,
     }
     return generator(num_classes, latent_dim, embedding, growth), critic(num_classes, growth)
 
@@ -110,9 +113,10 @@ class _Growing(layers.Layer):
     carry them. The stage decides while tracing which layers there are; variables of later ones have no gradient.
     """
 
-    def __init__(self, image_size, base_filters, first_size, fade_kimg, stable_kimg, **settings):
+    def __init__(self, image_size, base_filters, first_size, fade_kimg, stable_kimg, attention=None, **settings):
         super().__init__(**settings)
         self.image_size, self.base_filters, self.first_size = tuple(image_size), base_filters, first_size
+        self.attention = attention
         self.fade_kimg, self.stable_kimg = fade_kimg, stable_kimg
         last = (min(image_size) // first_size).bit_length() - 1
         if first_size not in (4, 8) or min(image_size) != first_size * 2**last or max(image_size) % 2**last or not last:
@@ -126,12 +130,19 @@ class _Growing(layers.Layer):
         self.coarse = tuple(side // 2**last for side in self.image_size)
         resolutions = [first_size * 2**stage for stage in range(self.stages)]
         self.widths = [max(min(base_filters, base_filters * 32 // resolution), 1) for resolution in resolutions]
+        if attention not in (None, *resolutions):
+            raise ValueError(f"attention is None or one of {resolutions} px, not {attention}.")
+        self.attentive = resolutions.index(attention) if attention else None  # the stage with self-attention
 
     def _add_growth(self):
         last = keras.initializers.Constant(self.stages - 1)
         fixed = {"shape": (), "trainable": False, "autocast": False, "aggregation": "only_first_replica"}
         self.stage_weight = self.add_weight(name="stage", initializer=last, dtype="int32", **fixed)
         self.alpha = self.add_weight(name="alpha", initializer="ones", dtype="float32", **fixed)
+        if self.attention:
+            self.self_attention = SelfAttention(dtype=self.dtype_policy)
+            side = self.attention // self.first_size
+            self.self_attention.build((None, *(c * side for c in self.coarse), self.widths[self.attentive]))
 
     @property
     def stage(self):
@@ -148,8 +159,11 @@ class _Growing(layers.Layer):
         alpha = ops.cast(self.alpha, new.dtype)
         return (1.0 - alpha) * old + alpha * new
 
+    def _attended(self, x, stage):
+        return self.self_attention(x) if stage == self.attentive else x
+
     def get_config(self):
-        names = ("image_size", "base_filters", "first_size", "fade_kimg", "stable_kimg")
+        names = ("image_size", "base_filters", "first_size", "fade_kimg", "stable_kimg", "attention")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -184,6 +198,7 @@ class GrowingGenerator(_Growing):
             if index == 0:
                 x = ops.reshape(x, (-1, *self.coarse, self.widths[0]))
             x = self.normalise(_activated(self.second[index](self.normalise(x))))
+            x = self._attended(x, index)
         image = self.to_image[stage](x)
         if stage:
             image = self._fade(_repeated(self.to_image[stage - 1](before), 2), image)
@@ -219,12 +234,13 @@ class GrowingCritic(_Growing):
         stage = self.stage
         for _ in range(self.stages - 1 - stage):
             images = _halved(images)
-        x = _activated(self.from_image[stage](images))
+        x = self._attended(_activated(self.from_image[stage](images)), stage)
         for index in range(stage, 0, -1):
             x = _activated(self.first[index](x))
             x = _halved(_activated(self.second[index](x)))
             if index == stage:
                 x = self._fade(_activated(self.from_image[stage - 1](_halved(images))), x)
+            x = self._attended(x, index - 1)
         x = _activated(self.first[0](self.deviation(x)))
         return _activated(self.second[0](ops.reshape(x, (-1, math.prod(x.shape[1:])))))
 
@@ -234,7 +250,7 @@ class GrowingCritic(_Growing):
 
 
 def _activated(x):
-    return ops.leaky_relu(x, 0.2)
+    return ops.maximum(x, 0.2 * x)  # as layers.LeakyReLU, for the penalty's sake
 
 
 def _repeated(images, factor):

@@ -8,11 +8,24 @@ def latents(count, latent_dim, seed):
     return np.random.default_rng(seed).standard_normal((count, latent_dim)).astype(np.float32)
 
 
-def sample(generator, count, labels=None, seed=0, batch_size=64):
+def interpolate(first, second, steps):
+    """(steps, latent_dim): from one latent to another along the sphere, where normal latents lie (White 2016)."""
+    between = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+    cosine = np.dot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second))
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    if angle < 1e-6:
+        return first + between * (second - first)
+    return (np.sin((1 - between) * angle) * first + np.sin(between * angle) * second) / np.sin(angle)
+
+
+def sample(generator, count, labels=None, seed=0):
     """Draw `count` images, (count, H, W, C) uint8. labels: (count,) int, for a conditional generator only."""
-    inputs = latents(count, generator.inputs[0].shape[-1], seed)
-    if len(generator.inputs) > 1:
-        inputs = [inputs, np.asarray(labels, np.int32)]
+    return images(generator, latents(count, generator.inputs[0].shape[-1], seed), labels)
+
+
+def images(generator, z, labels=None, batch_size=64):
+    """The images of latents (n, latent_dim), (n, H, W, C) uint8; labels as for `sample`."""
+    inputs = [z, np.asarray(labels, np.int32)] if len(generator.inputs) > 1 else z
     return to_uint8(generator.predict(inputs, batch_size=batch_size, verbose=0))
 
 
