@@ -121,35 +121,49 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 class Watch(keras.callbacks.Callback):
-    """Measures samples at each epoch against training images, keeps the best generator, and tells a collapse.
+    """Measures samples at each epoch against real images, keeps the best generator, and tells a collapse.
 
-    real: a metrics-ready choice of training images (n, H, W, 1) uint8 with their labels (n,), which a conditional
-    generator is asked for. Logs kernel_distance and coverage in the features of `extractor`, ms_ssim within classes
-    and collapsed, which is 1 where samples of a class resemble each other more than real images do (MS-SSIM higher by
-    MARGIN) while coverage is below half of its best. The numbers to report come from held-out images, in notebook 06.
+    train, validation: datasets.Split, of which the first images are used; train's labels are what a conditional
+    generator is asked for. Logs, in the features of `extractor`, kernel_distance and coverage of the training images
+    and validation_distance, the kernel distance to the validation images; ms_ssim within classes; overfitting, the
+    discriminator's of its training images: (train - validation) / (train - generated) of the mean scores, 0 where it
+    has learnt none by heart and 1 where it takes unseen real images for generated ones (r_v of Karras et al. 2020,
+    ADA); and collapsed, which is 1 where samples of a class resemble each other more than real images do (MS-SSIM
+    higher by MARGIN) while coverage is below half of its best. The best generator is the one of least kernel_distance.
+    The numbers to report come from held-out images, in notebook 06.
     """
 
-    MARGIN = 0.05
+    IMAGES, MARGIN = 1000, 0.05
 
-    def __init__(self, extractor, real, labels, best_weights, seed=1):
+    def __init__(self, extractor, train, validation, best_weights, seed=1):
         super().__init__()
         self.features = lambda images: metrics.extract(extractor, images).features
-        self.labels, self.best_weights, self.seed = labels, Path(best_weights), seed
-        self.real_features = self.features(real)
-        self.real_images = real
+        self.real = [(split.images[: self.IMAGES], split.labels[: self.IMAGES]) for split in (train, validation)]
+        self.real_features = [self.features(images) for images, _ in self.real]
+        self.real_similarity = metrics.diversity(*self.real[0])
+        self.best_weights, self.seed = Path(best_weights), seed
 
     def on_epoch_end(self, epoch, logs=None):
         """Measure, and keep the weights if they are the best so far."""
-        labels = self.labels if self.model.conditional else None
-        fakes = self.model.sample(len(self.labels), labels, self.seed)
+        asked = self.real[0][1]
+        labels = asked if self.model.conditional else None
+        fakes = self.model.sample(len(asked), labels, self.seed)
         features = self.features(fakes)
-        distance = metrics.kernel_distance(self.real_features, features)
-        coverage = metrics.precision_recall(self.real_features, features)["coverage"]
-        similarity = metrics.diversity(fakes, labels)
+        distance, validation_distance = (metrics.kernel_distance(real, features) for real in self.real_features)
+        coverage = metrics.precision_recall(self.real_features[0], features)["coverage"]
+        similarity = metrics.diversity(fakes, asked)
         self.model.best_coverage.assign(max(coverage, float(self.model.best_coverage.numpy())))
-        alike = similarity > metrics.diversity(self.real_images, labels) + self.MARGIN
+        alike = similarity > self.real_similarity + self.MARGIN
         collapsed = float(alike and coverage < float(self.model.best_coverage.numpy()) / 2)
-        logs |= {"kernel_distance": distance, "coverage": coverage, "ms_ssim": similarity, "collapsed": collapsed}
+        train, validation, generated = (self.model.mean_score(*each) for each in (*self.real, (fakes, asked)))
+        logs |= {
+            "kernel_distance": distance,
+            "validation_distance": validation_distance,
+            "coverage": coverage,
+            "ms_ssim": similarity,
+            "overfitting": (train - validation) / (train - generated) if train != generated else float("nan"),
+            "collapsed": collapsed,
+        }
         if collapsed:
             tqdm.write(
                 f"Epoch {epoch + 1}: the samples have collapsed (MS-SSIM {similarity:.2f}, coverage {coverage:.2f})."

@@ -1,7 +1,7 @@
 """Image folders and manifests to patient-level splits and to batches that can resume at any image."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -35,6 +35,14 @@ class Split:
 
     def __len__(self):
         return len(self.images)
+
+    def take(self, indices):
+        """The split of these images."""
+        return Split(**{name: part[indices] for name, part in vars(self).items()})
+
+    def shuffled(self, seed=0):
+        """The same images in random order."""
+        return self.take(np.random.default_rng(seed).permutation(len(self)))
 
     def batches(self, batch_size, seed=0, start=0, balanced=False):
         """Endless tf.data.Dataset of (images (B, H, W, 1) float32 in [-1, 1], labels (B,) int32).
@@ -114,6 +122,23 @@ class Images:
         parts = self.validation, self.test
         return Split(*(np.concatenate([getattr(p, f) for p in parts]) for f in Split.__dataclass_fields__))
 
+    def reduced(self, count, seed=0):
+        """The same set with at most `count` training images, of whole patients drawn at random; the rest stays."""
+        train = self.manifest[self.manifest["split"] == "train"]
+        patients = np.random.default_rng(seed).permutation(np.sort(train["patient"].unique()))
+        images = train["patient"].value_counts()[patients].cumsum()
+        left_out = train["patient"].isin(images.index[images > count])
+        return replace(
+            self, name=f"{self.name}, {count} training images", manifest=self.manifest.drop(train.index[left_out])
+        )
+
+    def with_shuffled_labels(self, seed=0):
+        """The same set with the training images' classes dealt out at random: a control."""
+        manifest = self.manifest.copy()
+        train = manifest["split"] == "train"
+        manifest.loc[train, "class"] = np.random.default_rng(seed).permutation(manifest.loc[train, "class"])
+        return replace(self, name=f"{self.name}, labels shuffled", manifest=manifest)
+
     def _read(self, split):
         rows = self.manifest[self.manifest["split"] == split]
         return _read(rows, self.root, self.image_size, self.classes)
@@ -154,7 +179,12 @@ def _read(rows, root, image_size, classes):
 
 def holds_images(folder):
     """Whether a folder holds JPG or PNG images, rather than DICOM files that have to be converted first."""
-    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in Path(folder).rglob("*"))
+    return any(_is_image(path) for path in Path(folder).rglob("*"))
+
+
+def _is_image(path):
+    """By its name; hidden files, such as those that macOS leaves on other systems' disks, are not."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def prepare(folders, out_dir, seed=0):
@@ -194,7 +224,7 @@ def read_manifest(root):
         if missing:
             raise ValueError(f"{root / 'manifest.csv'} lacks the column {' and '.join(sorted(missing))}.")
     else:
-        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+        files = sorted(path for path in root.rglob("*") if _is_image(path))
         names = [path.relative_to(root) for path in files]
         classes = [name.parts[0] if len(name.parts) > 1 else root.resolve().name for name in names]
         table = pd.DataFrame({"file": [name.as_posix() for name in names], "class": classes})

@@ -67,16 +67,15 @@ def fit(gan, settings, data, model_dir, extractor=None):
     epochs = max(round(settings.kimg / settings.epoch_kimg), 1)
     done = int(gan.step.numpy()) // steps_per_epoch
     if done < epochs:
-        chosen = np.random.default_rng(settings.seed).permutation(len(data.train))[:1000]
-        labels = data.train.labels[chosen]
+        train = data.train.shuffled(settings.seed)
         classes_in_turn = np.arange(32) % len(data.classes) if gan.conditional else None
         watchers = [
             *([callbacks.Growth()] if gan.growing else []),
-            callbacks.StandingStatistics(labels),
+            callbacks.StandingStatistics(train.labels[:1000]),
             callbacks.SampleGrid(model_dir / "samples", classes_in_turn),
         ]
         if extractor:
-            watchers.append(callbacks.Watch(extractor, data.train.images[chosen], labels, weights))
+            watchers.append(callbacks.Watch(extractor, train, data.validation.shuffled(settings.seed), weights))
         gan.fit(
             data.train.batches(batch, settings.seed, int(gan.images_seen.numpy()), settings.balanced),
             steps_per_epoch=steps_per_epoch,
@@ -89,7 +88,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
                 callbacks.TrainingLog(log),
                 keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
                 callbacks.Checkpoint(state),
-                callbacks.Progress(settings.architecture),
+                callbacks.Progress(model_dir.name),
             ],
         )
         if not extractor:

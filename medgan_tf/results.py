@@ -33,15 +33,48 @@ def write(run_dir, section, content):
     unfinished.replace(path)
 
 
-def quality(run_dir):
-    """Every metric of every model of a run: one row each, in the order in which the models were measured."""
-    rows = [
-        {"model": name.removeprefix("quality/"), "metric": metric} | record
-        for name, section in read(run_dir).items()
-        if name.startswith("quality/")
+def quality(run_dir, kind="quality"):
+    """Every metric of every model in the sections "kind/model": one row each, in the order of measurement."""
+    return pd.DataFrame(
+        {"model": name, "metric": metric} | record
+        for name, section in _sections(run_dir, kind)
         for metric, record in section["metrics"].items()
-    ]
-    return pd.DataFrame(rows)
+    )
+
+
+def class_quality(run_dir):
+    """Every metric of every model class by class, one row each; classes with too few images have no row."""
+    return pd.DataFrame(
+        {"model": name, "class": label, "metric": metric} | record
+        for name, section in _sections(run_dir, "classes")
+        for label, records in section.items()
+        if "too_few" not in records
+        for metric, record in records.items()
+    )
+
+
+def agreement(run_dir):
+    """How often the judge names the class that was asked for: one row a model and class."""
+    return pd.DataFrame(
+        {"model": name, "class": label} | record
+        for name, section in _sections(run_dir, "agreement")
+        for label, record in section.items()
+    )
+
+
+def ablation(run_dir):
+    """Every metric of every step and seed of the ablation, one row each."""
+    return pd.DataFrame(
+        {"step": section["step"], "seed": section["seed"], "metric": metric} | record
+        for _, section in _sections(run_dir, "ablation")
+        for metric, record in section["metrics"].items()
+    )
+
+
+def _sections(run_dir, kind):
+    """(name, content) of the sections "kind/name"."""
+    prefix = f"{kind}/"
+    return [(name.removeprefix(prefix), part) for name, part in read(run_dir).items() if name.startswith(prefix)]
 
 
 def environment():

@@ -119,6 +119,11 @@ class GAN(keras.Model):
         """(count, H, W, C) uint8 from the averaged generator."""
         return sample(self.generator_ema, count, labels, seed)
 
+    def mean_score(self, images, labels):
+        """The discriminator's mean score of uint8 or uint16 images (n, H, W, C), not augmented."""
+        scaled = (images * np.float32(2.0 / np.iinfo(images.dtype).max) - 1.0).astype(np.float32)
+        return float(self.discriminator.predict(self._inputs(scaled, labels), batch_size=64, verbose=0).mean())
+
     def save_state(self, path):
         """Write every variable to one .npz file: networks, average, optimizers, counters, best score."""
         values = {name: variable.numpy() for name, variable in self._state().items()}

@@ -6,6 +6,7 @@ from network_checks import batch, check_compiled, image_gradient, wasserstein_gr
 
 from medgan_tf import networks
 from medgan_tf.networks import sampling
+from medgan_tf.networks.layers import attention_map
 from medgan_tf.networks.pggan import schedule, set_stage
 from medgan_tf.training import GAN
 
@@ -71,9 +72,10 @@ def test_widths_by_default_and_everything_is_built_at_once():
     ]
 
 
+@pytest.mark.parametrize("attention", [None, 4, 8, 16])
 @pytest.mark.parametrize("stage", [1, 2])
-def test_at_alpha_0_images_and_scores_are_exactly_those_of_the_smaller_stage(stage):
-    generator, critic = build()
+def test_at_alpha_0_images_and_scores_are_exactly_those_of_the_smaller_stage(stage, attention):
+    generator, critic = build(attention=attention)
     loud(generator), loud(critic)
     latents, labels, images = batch(16, 6)
     at(stage, 0.0, generator, critic)
@@ -87,9 +89,10 @@ def test_at_alpha_0_images_and_scores_are_exactly_those_of_the_smaller_stage(sta
         assert (between != one).any()
 
 
+@pytest.mark.parametrize("attention", [None, 8])
 @pytest.mark.parametrize("stage", [1, 2])
-def test_at_alpha_1_the_old_branch_has_no_effect_and_no_gradient(stage):
-    generator, critic = build()
+def test_at_alpha_1_the_old_branch_has_no_effect_and_no_gradient(stage, attention):
+    generator, critic = build(attention=attention)
     latents, labels, images = batch(16, 6)
     at(stage, 1.0, generator, critic)
     before = generator([latents, labels]).numpy(), critic([images, labels]).numpy()
@@ -105,6 +108,25 @@ def test_at_alpha_1_the_old_branch_has_no_effect_and_no_gradient(stage):
         np.testing.assert_array_equal(network([inputs, labels]), expected)
         set_stage(network, stage, 0.9)
         assert np.abs(network([inputs, labels]) - expected).max() > 0.1
+
+
+def test_attention_is_in_both_networks_from_its_stage_on_and_its_map_can_be_read():
+    generator, critic = build(attention=16)
+    loud(generator), loud(critic)
+    latents, labels, images = batch(16, 6)
+    for network, inputs in ((generator, latents), (critic, images)):
+        layer = network.get_layer("growing").self_attention
+        at(2, 1.0, generator, critic)
+        maps = attention_map(network, [inputs, labels])
+        assert maps.shape == (len(labels), 16, 16, 8, 8)
+        np.testing.assert_allclose(np.sum(maps, axis=(3, 4)), 1, atol=1e-5)
+        mixed = network([inputs, labels]).numpy()
+        layer.gamma.assign(0.0)
+        assert np.abs(network([inputs, labels]) - mixed).max() > 1e-4
+        at(1, 1.0, generator, critic)
+        without = network([inputs, labels]).numpy()
+        layer.gamma.assign(2.0)
+        np.testing.assert_array_equal(network([inputs, labels]), without)
 
 
 def test_the_schedule_is_stable_then_fades_and_stays():

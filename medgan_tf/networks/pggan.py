@@ -5,7 +5,7 @@ At stage s both networks work at first_size * 2**s px of the shorter side. Each 
 their shapes while it grows, and layers that persist keep their optimizer state. Images are of the full size at any
 stage: the generator repeats pixels, the critic averages them.
 
-Maps at r px have base_filters * min(1, 32 / r) channels: 512 up to 32 px, 256 at 64, 128 at 128 and 64 at 256.
+Maps at r px have base_filters * min(1, wide_size / r) channels: 512 up to 32 px, 256 at 64, 128 at 128 and 64 at 256.
 Other than the paper's, images go through tanh, which keeps them in [-1, 1]; labels enter the generator beside the
 latent and the critic through a projection (Miyato and Koyama 2018).
 """
@@ -34,6 +34,7 @@ def build(
     base_filters=512,
     embedding=50,  # length of the generator's label vector
     first_size=4,  # px of the shorter side at stage 0; 4 or 8
+    wide_size=32,  # px up to which maps have base_filters channels; beyond, they halve with each doubling
     fade_kimg=50.0,  # thousands of images over which a stage is faded in; the paper, on 1024 px: 600
     stable_kimg=50.0,  # thousands of images at each stage after that
     attention=None,  # px of the shorter side at which both networks have self-attention; None: nowhere
@@ -43,6 +44,7 @@ def build(
         "image_size": image_size,
         "base_filters": base_filters,
         "first_size": first_size,
+        "wide_size": wide_size,
         "fade_kimg": fade_kimg,
         "stable_kimg": stable_kimg,
         "attention": attention,
@@ -113,10 +115,12 @@ class _Growing(layers.Layer):
     carry them. The stage decides while tracing which layers there are; variables of later ones have no gradient.
     """
 
-    def __init__(self, image_size, base_filters, first_size, fade_kimg, stable_kimg, attention=None, **settings):
+    def __init__(
+        self, image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention=None, **settings
+    ):
         super().__init__(**settings)
         self.image_size, self.base_filters, self.first_size = tuple(image_size), base_filters, first_size
-        self.attention = attention
+        self.wide_size, self.attention = wide_size, attention
         self.fade_kimg, self.stable_kimg = fade_kimg, stable_kimg
         last = (min(image_size) // first_size).bit_length() - 1
         if first_size not in (4, 8) or min(image_size) != first_size * 2**last or max(image_size) % 2**last or not last:
@@ -129,7 +133,7 @@ class _Growing(layers.Layer):
         self.stages = last + 1
         self.coarse = tuple(side // 2**last for side in self.image_size)
         resolutions = [first_size * 2**stage for stage in range(self.stages)]
-        self.widths = [max(min(base_filters, base_filters * 32 // resolution), 1) for resolution in resolutions]
+        self.widths = [max(min(base_filters, base_filters * wide_size // resolution), 1) for resolution in resolutions]
         if attention not in (None, *resolutions):
             raise ValueError(f"attention is None or one of {resolutions} px, not {attention}.")
         self.attentive = resolutions.index(attention) if attention else None  # the stage with self-attention
@@ -163,7 +167,7 @@ class _Growing(layers.Layer):
         return self.self_attention(x) if stage == self.attentive else x
 
     def get_config(self):
-        names = ("image_size", "base_filters", "first_size", "fade_kimg", "stable_kimg", "attention")
+        names = ("image_size", "base_filters", "first_size", "wide_size", "fade_kimg", "stable_kimg", "attention")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

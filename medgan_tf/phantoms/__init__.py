@@ -3,13 +3,18 @@
 from .anatomy import sample_acquisition, sample_anatomy
 from .cohort import PREVALENCE, sample_lesions, write_cohort
 from .picture import Lesion, draw
+from .reader import Reader, fit_reader, load_reader, train_reader
 
 __all__ = [
     "PREVALENCE",
     "Lesion",
+    "Reader",
     "draw",
+    "fit_reader",
+    "load_reader",
     "sample_acquisition",
     "sample_anatomy",
     "sample_lesions",
+    "train_reader",
     "write_cohort",
 ]

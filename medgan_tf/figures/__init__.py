@@ -1,0 +1,22 @@
+"""Every figure and table. `save` and `save_table` write them for a thesis, with caption and data."""
+
+from .charts import by_class, overfitting, quality, training_curves
+from .pictures import attention, grids, pick, progression
+from .style import save
+from .tables import ablation_table, ablation_verdict, quality_table, save_table
+
+__all__ = [
+    "ablation_table",
+    "ablation_verdict",
+    "attention",
+    "by_class",
+    "grids",
+    "overfitting",
+    "pick",
+    "progression",
+    "quality",
+    "quality_table",
+    "save",
+    "save_table",
+    "training_curves",
+]

@@ -1,0 +1,129 @@
+"""Figures made of numbers, which come from results.json and log.csv and are shown with their 95% interval."""
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from .style import COLOURS, STYLE, WIDTH
+from .tables import ARROWS, METRIC_NAMES
+
+MARKERS = "osD^vP*"
+
+
+def training_curves(logs):
+    """Losses, scores and kernel distance over the images seen. logs: {model: path of log.csv}."""
+    tables = {model: pd.read_csv(path) for model, path in logs.items()}
+    panels = {"loss": ["discriminator_loss", "generator_loss"], "score": ["real_score", "fake_score"]}
+    if any("kernel_distance" in table for table in tables.values()):
+        panels["kernel distance"] = ["kernel_distance"]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.9 * len(tables)), layout="constrained")
+        axes = figure.subplots(len(tables), len(panels), squeeze=False)
+        for row, (model, table) in zip(axes, tables.items(), strict=True):
+            for axis, (title, columns) in zip(row, panels.items(), strict=True):
+                for column in (column for column in columns if column in table):
+                    axis.plot(table["kimg"], table[column], label=column.split("_")[0])
+                axis.set_title(f"{model}: {title}" if axis is row[0] else title)
+                axis.set_xlabel("thousand images seen")
+                if len(columns) > 1:
+                    axis.legend(fontsize=7)
+            if "kernel_distance" in table:
+                row[-1].set_yscale("log" if (table["kernel_distance"] > 0).all() else "linear")
+    return figure
+
+
+def quality(table):
+    """A panel a metric: each model's value with its interval, over the band of real against real.
+
+    table: `results.quality` of one run. The panels name their n; the extractor belongs into the caption.
+    """
+    metrics = [metric for metric in METRIC_NAMES if metric in set(table["metric"])]
+    models = list(dict.fromkeys(table["model"]))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.6 * -(-len(metrics) // 2)), layout="constrained")
+        axes = figure.subplots(-(-len(metrics) // 2), 2, squeeze=False).ravel()
+        for axis in axes[len(metrics) :]:
+            axis.remove()
+        for axis, metric in zip(axes, metrics, strict=False):
+            rows = table[table["metric"] == metric].set_index("model").loc[models]
+            axis.axvspan(rows["floor_low"].min(), rows["floor_high"].max(), color="0.85", lw=0)
+            axis.axvline(rows["floor"].iloc[0], color="0.4", lw=1, ls=":")
+            for place, (_, row) in enumerate(rows.iterrows()):
+                errors = [[row["value"] - row["low"]], [row["high"] - row["value"]]]
+                axis.errorbar(row["value"], place, xerr=errors, fmt="o", capsize=3, color=COLOURS[place % 7], ls="")
+            axis.set_yticks(range(len(models)), models)
+            axis.set_ylim(len(models) - 0.5, -0.5)
+            axis.set_title(f"{METRIC_NAMES[metric]} {ARROWS[rows['better'].iloc[0]]}  (n = {rows['n'].iloc[0]})")
+            if metric == "frechet_distance":
+                axis.set_xscale("log")
+            else:
+                axis.locator_params(axis="x", nbins=5)
+    return figure
+
+
+def by_class(panels):
+    """A panel a measure, a row a class, and in each row the models side by side, with 95% intervals.
+
+    panels: {title: DataFrame with model, class, value, low, high and, for a grey band in each row, floor_low and
+    floor_high; where they are constant over the classes, `chance` draws a dotted line}.
+    """
+    with mpl.rc_context(STYLE):
+        tables = list(panels.values())
+        classes = list(dict.fromkeys(name for table in tables for name in table["class"]))
+        models = list(dict.fromkeys(name for table in tables for name in table["model"]))
+        height = 0.8 + (0.18 + 0.14 * len(models)) * len(classes)
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        for axis, (title, table) in zip(axes, panels.items(), strict=True):
+            for place, name in enumerate(classes):
+                rows = table[table["class"] == name]
+                if "floor_low" in rows:
+                    band = (place - 0.4, 0.8)
+                    for row in rows.drop_duplicates("class").itertuples():
+                        axis.broken_barh([(row.floor_low, row.floor_high - row.floor_low)], band, color="0.85", lw=0)
+                for row in rows.itertuples():
+                    number = models.index(row.model)
+                    offset = (number - (len(models) - 1) / 2) * 0.7 / len(models)
+                    errors = [[row.value - row.low], [row.high - row.value]]
+                    label = row.model if place == 0 else None
+                    look = {"fmt": MARKERS[number % 7], "ms": 4, "capsize": 2, "color": COLOURS[number % 7], "ls": ""}
+                    axis.errorbar(row.value, place + offset, xerr=errors, label=label, **look)
+            if "chance" in table:
+                axis.axvline(table["chance"].iloc[0], color="0.4", lw=1, ls=":")
+            axis.set_title(title)
+            axis.set_yticks(range(len(classes)), [name.replace("_", " ") for name in classes])
+            axis.set_ylim(len(classes) - 0.5, -0.5)
+            axis.locator_params(axis="x", nbins=5)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(models), 5), fontsize=8)
+    return figure
+
+
+def overfitting(logs):
+    """What the discriminator knows by heart and what it does to the images, over the images seen.
+
+    logs: {title: path of log.csv}; the columns are those of `callbacks.Watch`. The strength of the augmentation is
+    drawn where it is adaptive.
+    """
+    tables = {title: pd.read_csv(path) for title, path in logs.items()}
+    panels = {
+        "overfitting": "overfitting",
+        "validation_distance": "kernel distance to validation images",
+        "augmentation_probability": "probability of augmentation",
+    }
+    panels = {name: title for name, title in panels.items() if any(name in table for table in tables.values())}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 2.3), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (column, title) in zip(axes, panels.items(), strict=True):
+            for number, (label, table) in enumerate(tables.items()):
+                if column in table:
+                    axis.plot(
+                        table["kimg"], table[column], label=label, color=COLOURS[number], ls=("-", "--")[number % 2]
+                    )
+            axis.set_title(title, fontsize=8)
+            axis.set_xlabel("thousand images seen")
+        axes[0].legend(fontsize=7)
+        if (pd.concat(tables.values())["validation_distance"] > 0).all():
+            axes[1].set_yscale("log")
+    return figure

@@ -1,0 +1,38 @@
+"""One size, one font, colours that survive grey printing and colour blindness; and the one way to save a figure."""
+
+import json
+from pathlib import Path
+
+import matplotlib as mpl
+
+WIDTH = 6.3  # inches: the text width of an A4 thesis
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": mpl.cycler(color=COLOURS, linestyle=["-", "--", "-.", ":", "-", "--", "-."]),
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # text stays text in the PDF
+    "savefig.dpi": 200,
+}
+
+
+def save(figure, run_dir, name, caption, notebook, data=None):
+    """Write figures/NAME.png, .pdf, .txt (caption) and, where data is a DataFrame, .csv; return the PNG to display."""
+    from IPython.display import Image as Picture
+
+    folder = Path(run_dir) / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(STYLE):
+        figure.savefig(folder / f"{name}.png")
+        figure.savefig(folder / f"{name}.pdf")
+    (folder / f"{name}.txt").write_text(caption + "\n")
+    if data is not None:
+        data.to_csv(folder / f"{name}.csv", index=False)
+    index = folder / "index.json"
+    entries = json.loads(index.read_text()) if index.exists() else {}
+    entries[name] = {"caption": caption, "notebook": notebook, "run": Path(run_dir).name}
+    index.write_text(json.dumps(entries, indent=2, sort_keys=True))
+    return Picture(folder / f"{name}.png", width=760, alt=caption)

@@ -1,0 +1,98 @@
+"""Tables of numbers from results.json, for notebooks and as LaTeX."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+METRIC_NAMES = {
+    "frechet_distance": "Fréchet distance",
+    "kernel_distance": "kernel distance",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "inception_score": "Inception score",
+    "ms_ssim": "MS-SSIM in class",
+}
+LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}
+ARROWS = {"lower": "↓", "higher": "↑", "closer to floor": "→"}
+
+
+def quality_table(table):
+    """A row a metric, "value [low, high]" of real against real and of each model in columns; a DataFrame."""
+    metrics = [metric for metric in METRIC_NAMES if metric in set(table["metric"])]
+    columns = {}
+    for model, records in table.groupby("model", sort=False):
+        records = records.set_index("metric").loc[metrics]
+        index = [f"{METRIC_NAMES[metric]} {ARROWS[record['better']]}" for metric, record in records.iterrows()]
+        for name, keys in (
+            ("real against real", ["floor", "floor_low", "floor_high"]),
+            (model, ["value", "low", "high"]),
+        ):
+            columns.setdefault(name, pd.Series([_interval(*row) for row in records[keys].to_numpy()], index))
+    return pd.DataFrame(columns)
+
+
+ABLATION = ("kernel_distance", "frechet_distance", "recall", "coverage", "label_agreement")
+
+
+def ablation_table(table):
+    """A row a step of the ablation, a column a measure. table: `results.ablation` of one run.
+
+    With three seeds and more a cell is the mean over seeds with its 95% t interval, else the one seed's value with its
+    interval over half-splits, which does not know how much another seed would differ.
+    """
+    cells = {metric: {} for metric in ABLATION if metric in set(table["metric"])}
+    for (step, metric), rows in table.groupby(["step", "metric"], sort=False):
+        if metric in cells:
+            cells[metric][step] = _interval(*over_seeds(rows))
+    better = table.drop_duplicates("metric").set_index("metric")["better"]
+    names = METRIC_NAMES | {"label_agreement": "label agreement"}
+    return pd.DataFrame({f"{names[metric]} {ARROWS[better[metric]]}": column for metric, column in cells.items()})
+
+
+def ablation_verdict(table, metric="kernel_distance"):
+    """One sentence a step: whether it helped here, by whether the two 95% intervals are apart."""
+    steps = {step: over_seeds(rows) for step, rows in table[table["metric"] == metric].groupby("step", sort=False)}
+    sentences = []
+    for (before, old), (step, new) in pairwise(steps.items()):
+        found = f"{_interval(*old)} to {_interval(*new)}"
+        if new[2] < old[1]:
+            sentences.append(f"{step}: the {METRIC_NAMES[metric]} falls against {before}, from {found}.")
+        elif new[1] > old[2]:
+            sentences.append(f"{step}: the {METRIC_NAMES[metric]} rises against {before}, from {found}.")
+        else:
+            sentences.append(f"{step}: no difference from {before} can be shown; {found}, the intervals overlap.")
+    return sentences
+
+
+def over_seeds(rows):
+    """(value, low, high) of rows of one measure, one a seed."""
+    if len(rows) < 3:
+        return tuple(rows[["value", "low", "high"]].mean())
+    mean, error = rows["value"].mean(), stats.sem(rows["value"])
+    return mean, *(mean + side * stats.t.ppf(0.975, len(rows) - 1) * error for side in (-1, 1))
+
+
+def save_table(table, run_dir, name, caption):
+    """Write tables/NAME.tex (booktabs) and NAME.csv; return the table."""
+    folder = Path(run_dir) / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(folder / f"{name}.csv")
+    text = table.to_latex(
+        caption=caption, label=f"tab:{name}", position="htbp", column_format="l" + "r" * table.shape[1]
+    )
+    for sign, command in LATEX.items():
+        text = text.replace(sign, command)
+    (folder / f"{name}.tex").write_text("% needs \\usepackage{booktabs}\n" + text)
+    return table
+
+
+def _interval(value, low, high):
+    """Three significant digits of the larger end, the same decimals throughout."""
+    largest = max(abs(low), abs(high))
+    decimals = int(np.clip(2 - np.floor(np.log10(largest)), 0, 6)) if largest else 2
+    return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"

@@ -1,0 +1,90 @@
+"""Label agreement and per-class evaluation, with classifiers whose answers are known."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from medgan_tf import metrics
+from medgan_tf.metrics.features import Extractor, Features
+
+CLASSES = ("bright", "dark", "grey")
+
+
+def judge(classes=CLASSES):
+    """Names the class by the mean grey level: dark below 80, bright above 170."""
+
+    def function(images):
+        mean = images.reshape(len(images), -1).mean(axis=1)
+        answer = np.select([mean > 170, mean < 80], [0, 1], 2)
+        features = np.stack([mean, mean**2 / 256], 1) / 64
+        return Features(features.astype(np.float32), np.eye(3, dtype=np.float32)[answer])
+
+    return Extractor("mean", "0" * 64, 16, function, report={"classes": list(classes)})
+
+
+def images(levels):
+    noise = np.random.default_rng(0).integers(-20, 21, (len(levels), 16, 16, 1))
+    return (np.asarray(levels)[:, None, None, None] + noise).astype(np.uint8)
+
+
+def test_shares_are_counted_class_by_class_with_wilsons_interval():
+    levels = [200] * 8 + [128] * 2 + [40] * 10 + [128] * 5 + [200] * 5
+    labels = [0] * 10 + [1] * 10 + [2] * 10
+    found = metrics.agreement(judge(), images(levels), labels, CLASSES)
+    assert [found[name]["value"] for name in (*CLASSES, "mean")] == pytest.approx([0.8, 1.0, 0.5, 23 / 30])
+    z, p, n = norm.ppf(0.975), 0.8, 10
+    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert found["bright"]["low"] == pytest.approx((centre - half) / (1 + z**2 / n))
+    assert found["bright"]["high"] == pytest.approx((centre + half) / (1 + z**2 / n))
+    assert found["bright"]["named"] == {"bright": 0.8, "dark": 0.0, "grey": 0.2}
+    assert found["dark"]["high"] == 1.0
+    assert found["dark"]["low"] < 0.75
+    assert all(record["chance"] == pytest.approx(1 / 3) for record in found.values())
+    assert found["mean"]["n"] == 30
+
+
+def test_the_interval_of_the_mean_holds_the_truth_as_often_as_it_says():
+    generator, truth = np.random.default_rng(1), np.array([0.9, 0.5, 0.3])
+    levels = np.array([200, 40, 128])
+    held = 0
+    for _ in range(300):
+        labels = np.repeat(np.arange(3), 40)
+        right = generator.random(120) < truth[labels]
+        shown = np.where(right, levels[labels], levels[(labels + 1) % 3])
+        found = metrics.agreement(judge(), images(shown), labels, CLASSES)["mean"]
+        held += found["low"] <= truth.mean() <= found["high"]
+    assert 0.92 < held / 300 < 0.99
+
+
+def test_labels_at_random_are_at_chance_whatever_the_judge_prefers():
+    generator = np.random.default_rng(2)
+    levels = generator.choice([200, 128], 3000, p=[0.9, 0.1])  # the judge says "bright" nearly always
+    found = metrics.agreement(judge(), images(levels), np.arange(3000) % 3, CLASSES)
+    assert found["bright"]["value"] > 0.85
+    assert found["mean"]["value"] == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_a_judge_of_other_classes_is_refused():
+    with pytest.raises(ValueError, match="The judge knows the classes"):
+        metrics.agreement(judge(("a", "b", "c")), images([1, 2]), [0, 1], CLASSES)
+
+
+def test_each_class_is_measured_against_its_own_images_and_a_rare_one_is_named():
+    generator = np.random.default_rng(3)
+    labels = np.repeat([0, 1, 2], [60, 60, 9])
+    levels = np.array([200, 40, 128])
+    real = images(levels[labels] + generator.integers(-15, 16, len(labels)))
+    asked = np.arange(240) % 3
+    obeying = images(levels[asked] + generator.integers(-15, 16, len(asked)))
+    deaf = obeying[generator.permutation(len(obeying))]
+    settings = {"repeats": 6, "real_patients": np.arange(len(real))}
+    good, bad, unasked = (
+        metrics.evaluate_classes(real, fake, judge(), CLASSES, labels, fake_labels, **settings)
+        for fake, fake_labels in ((obeying, asked), (deaf, asked), (obeying, None))
+    )
+    assert good["grey"] == bad["grey"] == {"too_few": 9}
+    for name in ("bright", "dark"):
+        distances = [records[name]["kernel_distance"] for records in (good, bad, unasked)]
+        assert distances[0]["value"] < distances[0]["floor_high"]
+        assert min(distances[1]["low"], distances[2]["low"]) > distances[0]["high"]
+        assert distances[0]["n"] == 30

@@ -1,0 +1,68 @@
+"""Latents and classes of a trained generator: what lies between them."""
+
+import json
+from dataclasses import asdict
+
+import keras
+import numpy as np
+import pytest
+
+from medgan_tf import config, inference, networks
+from medgan_tf.networks import sampling
+
+CLASSES = ["a", "b", "c"]
+
+
+@pytest.fixture(params=["cgan", "conditional_norm", "pggan"])
+def model(request, tmp_path):
+    """A generator with loud labels, saved as training saves it."""
+    architecture = "cgan" if request.param == "conditional_norm" else request.param
+    network = {"latent_dim": 6, "base_filters": 8, "embedding": 5}
+    network |= {"conditional_norm": True} if request.param == "conditional_norm" else {}
+    generator, _ = networks.build(architecture, 32, 3, **network)
+    noise = np.random.default_rng(0)
+    for variable in generator.trainable_variables:
+        variable.assign(variable.value + 0.3 * noise.standard_normal(variable.shape))
+    settings = asdict(config.Training(architecture, 1, 1, network=network))
+    record = {"image_size": 32, "classes": CLASSES, "conditional": True, "data": "test", "settings": settings}
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    generator.save_weights(tmp_path / "generator.weights.h5")
+    yield inference.load(tmp_path)
+    keras.backend.clear_session()
+
+
+@pytest.mark.parametrize("steps", [2, 3, 5])
+def test_a_path_between_classes_begins_and_ends_at_the_classes_themselves(model, steps):
+    """Also with as many steps as there are classes, when the tables of both networks have one shape."""
+    path = model.between_classes("c", "a", steps, seed=4)
+    assert path.shape == (steps, 32, 32, 1)
+    for image, label in ((path[0], "c"), (path[-1], "a")):
+        expected = model.sample(1, label, seed=4)[0]
+        assert np.abs(image.astype(int) - expected).max() <= 1
+    assert np.abs(path[0].astype(int) - path[-1]).max() > 5
+    if steps > 2:
+        assert np.abs(path[1].astype(int) - path[0]).max() > 1
+        assert np.abs(path[1].astype(int) - path[-1]).max() > 1
+
+
+def test_a_path_between_latents_keeps_its_class_and_its_ends(model):
+    path = model.between_latents(4, "b", seed=2)
+    ends = model.sample(2, "b", seed=2)
+    assert np.abs(path[[0, -1]].astype(int) - ends).max() <= 1
+    assert np.abs(path[1].astype(int) - path[0]).max() > 1
+
+
+def test_unknown_classes_are_said(model):
+    with pytest.raises(ValueError, match="a, b, c"):
+        model.between_classes("a", "d")
+
+
+def test_interpolation_stays_on_the_sphere():
+    first, second = np.random.default_rng(0).standard_normal((2, 500)).astype(np.float32)
+    second *= np.linalg.norm(first) / np.linalg.norm(second)
+    path = sampling.interpolate(first, second, 7)
+    np.testing.assert_allclose(np.linalg.norm(path, axis=1), np.linalg.norm(first), rtol=1e-4)
+    np.testing.assert_allclose(path[[0, -1]], [first, second], atol=1e-5)
+    cosines = (path[1:] * path[:-1]).sum(1) / np.linalg.norm(first) ** 2
+    np.testing.assert_allclose(cosines, cosines[0], rtol=1e-4)
+    np.testing.assert_allclose(sampling.interpolate(first, first, 3), np.stack([first] * 3), atol=1e-5)
