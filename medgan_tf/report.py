@@ -13,12 +13,13 @@ def write_report(run, failures):
     """Write report.html into the run's folder from what is there; return its path."""
     folder = run.directory
     sections = results.read(folder)
-    table = results.quality(folder)
+    quality, ablation = results.quality(folder), results.ablation(folder)
     page = _template().render(
         run=run,
         failures=failures,
         sections=sections,
-        quality=None if table.empty else figures.quality_table(table).to_html(border=0, classes="numbers"),
+        quality=None if quality.empty else _html(figures.quality_table(quality)),
+        ablation=None if ablation.empty else _html(figures.ablation_table(ablation)),
         figures=_figures(folder / "figures"),
         tables=sorted(path.name for path in (folder / "tables").glob("*.tex")),
         notebooks=[(path.stem, _notebook(path)) for path in sorted((folder / "notebooks").glob("*.ipynb"))],
@@ -26,6 +27,10 @@ def write_report(run, failures):
     path = folder / "report.html"
     path.write_text(page)
     return path
+
+
+def _html(table):
+    return table.to_html(border=0, classes="numbers")
 
 
 def _template():

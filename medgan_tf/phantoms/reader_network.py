@@ -122,7 +122,7 @@ def _spot_outside(image, mask, rng):
     x, y = rng.uniform(0.1 * size, 0.9 * size, 2)
     radius = size * rng.uniform(0.025, 0.075) / 2
     rows, columns = np.ogrid[:size, :size]
-    disc = np.clip(radius + 0.5 - np.hypot(columns + 0.5 - x, rows + 0.5 - y), 0, 1)
+    disc = np.clip(radius + 0.5 - np.hypot(columns + 0.5 - x, rows + 0.5 - y), 0, 1).astype(np.float32)
     bright = np.minimum(image + rng.uniform(0.5, 1.2) * disc[..., None], 1)
     if mask[disc > 0, :2].any() or (bright - image).max() < 0.3:
         return image, mask
