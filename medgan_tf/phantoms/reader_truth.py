@@ -32,6 +32,7 @@ def fresh_images(folder, read_image, image_size, patients, seed):
 
 def images_of(truth, folder, read_image, image_size):
     """The converted images of a truth's rows: uint8 (N, S, S, 1). Raises ValueError where one was not converted."""
+    folder = Path(folder)
     files = pd.read_csv(folder / "images" / "manifest.csv").set_index("source_sha256")["file"]
     digests = [hashlib.sha256((folder / "dicom" / file).read_bytes()).hexdigest() for file in truth["file"]]
     missing = set(digests) - set(files.index)
