@@ -41,6 +41,7 @@ class Profile:
     name: str
     image_size: int  # pixels of the converted and of the trained images
     phantom_patients: int
+    reader_patients: int  # fresh ones, for the reader of phantoms
     domain_steps: int | None  # training of the domain classifier, the ruler of the metrics; None: by the data's size
     evaluation_images: int  # generated images that a model is measured by
     repeats: int  # half-splits behind each interval
@@ -164,6 +165,7 @@ PROFILES = {
         "smoke",
         image_size=64,
         phantom_patients=80,
+        reader_patients=24,
         domain_steps=20,
         evaluation_images=64,
         repeats=4,
@@ -180,6 +182,7 @@ PROFILES = {
         "quick",
         image_size=64,
         phantom_patients=400,
+        reader_patients=300,
         domain_steps=None,
         evaluation_images=1000,
         repeats=20,
@@ -191,6 +194,7 @@ PROFILES = {
         "full",
         image_size=256,
         phantom_patients=4000,
+        reader_patients=1000,
         domain_steps=None,
         evaluation_images=5000,
         repeats=40,

@@ -62,6 +62,17 @@ def agreement(run_dir):
     )
 
 
+def rules(run_dir):
+    """What the reader of phantoms found: one row a model, class and rule; shares of nothing have no row."""
+    return pd.DataFrame(
+        {"model": name, "class": label, "rule": rule} | record
+        for name, section in _sections(run_dir, "rules")
+        for label, records in section.items()
+        for rule, record in records.items()
+        if record["n"]
+    )
+
+
 def ablation(run_dir):
     """Every metric of every step and seed of the ablation, one row each."""
     return pd.DataFrame(

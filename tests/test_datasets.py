@@ -37,6 +37,29 @@ def test_no_patient_is_in_two_splits_and_classes_keep_their_share(folders):
     assert len(data.held_out) == len(data.validation) + len(data.test)
 
 
+def test_a_reduced_set_keeps_whole_training_patients_and_all_others(folders):
+    data = datasets.load(folders, 16)
+    few = data.reduced(20)
+    assert 15 < len(few.train) <= 20
+    whole = pd.Series(data.train.patients).value_counts()
+    for patient, count in pd.Series(few.train.patients).value_counts().items():
+        assert count == whole[patient]
+    assert set(few.held_out.files) == set(data.held_out.files)
+    assert set(few.train.files) == set(data.reduced(20).train.files) != set(data.reduced(20, seed=1).train.files)
+    assert len(data.reduced(10_000).train) == len(data.train)
+    assert few.name != data.name and few.classes == data.classes
+
+
+def test_shuffled_labels_are_the_same_labels_on_other_training_images(folders):
+    data = datasets.load(folders, 16)
+    shuffled = data.with_shuffled_labels()
+    assert sorted(shuffled.train.labels) == sorted(data.train.labels)
+    assert list(shuffled.train.files) == list(data.train.files)
+    assert (shuffled.train.labels != data.train.labels).any()
+    np.testing.assert_array_equal(shuffled.held_out.labels, data.held_out.labels)
+    assert shuffled.name != data.name  # so that a training of one is not taken up with the other
+
+
 def test_splits_follow_the_seed_and_not_the_order_of_the_rows(folders):
     manifest = datasets.read_manifest(folders)
     first = datasets.assign_splits(manifest, seed=1).set_index("file")["split"]

@@ -288,7 +288,7 @@ def test_a_collapse_is_told_in_the_log_and_a_healthy_generator_is_not_accused(tm
     train = images().train
     gan = build()
     pixels = metrics.custom("pixels", lambda pictures: tf.reshape(pictures, (len(pictures), -1)), 16)
-    watch = callbacks.Watch(pixels, train.images, train.labels, tmp_path / "generator.weights.h5")
+    watch = callbacks.Watch(pixels, train, train, tmp_path / "generator.weights.h5")
     watch.set_model(gan)
     logs = [{}, {}]
     gan.sample = lambda count, labels, seed: images().train.images[::-1]
@@ -297,6 +297,35 @@ def test_a_collapse_is_told_in_the_log_and_a_healthy_generator_is_not_accused(tm
     watch.on_epoch_end(1, logs[1])
     assert logs[0]["coverage"] == 1.0 and logs[0]["collapsed"] == 0.0
     assert logs[1]["coverage"] < 0.1 and logs[1]["ms_ssim"] > 0.99 and logs[1]["collapsed"] == 1.0
+
+
+def test_overfitting_is_0_for_a_fair_discriminator_and_1_for_one_that_knows_its_images_by_heart(tmp_path):
+    train, unseen = images().train, images().validation
+    gan = build()
+    pixels = metrics.custom("pixels", lambda pictures: tf.reshape(pictures, (len(pictures), -1)), 16)
+    watch = callbacks.Watch(pixels, train, unseen, tmp_path / "generator.weights.h5")
+    watch.set_model(gan)
+    generated = np.full_like(train.images, 255)
+    gan.sample = lambda count, labels, seed: generated
+    by_heart = {image.tobytes() for image in train.images}
+    judges = {
+        "fair": lambda shown, labels: 3.0 if shown.mean() < 250 else -1.0,
+        "by heart": lambda shown, labels: 3.0 if {image.tobytes() for image in shown} <= by_heart else -1.0,
+    }
+    found = {}
+    for name, judge in judges.items():
+        gan.mean_score = judge
+        watch.on_epoch_end(0, logs := {})
+        found[name] = logs["overfitting"]
+        assert logs["validation_distance"] > 0
+    assert found == {"fair": 0.0, "by heart": 1.0}
+
+
+def test_the_mean_score_is_that_of_the_images_as_training_sees_them():
+    gan, train = build(), images().train
+    seen = next(iter(tf.data.Dataset.from_tensor_slices(train.images / np.float32(127.5) - 1).batch(len(train))))
+    expected = float(tf.reduce_mean(gan.discriminator(seen, training=False)))
+    assert gan.mean_score(train.images, train.labels) == pytest.approx(expected, rel=1e-4)
 
 
 DISTRIBUTED = """

@@ -10,17 +10,22 @@ import pandas as pd
 from medgan_tf import config, datasets, fitting
 
 
-def images():
-    """A set that lives in memory: 96 images of soft blobs of 32 patients in two classes."""
-    generator = np.random.default_rng(0)
+def blobs(seed, count=96):
+    """Images of soft blobs of a third as many patients in two classes."""
+    generator = np.random.default_rng(seed)
     y, x = np.mgrid[:16, :16]
-    centres = generator.uniform(4, 12, (96, 2))
+    centres = generator.uniform(4, 12, (count, 2))
     pictures = [np.exp(-((y - a) ** 2 + (x - b) ** 2) / 20) * 255 for a, b in centres]
     pixels = np.stack(pictures).astype(np.uint8)[..., None]
     labels = (centres[:, 0] > 8).astype(np.int32)
-    names = np.array([f"p{i % 32}" for i in range(96)])
+    names = np.array([f"p{i % (count // 3)}" for i in range(count)])
+    return datasets.Split(pixels, labels, names, names)
+
+
+def images():
+    """A set that lives in memory."""
     data = datasets.Images("blobs", pd.DataFrame({"class": ["low", "high"]}), Path(), 16)
-    data.__dict__["train"] = datasets.Split(pixels, labels, names, names)
+    data.__dict__.update(train=blobs(0), validation=blobs(1, 48))
     return data
 
 

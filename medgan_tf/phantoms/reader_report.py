@@ -16,8 +16,7 @@ def report(read, covered, truth, masks):
     of the same images. Every share has k, n and its 95 % interval (Wilson), which takes images for independent,
     although a patient has up to four.
     """
-    has = {"nodule": read["nodules"] > 0, "pneumonia": read["pneumonia"] > 0, "effusion": read["effusion"]}
-    findings = {}
+    has, findings = _has(read), {}
     for finding in FINDINGS:
         said, classes = has[finding].to_numpy(), truth["class"].to_numpy()
         findings[finding] = {
@@ -37,6 +36,31 @@ def report(read, covered, truth, masks):
             "lesions_inside": share(read["lesions_inside"][with_nodules]),
         },
     }
+
+
+def check_rules(reader, images, labels, classes):
+    """What a `Reader` finds in images, class by class: {class: {finding or rule: share}}.
+
+    images: uint8 (N, H, W, 1); labels: (N,) int into `classes`, what was asked for. Findings: nodule, pneumonia and
+    effusion, which are to be there where they were asked for and nowhere else. Rules: two_lungs, heart_left and, of
+    images with a nodule, lesions_inside. A share has value, low, high (95 %, Wilson), k and n. Lesions count only in
+    images with two lungs: in something that is no chest the reader sees many.
+    """
+    read, labels = reader.read(images), np.asarray(labels)
+    chest = (read["lungs"] == 2).to_numpy()
+    found = {name: has.to_numpy() & chest for name, has in _has(read).items()}
+    records = {}
+    for label, name in enumerate(classes):
+        own = labels == label
+        records[name] = {finding: share(has[own]) for finding, has in found.items()}
+        records[name]["two_lungs"] = share(chest[own])
+        records[name]["heart_left"] = share(read["heart_left"][own])
+        records[name]["lesions_inside"] = share(read["lesions_inside"][own & found["nodule"]])
+    return records
+
+
+def _has(read):
+    return {"nodule": read["nodules"] > 0, "pneumonia": read["pneumonia"] > 0, "effusion": read["effusion"]}
 
 
 def _nodules(read, truth, image_size):
