@@ -97,7 +97,7 @@ CGAN_PAPER = Training(
 # instead of five, for five times the generator updates in the images seen.
 CGAN_CPU = replace(
     CGAN_PAPER,
-    kimg=16,
+    kimg=10,
     epoch_kimg=2,
     network={"base_filters": 128, "attention": 16},
     discriminator_steps=2,
@@ -118,13 +118,14 @@ PGGAN_PAPER = replace(
 PGGAN_CPU = replace(
     CGAN_CPU,
     architecture="pggan",
+    epoch_kimg=1,
     network={
         "base_filters": 64,
         "wide_size": 8,
         "attention": 16,
         "first_size": 8,
-        "fade_kimg": 2.0,
-        "stable_kimg": 2.0,
+        "fade_kimg": 1.0,
+        "stable_kimg": 1.0,
     },
     # equalised weights have variance 1, which takes larger steps
     generator_learning_rate=1e-3,
@@ -188,7 +189,7 @@ PROFILES = {
         repeats=20,
         seeds=(0,),
         models={"gan": DENSE, "dcgan": DCGAN_CPU, "cgan": CGAN_CPU, "pggan": PGGAN_CPU},
-        parts=_parts(replace(DCGAN_CPU, kimg=20, epoch_kimg=2.5), CGAN_CPU),
+        parts=_parts(replace(DCGAN_CPU, kimg=15, epoch_kimg=2.5), CGAN_CPU),
     ),
     "full": Profile(
         "full",

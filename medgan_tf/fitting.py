@@ -1,6 +1,7 @@
 """Builds a GAN from its recorded settings and trains it in a folder, or goes on where the folder stands."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def fit(gan, settings, data, model_dir, extractor=None):
     if state.exists():
         gan.load_state(state)
     batch = settings.batch_size * settings.discriminator_steps
-    steps_per_epoch = max(round(settings.epoch_kimg * 1000 / batch), 1)
+    # whole executions, so that a resumed run counts epochs alike; rounded up, so that growth begins in its epoch
+    execution = 1 if tf.distribute.has_strategy() else settings.steps_per_execution
+    steps_per_epoch = execution * math.ceil(settings.epoch_kimg * 1000 / batch / execution)
     epochs = max(round(settings.kimg / settings.epoch_kimg), 1)
     done = int(gan.step.numpy()) // steps_per_epoch
     if done < epochs:

@@ -252,6 +252,17 @@ def test_a_longer_training_goes_on_and_other_settings_are_refused(tmp_path):
         fitting.fit(fitting.build(other, 16), other, images(), tmp_path)
 
 
+def test_epochs_are_counted_alike_when_executions_do_not_divide_them(tmp_path):
+    """Keras runs whole executions: six steps where three are one execution and an epoch would have four."""
+    epoch = 4 * SETTINGS.batch_size / 1000
+    for epochs in (3, 5):
+        settings = replace(SETTINGS, steps_per_execution=3, epoch_kimg=epoch, kimg=epochs * epoch)
+        fitting.fit(fitting.build(settings, 16), settings, images(), tmp_path)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert log["step"].tolist() == [6, 12, 18, 24, 30]
+
+
 def test_a_damaged_or_foreign_state_is_said_and_changes_nothing(tmp_path):
     gan = build()
     gan.save_state(tmp_path / "state.npz")

@@ -1,0 +1,85 @@
+"""Tables and sentences say what the numbers say; figures show every number."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from medgan_tf import figures, results
+
+
+def ablation(values, width=0.1):
+    """One row a step and seed; values: {step: kernel distances of the seeds}."""
+    return pd.DataFrame(
+        {"step": step, "seed": seed, "metric": "kernel_distance", "value": value, "low": value - width}
+        | {"high": value + width, "better": "lower"}
+        for step, seeds in values.items()
+        for seed, value in enumerate(seeds)
+    )
+
+
+def test_a_step_that_helps_harms_or_cannot_be_told_is_said_so():
+    table = ablation({"plain": [1.0], "+ projection": [0.5], "+ attention": [0.55], "+ growing": [0.9]})
+    falls, unclear, rises = figures.ablation_verdict(table)
+    assert falls.startswith("+ projection: the kernel distance falls against plain, from 1.00 [0.90, 1.10]")
+    assert unclear.startswith("+ attention: no difference from + projection can be shown")
+    assert rises.startswith("+ growing: the kernel distance rises against + attention")
+
+
+def test_with_three_seeds_the_interval_is_that_of_the_mean_over_seeds():
+    seeds = [1.0, 1.2, 0.9]
+    table = ablation({"plain": seeds}, width=1e-6)
+    low, high = stats.t.interval(0.95, 2, np.mean(seeds), stats.sem(seeds))
+    cell = figures.ablation_table(table)["kernel distance ↓"]["plain"]
+    assert cell == f"{np.mean(seeds):.2f} [{low:.2f}, {high:.2f}]"
+
+
+def test_sections_become_rows_and_too_few_is_no_number(tmp_path):
+    record = {"value": 1.0, "low": 0.5, "high": 1.5, "n": 20}
+    results.write(tmp_path, "classes/cgan", {"rare": {"too_few": 3}, "common": {"kernel_distance": record}})
+    results.write(tmp_path, "rules/cgan", {"common": {"nodule": record, "lesions_inside": record | {"n": 0}}})
+    results.write(tmp_path, "quality/cgan", {"metrics": {"kernel_distance": record}})
+    results.write(tmp_path, "few/dcgan", {"metrics": {"kernel_distance": record | {"value": 2.0}}})
+    assert results.class_quality(tmp_path)[["model", "class", "metric"]].values.tolist() == [
+        ["cgan", "common", "kernel_distance"]
+    ]
+    assert results.rules(tmp_path)["rule"].tolist() == ["nodule"]
+    assert results.quality(tmp_path)["value"].tolist() == [1.0]
+    assert results.quality(tmp_path, "few")["value"].tolist() == [2.0]
+
+
+def test_every_model_of_every_class_is_a_point_with_its_interval():
+    rows = [
+        {"model": model, "class": name, "value": place + 0.1, "low": place, "high": place + 0.3}
+        for place, name in enumerate(("a", "b_c", "d"))
+        for model in ("one", "two")
+    ]
+    table = pd.DataFrame(rows).assign(floor_low=0.0, floor_high=0.2, chance=1 / 3)
+    figure = figures.by_class({"first": table, "second": table.drop(columns=["chance"])})
+    axes = figure.axes
+    assert len(axes) == 2
+    points = sorted(container.lines[0].get_xdata()[0] for container in axes[0].containers)
+    assert points == pytest.approx(sorted(table["value"]))
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["a", "b c", "d"]
+    assert len(figure.legends[0].get_texts()) == 2
+    assert len(axes[0].lines) == len(axes[1].lines) + 1  # chance
+
+
+def test_overfitting_is_drawn_for_all_and_the_probability_only_where_it_was_adaptive(tmp_path):
+    log = pd.DataFrame({"kimg": [1, 2], "overfitting": [0.1, 0.4], "validation_distance": [1.0, 0.5]})
+    log.to_csv(tmp_path / "plain.csv")
+    log.assign(augmentation_probability=[0.0, 0.2]).to_csv(tmp_path / "ada.csv")
+    plain = figures.overfitting({"plain": tmp_path / "plain.csv"})
+    both = figures.overfitting({"plain": tmp_path / "plain.csv", "ada": tmp_path / "ada.csv"})
+    assert len(plain.axes) == 2
+    assert [len(axis.lines) for axis in both.axes] == [2, 2, 1]
+
+
+def test_attention_is_laid_over_the_image_with_its_brightest_place_where_it_looks():
+    maps = np.full((1, 4, 4, 2, 2), 0.1)
+    maps[0, 1, 1, 1, 0] = 0.7  # the place in row 1, column 1 looks down and left
+    figure = figures.attention(np.zeros((1, 16, 16, 1), np.uint8), maps, [(0.3, 0.3)])
+    shown = figure.axes[1].images[1]
+    assert np.unravel_index(np.argmax(shown.get_array()), (2, 2)) == (1, 0)
+    cross = figure.axes[1].lines[0]
+    assert (cross.get_xdata()[0], cross.get_ydata()[0]) == pytest.approx((4.8, 4.8))
