@@ -42,7 +42,7 @@ class Profile:
     image_size: int  # pixels of the converted and of the trained images
     phantom_patients: int
     reader_patients: int  # fresh ones, for the reader of phantoms
-    domain_steps: int | None  # training of the domain classifier, the ruler of the metrics; None: by the data's size
+    domain_steps: int | None  # training of what measures: domain classifier, judge, reader; None: by the data's size
     evaluation_images: int  # generated images that a model is measured by
     repeats: int  # half-splits behind each interval
     seeds: tuple[int, ...]  # of the ablation's trainings

@@ -113,7 +113,7 @@ def overfitting(logs):
     }
     panels = {name: title for name, title in panels.items() if any(name in table for table in tables.values())}
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 2.3), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.5), layout="constrained")
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (column, title) in zip(axes, panels.items(), strict=True):
             for number, (label, table) in enumerate(tables.items()):
@@ -123,7 +123,8 @@ def overfitting(logs):
                     )
             axis.set_title(title, fontsize=8)
             axis.set_xlabel("thousand images seen")
-        axes[0].legend(fontsize=7)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(tables), fontsize=8)
         if (pd.concat(tables.values())["validation_distance"] > 0).all():
             axes[1].set_yscale("log")
     return figure
