@@ -1,5 +1,6 @@
 """Tables of numbers from results.json, for notebooks and as LaTeX."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,25 +16,25 @@ METRIC_NAMES = {
     "density": "density",
     "coverage": "coverage",
     "inception_score": "Inception score",
-    "ms_ssim": "MS-SSIM in class",
+    "ms_ssim": "MS-SSIM",
 }
+CELL = re.compile(r"^(\S+) (\[.*\])$")
+STACKED = r"\\shortstack{\1\\\\{}\2}"
 LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}
 ARROWS = {"lower": "↓", "higher": "↑", "closer to floor": "→"}
 
 
 def quality_table(table):
-    """A row a metric, "value [low, high]" of real against real and of each model in columns; a DataFrame."""
-    metrics = [metric for metric in METRIC_NAMES if metric in set(table["metric"])]
-    columns = {}
+    """A row for real against real and one for each model, a column a metric, "value [low, high]"; a DataFrame."""
+    table = table[table["metric"].isin(METRIC_NAMES)]
+    floors = table.drop_duplicates("metric").set_index("metric")
+    rows = {"real against real": floors[["floor", "floor_low", "floor_high"]]}
     for model, records in table.groupby("model", sort=False):
-        records = records.set_index("metric").loc[metrics]
-        index = [f"{METRIC_NAMES[metric]} {ARROWS[record['better']]}" for metric, record in records.iterrows()]
-        for name, keys in (
-            ("real against real", ["floor", "floor_low", "floor_high"]),
-            (model, ["value", "low", "high"]),
-        ):
-            columns.setdefault(name, pd.Series([_interval(*row) for row in records[keys].to_numpy()], index))
-    return pd.DataFrame(columns)
+        rows[model] = records.set_index("metric")[["value", "low", "high"]]
+    cells = {name: {metric: _interval(*numbers) for metric, *numbers in row.itertuples()} for name, row in rows.items()}
+    columns = [metric for metric in METRIC_NAMES if metric in floors.index]
+    named = {metric: f"{METRIC_NAMES[metric]} {ARROWS[floors.loc[metric, 'better']]}" for metric in columns}
+    return pd.DataFrame(cells).T[columns].rename(columns=named)
 
 
 ABLATION = ("kernel_distance", "frechet_distance", "recall", "coverage", "label_agreement")
@@ -78,13 +79,17 @@ def over_seeds(rows):
 
 
 def save_table(table, run_dir, name, caption):
-    """Write tables/NAME.tex (booktabs) and NAME.csv; return the table."""
+    """Write tables/NAME.tex (booktabs) and NAME.csv; return the table.
+
+    In LaTeX an interval stands below its value, so that eight columns fit the width of a page.
+    """
     folder = Path(run_dir) / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}.csv")
-    text = table.to_latex(
-        caption=caption, label=f"tab:{name}", position="htbp", column_format="l" + "r" * table.shape[1]
+    text = table.map(lambda cell: CELL.sub(STACKED, cell)).to_latex(
+        caption=caption, label=f"tab:{name}", position="htbp", column_format="l" + "c" * table.shape[1]
     )
+    text = text.replace("[htbp]", "[htbp]\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}", 1)
     for sign, command in LATEX.items():
         text = text.replace(sign, command)
     (folder / f"{name}.tex").write_text("% needs \\usepackage{booktabs}\n" + text)
