@@ -18,6 +18,8 @@ class Training:
     penalty: str = "none"
     penalty_weight: float = 10.0
     penalty_interval: int = 1
+    path_length_weight: float = 0.0
+    path_length_interval: int = 4
     discriminator_steps: int = 1
     batch_size: int = 32
     generator_learning_rate: float = 2e-4
@@ -145,7 +147,7 @@ ABLATION = {
 def _parts(dcgan, cgan):
     """DCGAN for few images, without and with adaptive augmentation; the conditional GAN without its parts."""
     network = {name: value for name, value in cgan.network.items() if name != "attention"}
-    adaptive = {"target": 0.6, "adjust_kimg": dcgan.kimg}  # p can go from 0 to 1 in the time there is
+    adaptive = {"target": 0.6, "adjust_kimg": dcgan.kimg / 4}  # p can go to 1 and back in the time there is
     return {
         "dcgan_few": dcgan,
         "dcgan_few_ada": replace(dcgan, augmentation=adaptive),

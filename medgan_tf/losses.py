@@ -3,6 +3,7 @@
 Scores are the discriminator's outputs without sigmoid, (B, 1) float32; every loss is a scalar, the mean over samples.
 """
 
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -61,6 +62,25 @@ def gradient_penalty(score, real, fake, weights):
 def r1_penalty(score, real):
     """R1 (Mescheder et al. 2018): half the mean squared norm of d score / d image on real images, float32 scalar."""
     return tf.reduce_mean(_squared_gradient(score, real)) / 2.0
+
+
+def path_length_penalty(synthesise, ws, noise, mean, decay=0.01):
+    """How far steps in w are from all changing the image by the same amount (Karras et al. 2020, section 3.2).
+
+    synthesise: function ws -> images (B, H, W, C). ws: (B, num_ws, D). noise: (B, H, W, C) standard normal. mean: the
+    running mean of path lengths, a float scalar, 0 at first. A path length is the norm of the gradient of
+    sum(images * noise) / sqrt(H * W), as the root of the mean square over ws.
+    Returns the penalty, the mean of (path length - new mean)^2, and the new mean, both float32 scalars; the new mean
+    has moved by `decay` towards the lengths of this batch, and no gradient flows through it.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(ws)
+        images = synthesise(ws)
+        total = tf.reduce_sum(images * noise) / math.sqrt(math.prod(images.shape[1:3]))
+    squares = tf.reduce_mean(tf.reduce_sum(tape.gradient(total, ws) ** 2, axis=2), axis=1)
+    lengths = tf.sqrt(tf.maximum(squares, 1e-12))
+    mean += decay * (tf.stop_gradient(tf.reduce_mean(lengths)) - mean)
+    return tf.reduce_mean((lengths - mean) ** 2), mean
 
 
 def _squared_gradient(score, images, floor=0.0):

@@ -1,5 +1,6 @@
 """One Keras model that trains any generator and discriminator; all it draws and decides follows from (seed, step)."""
 
+import math
 import zipfile
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from medgan_tf.callbacks import replace
-from medgan_tf.losses import ADVERSARIAL, gradient_penalty, r1_penalty
+from medgan_tf.losses import ADVERSARIAL, gradient_penalty, path_length_penalty, r1_penalty
 from medgan_tf.networks.sampling import latents, sample
 
 PENALTIES = ("none", "wgan_gp", "r1")
@@ -24,6 +25,8 @@ class GAN(keras.Model):
     ema_kimg: half-life of the generator's running average in thousands of images (Karras et al. 2018); early in
     training a twentieth of the images seen, if that is less. Its BatchNorm statistics are averaged alike.
     augmentation: an augment.Augmentation of all that the discriminator sees, or None.
+    path_length_weight: above 0, of the path length penalty (Karras et al. 2020, section 3.2) on half a batch at every
+    path_length_interval-th step, lazy as the other; for generators with layers "styles" and "synthesis".
     Networks with a layer named "growing" grow by their own schedule; `callbacks.Growth` sets the stage.
 
     `fit` takes batches (images (B, H, W, C) float32 in [-1, 1], labels (B,) int32). Random numbers are functions of
@@ -42,6 +45,8 @@ class GAN(keras.Model):
         discriminator_steps=1,
         ema_kimg=10.0,
         augmentation=None,
+        path_length_weight=0.0,
+        path_length_interval=4,
         seed=0,
     ):
         super().__init__(name="gan")
@@ -67,6 +72,7 @@ class GAN(keras.Model):
         self.conditional = len(generator.inputs) > 1
         self.adversarial = ADVERSARIAL[loss]
         self.penalty, self.penalty_weight, self.penalty_interval = penalty, penalty_weight, penalty_interval
+        self.path_length_weight, self.path_length_interval = path_length_weight, path_length_interval
         self.discriminator_steps = discriminator_steps
         self.ema_kimg = ema_kimg
         self.seed = seed
@@ -74,8 +80,10 @@ class GAN(keras.Model):
         self.images_seen = _counter("images_seen")
         self.best_score = keras.Variable(float("inf"), trainable=False, name="best_score")
         self.best_coverage = keras.Variable(0.0, trainable=False, name="best_coverage")
+        self.path_length_mean = keras.Variable(0.0, trainable=False, name="path_length_mean", aggregation="mean")
         names = ("generator_loss", "discriminator_loss", "real_score", "fake_score")
         names += ("penalty",) if penalty != "none" else ()
+        names += ("path_length_penalty",) if path_length_weight else ()
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
         self.built = True
 
@@ -156,7 +164,7 @@ class GAN(keras.Model):
             "generator_ema": self.generator_ema.variables,
             "generator_optimizer": self.generator_optimizer.variables,
             "discriminator_optimizer": self.discriminator_optimizer.variables,
-            "training": [self.step, self.images_seen, self.best_score, self.best_coverage],
+            "training": [self.step, self.images_seen, self.best_score, self.best_coverage, self.path_length_mean],
             "augmentation": self.augmentation.variables if self.augmentation else [],
         }
         return {
@@ -186,7 +194,8 @@ class GAN(keras.Model):
                 self._update_discriminator(real, tf.stop_gradient(fake), real_labels, index, replicas)
                 if last:
                     generator_loss = self.adversarial.generator(self._score(fake, real_labels, index, 0))
-                    scaled = self.generator_optimizer.scale_loss(generator_loss / replicas)
+                    total = generator_loss + self._path_length(real_labels)
+                    scaled = self.generator_optimizer.scale_loss(total / replicas)
         _apply(self.generator_optimizer, tape, scaled, self.generator.trainable_variables)
         self.trackers["generator_loss"].update_state(generator_loss)
         self.step.assign_add(1)
@@ -206,7 +215,7 @@ class GAN(keras.Model):
             loss = self.adversarial.discriminator(real_scores, fake_scores)
             total = loss
             if self.penalty != "none":
-                penalty = self._lazily(lambda: self._penalty(real, fake, labels, index))
+                penalty = self._lazily(lambda: self._penalty(real, fake, labels, index), self.penalty_interval)
                 total += self.penalty_weight * self.penalty_interval * penalty
                 self.trackers["penalty"].update_state(penalty * self.penalty_interval)
             scaled = self.discriminator_optimizer.scale_loss(total / replicas)
@@ -232,10 +241,34 @@ class GAN(keras.Model):
         weights = self._random(self.discriminator_steps + index, tf.shape(real)[0], 1, tf.random.stateless_uniform)
         return gradient_penalty(score, real, fake, weights[:, :, None, None])
 
-    def _lazily(self, penalty):
-        if self.penalty_interval == 1:
+    def _path_length(self, labels):
+        """The weighted penalty, under the generator's tape; moves the running mean of path lengths."""
+        if not self.path_length_weight:
+            return 0.0
+        half = tf.maximum(tf.shape(labels)[0] // 2, 1)
+        stream = 5 * self.discriminator_steps  # those below are the penalty's, the latents' and the augmentation's
+
+        def penalty():
+            styles = keras.Model(self.generator.inputs, self.generator.get_layer("styles").output)
+            latents = self._random(stream, half, self.latent_dim)
+            noise = self._random(stream + 1, half, math.prod(self.generator.output_shape[1:]))
+            value, mean = path_length_penalty(
+                lambda ws: self.generator.get_layer("synthesis")(ws, training=True),
+                styles(self._inputs(latents, labels[:half]), training=True),
+                tf.reshape(noise, (-1, *self.generator.output_shape[1:])),
+                self.path_length_mean.value,
+            )
+            self.path_length_mean.assign(mean)
+            return value
+
+        value = self._lazily(penalty, self.path_length_interval)
+        self.trackers["path_length_penalty"].update_state(value * self.path_length_interval)
+        return self.path_length_weight * self.path_length_interval * value
+
+    def _lazily(self, penalty, interval):
+        if interval == 1:
             return penalty()
-        return tf.cond(self.step.value % self.penalty_interval == 0, penalty, lambda: 0.0)
+        return tf.cond(self.step.value % interval == 0, penalty, lambda: 0.0)
 
     def _update_average(self, batch):
         half_life = tf.minimum(self.ema_kimg * 1000.0, tf.cast(self.images_seen.value, tf.float32) / 20.0)

@@ -430,3 +430,49 @@ def test_growing_keeps_optimizer_state_and_resumes_in_the_middle_of_a_fade(tmp_p
     with np.load(whole / "state.npz") as one, np.load(parted / "state.npz") as other:
         for name in one.files:
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+STYLED = replace(
+    SETTINGS,
+    architecture="stylegan2",
+    kimg=0.32,
+    epoch_kimg=0.08,
+    steps_per_execution=1,
+    penalty="r1",
+    penalty_interval=3,
+    path_length_weight=2.0,
+    path_length_interval=2,
+    augmentation={"target": 0.6, "adjust_kimg": 0.1, "interval": 1},
+    network={"channel_base": 128, "channel_max": 8, "latent_dim": 8, "mapping_layers": 2},
+)
+
+
+def test_a_style_based_training_resumes_bit_for_bit_with_its_path_lengths_mixing_and_augmentation(tmp_path):
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    gan = fitting.build(STYLED, 16)
+    fitting.fit(gan, STYLED, images(), whole)
+    assert float(gan.path_length_mean.numpy()) > 0
+    assert np.abs(gan.generator.get_layer("styles").w_avg).max() > 0
+    log = pd.read_csv(whole / "log.csv")
+    assert (log["path_length_penalty"] > 0).all()
+    part = replace(STYLED, kimg=0.16)
+    fitting.fit(fitting.build(part, 16), part, images(), parted)
+    fitting.fit(fitting.build(STYLED, 16), STYLED, images(), parted)
+    with np.load(whole / "state.npz") as one, np.load(parted / "state.npz") as other:
+        assert one.files == other.files
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def test_the_path_length_penalty_moves_the_generator_alone():
+    steps = {}
+    for weight in (0.0, 50.0):
+        gan = build(architecture="stylegan2", network=STYLED.network, path_length_weight=weight, path_length_interval=1)
+        before = values(gan)
+        gan.train_step(tuple(tf.constant(part) for part in batch()))
+        steps[weight] = {name: value - before[name] for name, value in values(gan).items() if "optimizer" not in name}
+    generator, discriminator = (
+        [name for name in steps[0.0] if name.startswith(part)] for part in ("generator/", "discriminator/")
+    )
+    assert any((steps[0.0][name] != steps[50.0][name]).any() for name in generator)
+    assert all((steps[0.0][name] == steps[50.0][name]).all() for name in discriminator)

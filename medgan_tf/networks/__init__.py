@@ -7,6 +7,8 @@ ARCHITECTURES = {
     "dcgan": "deep convolutional GAN (Radford et al. 2016)",
     "cgan": "conditional WGAN-GP with projection critic, self-attention by choice (Miyato and Koyama 2018)",
     "pggan": "progressively growing GAN, conditional by choice (Karras et al. 2018)",
+    "stylegan2": "style-based GAN with mixing and truncation, conditional by choice (Karras et al. 2020)",
+    "stylegan3": "style-based GAN without aliasing, T or R, conditional by choice (Karras et al. 2021)",
 }
 
 

@@ -1,0 +1,232 @@
+"""StyleGAN2 (Karras et al. 2020, arXiv 1912.04958), conditional by choice as in StyleGAN2-ADA (arXiv 2006.06676).
+
+The generator is made of "mapping", "styles" and "synthesis" (see styles.py); its images have no tanh. The shorter side
+of the coarsest map is 4 px; maps at r px of it have min(channel_base // r, channel_max) channels.
+
+Under a mixed policy the four highest resolutions are computed in half precision and clamped, all else in float32, as
+in StyleGAN2-ADA.
+"""
+
+import math
+
+import keras
+from keras import layers, ops
+
+from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, MinibatchStandardDeviation
+from medgan_tf.networks.resampling import downsampled_convolution, upsample, upsampled_convolution
+from medgan_tf.networks.styles import ScaledLeakyReLU, activated, clamped, embedded, generator, mapped, precision
+
+COARSE = 4  # px, of the smallest map
+_register = keras.saving.register_keras_serializable("medgan_tf.stylegan2")
+
+
+def build(
+    image_size,
+    num_classes=0,
+    latent_dim=512,  # of the latents and of w
+    channel_base=16384,  # channels times resolution where they are below channel_max
+    channel_max=512,
+    mapping_layers=8,
+    mixing_probability=0.9,  # of two latents instead of one behind an image in training
+    clamp=256.0,  # bound of maps in half precision; None: none
+    seed=0,  # of the noise and of the mixing
+):
+    """Both networks take labels where num_classes > 0. Raises ValueError for a size or channels that cannot be."""
+    seed = 10**6 * (seed + 1)  # far from the seeds of a trainer, which would draw the same numbers
+    synthesis = Synthesis(image_size, channel_base, channel_max, clamp, seed + 2, name="synthesis")
+    return (
+        generator(synthesis, num_classes, latent_dim, mapping_layers, mixing_probability, seed),
+        discriminator(image_size, num_classes, synthesis.widths, mapping_layers, clamp),
+    )
+
+
+def widths(image_size, channel_base, channel_max):
+    """Channels at 4 px, 8 px, ... up to the shorter side of the image."""
+    blocks = (min(image_size) // COARSE).bit_length()
+    if blocks < 2 or min(image_size) != COARSE * 2 ** (blocks - 1) or max(image_size) % 2 ** (blocks - 1):
+        raise ValueError(
+            f"StyleGAN2 doubles a map of {COARSE} px, which does not give {tuple(image_size)} pixels; "
+            "use 32, 64, 128 or 256."
+        )
+    if min(channel_base // min(image_size), channel_max) < 1:
+        raise ValueError(f"channel_base {channel_base} and channel_max {channel_max} leave a layer without channels.")
+    return [min(channel_base // (COARSE * 2**block), channel_max) for block in range(blocks)]
+
+
+def discriminator(image_size, num_classes, channels, mapping_layers, clamp):
+    """(B, H, W, 1) [, labels (B,)] -> (B, 1): with labels, the features' product with the mapped label."""
+    images, labels = keras.Input((*image_size, 1), name="images"), keras.Input((), dtype="int32", name="labels")
+
+    def active(x, dtype):
+        return ScaledLeakyReLU(clamp=clamp, dtype=dtype)(x)
+
+    policy, blocks = keras.config.dtype_policy(), len(channels)
+    dtype = precision(blocks - 1, blocks, policy)
+    x = active(EqualisedConv2D(channels[-1], 1, gain=1.0, dtype=dtype)(images), dtype)
+    for block in reversed(range(1, blocks)):
+        dtype = precision(block, blocks, policy)
+        skip = DownsampledConv2D(channels[block - 1], 1, gain=math.sqrt(0.5), use_bias=False, dtype=dtype)(x)
+        x = active(EqualisedConv2D(channels[block], 3, gain=1.0, dtype=dtype)(x), dtype)
+        x = DownsampledConv2D(channels[block - 1], 3, gain=1.0, dtype=dtype)(x)
+        # both branches carry half of the variance: the gain of sqrt(2) is left out here
+        x = layers.Add(dtype=dtype)([ScaledLeakyReLU(gain=1.0, clamp=clamp, dtype=dtype)(x), skip])
+    single = "float32"
+    x = MinibatchStandardDeviation(dtype=single)(x)
+    x = active(EqualisedConv2D(channels[0], 3, gain=1.0, dtype=single)(x), single)
+    x = active(EqualisedDense(channels[0], gain=1.0, dtype=single)(layers.Flatten(dtype=single)(x)), single)
+    if not num_classes:
+        return keras.Model(images, EqualisedDense(1, gain=1.0, dtype=single)(x), name="discriminator")
+    features = EqualisedDense(channels[0], gain=1.0, dtype=single)(x)
+    label = mapped(embedded(labels, num_classes, channels[0]), channels[0], mapping_layers)
+    score = layers.Dot(1, dtype=single)([features, label])
+    score = layers.Rescaling(1.0 / math.sqrt(channels[0]), dtype=single)(score)
+    return keras.Model([images, labels], score, name="discriminator")
+
+
+@_register
+class DownsampledConv2D(EqualisedConv2D):
+    """(B, H, W, C) -> (B, H / 2, W / 2, filters) through the low-pass filter; kernels of 1 or 3."""
+
+    def call(self, x):
+        """Linear; the activation is a layer of its own."""
+        return self._biased(downsampled_convolution(x, self.kernel * self.scale))
+
+    def compute_output_shape(self, input_shape):
+        """Both sides are halved."""
+        batch, height, width, _ = input_shape
+        return (batch, height // 2, width // 2, self.filters)
+
+
+def modulated_convolution(x, kernel, styles, demodulate=True, upsample=False):
+    """Section 2.2: the kernel's inputs scaled by each image's styles, its outputs brought back to unit variance.
+
+    x: (B, H, W, C) float32 or half. kernel: (k, k, C, D) float32. styles: (B, C) float32. upsample: to twice the size,
+    with k = 3. Returns (B, H or 2H, W or 2W, D) as x. Scaling the maps instead of the kernel gives the same numbers by
+    one shared convolution.
+    """
+    if demodulate:
+        if keras.backend.standardize_dtype(x.dtype) == "float16":  # does not overflow; demodulation undoes it
+            styles = styles / ops.max(ops.abs(styles), axis=1, keepdims=True)
+        power = ops.matmul(styles**2, ops.sum(kernel**2, axis=(0, 1)))  # (B, D)
+        demodulation = ops.cast(ops.rsqrt(power + 1e-8), x.dtype)[:, None, None]
+    x, kernel = x * ops.cast(styles, x.dtype)[:, None, None], ops.cast(kernel, x.dtype)
+    x = upsampled_convolution(x, kernel) if upsample else ops.conv(x, kernel, padding="same")
+    return x * demodulation if demodulate else x
+
+
+@_register
+class ModulatedConv2D(EqualisedConv2D):
+    """[x (B, H, W, C), w (B, D)] -> (B, H, W, filters), or twice the size; the styles are an affine function of w."""
+
+    def __init__(self, filters, kernel_size, demodulate=True, **settings):
+        # styles and demodulation stay in float32 under any policy: x alone is cast
+        super().__init__(filters, kernel_size, **{"gain": 1.0, "autocast": False, **settings})
+        self.demodulate = demodulate
+
+    def build(self, input_shape):
+        """Kernel, bias, and the affine function."""
+        maps, w = input_shape
+        super().build(maps)
+        self.affine = EqualisedDense(maps[-1], gain=1.0, dtype="float32")
+        self.affine.build(w)
+
+    def call(self, inputs):
+        """Linear in x; the activation follows."""
+        x, w = inputs
+        styles = 1.0 + self.affine(w)
+        x = ops.cast(x, self.compute_dtype)
+        x = modulated_convolution(x, self.kernel * self.scale, styles, self.demodulate, self.upsample)
+        return x + ops.cast(self.bias, x.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """Of the maps."""
+        return super().compute_output_shape(input_shape[0])
+
+    def get_config(self):
+        """All arguments."""
+        return {**super().get_config(), "demodulate": self.demodulate}
+
+
+@_register
+class Noise(layers.Layer):
+    """Adds one map of noise to all channels, times a learned strength that starts at 0: (B, H, W, C).
+
+    New normal noise for each image in training; otherwise the same for all, which the layer keeps.
+    """
+
+    def __init__(self, seed=0, **settings):
+        super().__init__(**settings)
+        self.seed, self.random = seed, keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        """The strength and the constant map."""
+        normal = keras.initializers.RandomNormal(0.0, 1.0, seed=self.seed)
+        self.strength = self.add_weight(name="strength", shape=(), initializer="zeros")
+        self.constant = self.add_weight(
+            name="constant", shape=(*input_shape[1:3], 1), initializer=normal, trainable=False
+        )
+
+    def call(self, x, training=None):
+        """As the input."""
+        noise = self.constant
+        if training:
+            noise = keras.random.normal((*ops.shape(x)[:3], 1), dtype=x.dtype, seed=self.random)
+        return x + noise * self.strength
+
+    def get_config(self):
+        """All arguments."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+@_register
+class Synthesis(layers.Layer):
+    """ws (B, num_ws, D) -> images (B, H, W, 1) float32: the sum of every resolution's image (section 4.1).
+
+    Convolution i takes ws[:, i]: one at 4 px, two at each further resolution, the first of which doubles. A
+    resolution's image takes the vector after that of its last convolution, the next resolution's first.
+    """
+
+    def __init__(self, image_size, channel_base, channel_max, clamp=None, seed=0, **settings):
+        super().__init__(**{"autocast": False, **settings})  # ws stay in float32
+        self.image_size, self.channel_base, self.channel_max = tuple(image_size), channel_base, channel_max
+        self.clamp, self.seed = clamp, seed
+        self.widths = widths(image_size, channel_base, channel_max)
+        self.num_ws = 2 * len(self.widths)
+
+    def build(self, input_shape):
+        """The constant at 4 px, convolutions and noises by number, layers to images by resolution."""
+        w, blocks = (None, input_shape[-1]), len(self.widths)
+        size = tuple(side // 2 ** (blocks - 1) for side in self.image_size)
+        normal = keras.initializers.RandomNormal(0.0, 1.0)
+        self.constant = self.add_weight(name="constant", shape=(*size, self.widths[0]), initializer=normal)
+        self.convolutions, self.noises, self.to_image = [], [], []
+        before = (None, *size, self.widths[0])
+        for block, width in enumerate(self.widths):
+            dtype = precision(block, blocks, self.dtype_policy)
+            for doubles in (True, False) if block else (False,):
+                convolution = ModulatedConv2D(width, 3, upsample=doubles, dtype=dtype)
+                noise = Noise(self.seed + len(self.noises), dtype=dtype)
+                convolution.build([before, w])
+                before = convolution.compute_output_shape([before, w])
+                noise.build(before)
+                self.convolutions.append(convolution)
+                self.noises.append(noise)
+            self.to_image.append(ModulatedConv2D(1, 1, demodulate=False, dtype=dtype))
+            self.to_image[-1].build([before, w])
+
+    def call(self, ws, training=None):
+        """Random noise in training, the constant one otherwise."""
+        ws = ops.unstack(ws, self.num_ws, axis=1)
+        x = ops.repeat(ops.convert_to_tensor(self.constant)[None], ops.shape(ws[0])[0], axis=0)
+        image = None
+        for index, (convolution, noise) in enumerate(zip(self.convolutions, self.noises, strict=True)):
+            x = activated(noise(convolution([x, ws[index]]), training=training), clamp=self.clamp)
+            if index % 2 == 0:  # the last of its resolution
+                part = ops.cast(clamped(self.to_image[index // 2]([x, ws[index + 1]]), self.clamp), "float32")
+                image = part if image is None else upsample(image) + part
+        return image
+
+    def get_config(self):
+        """All arguments."""
+        names = ("image_size", "channel_base", "channel_max", "clamp", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

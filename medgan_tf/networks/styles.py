@@ -1,0 +1,154 @@
+"""What style-based generators share: the mapping of latents, styles for each layer, activation, precision.
+
+From Karras et al. 2019 (arXiv 1812.04948) and 2020 (arXiv 1912.04958), with labels as in StyleGAN2-ADA (arXiv
+2006.06676). A generator is "mapping" (latents to w), "styles" (w to one vector for each layer, mixed in training; it
+keeps the running mean of w for truncation) and "synthesis" (to images), which can be called by themselves.
+"""
+
+import keras
+from keras import layers, ops
+
+from medgan_tf.networks.layers import HE_GAIN, EqualisedDense, LabelEmbedding, PixelNormalisation
+
+HALF_RESOLUTIONS = 4  # as many of the highest are in half precision under a mixed policy
+_register = keras.saving.register_keras_serializable("medgan_tf")
+
+
+def generator(synthesis, num_classes, latent_dim, mapping_layers, mixing_probability, seed):
+    """(B, latent_dim) [, labels (B,)] -> (B, H, W, 1), nominally in [-1, 1].
+
+    synthesis: a layer of that name, ws (B, num_ws, latent_dim) -> images, with an attribute `num_ws`.
+    """
+    latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
+    inputs = [latents, labels] if num_classes else latents
+    drawn = SecondLatents(seed, name="second_latents")(inputs) if mixing_probability else inputs
+    w = mapping(num_classes, latent_dim, mapping_layers)(drawn)
+    ws = Styles(synthesis.num_ws, mixing_probability, seed=seed + 1, name="styles")(w)
+    return keras.Model(inputs, synthesis(ws), name="generator")
+
+
+def mapping(num_classes, latent_dim, depth):
+    """A model (B, latent_dim) [, labels (B,)] -> w (B, latent_dim), named "mapping"; float32 under any policy."""
+    latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
+    x = PixelNormalisation(dtype="float32")(latents)
+    if num_classes:
+        x = layers.Concatenate(dtype="float32")([x, embedded(labels, num_classes, latent_dim)])
+    return keras.Model([latents, labels] if num_classes else latents, mapped(x, latent_dim, depth), name="mapping")
+
+
+def embedded(labels, num_classes, width):
+    """Labels (B,) -> (B, width) with a mean square of 1."""
+    normal = keras.initializers.RandomNormal(0.0, 1.0)
+    table = LabelEmbedding(num_classes, width, embeddings_initializer=normal, dtype="float32")
+    return PixelNormalisation(dtype="float32")(table(labels))
+
+
+def mapped(x, width, depth):
+    """(B, C) -> (B, width): `depth` dense layers with a hundredth of the learning rate."""
+    for _ in range(depth):
+        x = EqualisedDense(width, gain=1.0, learning_rate_multiplier=0.01, dtype="float32")(x)
+        x = ScaledLeakyReLU(dtype="float32")(x)
+    return x
+
+
+@_register
+class SecondLatents(layers.Layer):
+    """In training latents (B, D) -> (2B, D), the second half drawn anew; labels (B,), if any, are repeated.
+
+    The mapping then serves both latents of a mixed image in one pass. Otherwise nothing changes.
+    """
+
+    def __init__(self, seed=0, **settings):
+        super().__init__(**{"dtype": "float32", **settings})
+        self.seed, self.random = seed, keras.random.SeedGenerator(seed)
+
+    def call(self, inputs, training=None):
+        """What the mapping takes."""
+        latents, *labels = inputs if isinstance(inputs, list) else [inputs]
+        if training:
+            second = keras.random.normal(ops.shape(latents), dtype=latents.dtype, seed=self.random)
+            latents = ops.concatenate([latents, second])
+            labels = [ops.tile(labels[0], (2,))] if labels else []
+        return [latents, *labels] if labels else latents
+
+    def get_config(self):
+        """All arguments."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+@_register
+class Styles(layers.Layer):
+    """w (B, D) -> ws (B, num_ws, D): one vector for each layer of the synthesis.
+
+    In training, with a mixing_probability above 0, w is (2B, D): with that probability the layers of an image from a
+    random one on take the second w (Karras et al. 2019, section 3.1). w_avg (D,) is the running mean of w in training;
+    truncated images come from w_avg + psi * (w - w_avg) (section B there).
+    """
+
+    def __init__(self, num_ws, mixing_probability=0.0, decay=0.998, seed=0, **settings):
+        super().__init__(**{"dtype": "float32", **settings})
+        self.num_ws, self.mixing_probability, self.decay, self.seed = num_ws, mixing_probability, decay, seed
+        self.random = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        """The running mean; that of all replicas."""
+        self.w_avg = self.add_weight(
+            name="w_avg", shape=input_shape[-1:], initializer="zeros", trainable=False, aggregation="mean"
+        )
+
+    def call(self, w, training=None):
+        """Mix and follow the mean in training, only repeat otherwise."""
+        if not training:
+            return ops.repeat(w[:, None], self.num_ws, axis=1)
+        mean = ops.stop_gradient(ops.mean(w, axis=0))
+        self.w_avg.assign(mean + self.decay * (self.w_avg - mean))
+        if not self.mixing_probability:
+            return ops.repeat(w[:, None], self.num_ws, axis=1)
+        first, second = ops.split(w, 2)
+        draws = keras.random.uniform((2, ops.shape(first)[0], 1), seed=self.random)
+        crossover = 1 + ops.floor(draws[0] * (self.num_ws - 1))  # (B, 1), 1 to num_ws - 1
+        crossover = ops.where(draws[1] < self.mixing_probability, crossover, self.num_ws)
+        kept = ops.arange(self.num_ws, dtype="float32") < crossover  # (B, num_ws)
+        return ops.where(kept[..., None], first[:, None], second[:, None])
+
+    def compute_output_shape(self, input_shape):
+        """The batch is that of the images."""
+        return (None, self.num_ws, input_shape[-1])
+
+    def get_config(self):
+        """All arguments."""
+        names = ("num_ws", "mixing_probability", "decay", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def precision(block, blocks, policy):
+    """The policy of a block, counted from the coarsest: the given one at the four highest resolutions."""
+    return policy if block >= blocks - HALF_RESOLUTIONS else "float32"
+
+
+def activated(x, gain=HE_GAIN, clamp=None):
+    """Leaky ReLU times gain, in half precision held within +-clamp."""
+    return clamped(gain * ops.leaky_relu(x, 0.2), clamp)
+
+
+def clamped(x, clamp):
+    """x held within +-clamp in half precision; as it is in float32 or where clamp is None."""
+    half = keras.backend.standardize_dtype(x.dtype) != "float32"
+    return ops.clip(x, -clamp, clamp) if half and clamp is not None else x
+
+
+@_register
+class ScaledLeakyReLU(layers.Layer):
+    """`activated` as a layer; any shape."""
+
+    def __init__(self, gain=HE_GAIN, clamp=None, **settings):
+        super().__init__(**settings)
+        self.gain, self.clamp = gain, clamp
+
+    def call(self, x):
+        """As the input."""
+        return activated(x, self.gain, self.clamp)
+
+    def get_config(self):
+        """All arguments."""
+        return {**super().get_config(), "gain": self.gain, "clamp": self.clamp}

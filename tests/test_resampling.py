@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import scipy.signal
+import tensorflow as tf
+
+from medgan_tf.networks.resampling import (
+    downsample,
+    downsampled_convolution,
+    resample,
+    smooth,
+    upsample,
+    upsampled_convolution,
+)
+
+TAPS = np.array([1, 3, 3, 1]) / 8
+
+
+def maps(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype("float32")
+
+
+def along(x, axis, taps, up, down, padding):
+    """scipy's upfirdn has all outputs that a tap reaches; padding says which of them are wanted."""
+    outputs = (up * x.shape[axis] + sum(padding) - len(taps)) // down + 1
+    everything = scipy.signal.upfirdn(up * taps, x.astype("float64"), up, 1, axis=axis)
+    everything = np.pad(everything, [(64, 64) if axis == a else (0, 0) for a in range(4)])
+    first = 64 + len(taps) - 1 - padding[0]
+    return everything.take(first + down * np.arange(outputs), axis=axis)
+
+
+def reference(x, taps, up=1, down=1, padding=(0, 0)):
+    return along(along(x, 1, taps, up, down, padding), 2, taps, up, down, padding)
+
+
+@pytest.mark.parametrize(
+    ("taps", "up", "down", "padding"),
+    [
+        (TAPS, 1, 1, (2, 1)),
+        (TAPS, 2, 1, (2, 1)),
+        (TAPS, 1, 2, (1, 1)),
+        (np.array([0.5, 1.0, -0.2]), 3, 2, (-2, 4)),
+        (scipy.signal.firwin(12, 0.4, window=("kaiser", 4.0)), 2, 1, (-1, -3)),
+        (scipy.signal.firwin(12, 0.4, window=("kaiser", 4.0)) + 0.01 * np.arange(12), 4, 3, (5, 2)),
+    ],
+)
+def test_resampling_equals_scipys_upfirdn(taps, up, down, padding):
+    x = maps(2, 8, 12, 3)
+    np.testing.assert_allclose(resample(x, taps, up, down, padding), reference(x, taps, up, down, padding), atol=1e-5)
+
+
+def test_doubling_halving_and_smoothing_are_the_filter_1_3_3_1():
+    x = maps(2, 8, 12, 3)
+    np.testing.assert_allclose(upsample(x), reference(x, TAPS, up=2, padding=(2, 1)), atol=1e-5)
+    np.testing.assert_allclose(downsample(x), reference(x, TAPS, down=2, padding=(1, 1)), atol=1e-5)
+    np.testing.assert_allclose(smooth(x, 2), reference(x, TAPS, padding=(2, 2)), atol=1e-5)
+
+
+def test_constants_pass_and_the_highest_frequency_does_not():
+    constant = np.ones((1, 8, 8, 1), "float32")
+    stripes = np.tile(np.array([1, -1], "float32"), 4)[None, None, :, None] * constant
+    for change in (upsample, downsample):
+        np.testing.assert_allclose(change(constant)[:, 2:-2, 2:-2], 1, atol=1e-6)
+    np.testing.assert_allclose(downsample(stripes)[:, 1:-1, 1:-1], 0, atol=1e-6)
+    # doubled stripes have half the frequency, where the filter lets cos(pi / 4)^3 pass, and no other
+    doubled = upsample(stripes)[0, 8, 2:-2, 0].numpy()
+    assert np.std(doubled) == pytest.approx(2 * np.cos(np.pi / 4) ** 3 / np.sqrt(2), rel=1e-5)
+
+
+def test_doubling_is_the_transpose_of_halving_so_that_sums_are_kept():
+    small, large = maps(2, 4, 6, 3), maps(2, 8, 12, 3, seed=1)
+    assert np.sum(upsample(small) * large) == pytest.approx(4 * np.sum(small * downsample(large)), rel=1e-4)
+    inside = np.pad(small, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    assert np.sum(upsample(inside)) == pytest.approx(4 * np.sum(small), rel=1e-4)
+
+
+def convolved(x, filtered, kernel):
+    """Each kernel (k, k) over each filtered map, zeros all around: (B, H', W', D)."""
+    outputs = [
+        [
+            sum(
+                scipy.signal.correlate2d(filtered(image[..., c]), kernel[..., c, d], mode="same")
+                for c in range(kernel.shape[2])
+            )
+            for d in range(kernel.shape[3])
+        ]
+        for image in x
+    ]
+    return np.transpose(outputs, (0, 2, 3, 1))
+
+
+def test_an_upsampled_convolution_is_a_filtered_doubling_and_then_a_convolution():
+    x, kernel = maps(2, 4, 6, 3), maps(3, 3, 3, 5, seed=1)
+
+    def filtered(image):
+        zeros_between = np.zeros((8, 12))
+        zeros_between[::2, ::2] = image
+        return scipy.signal.convolve2d(zeros_between, 4 * np.outer(TAPS, TAPS))
+
+    expected = convolved(x, filtered, kernel)[:, 1:9, 1:13]
+    np.testing.assert_allclose(upsampled_convolution(x, tf.constant(kernel)), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_downsampled_convolution_is_a_filter_and_then_every_second_pixel_of_a_convolution(size):
+    x, kernel = maps(2, 8, 12, 3), maps(size, size, 3, 5, seed=1)
+    expected = convolved(x, lambda image: scipy.signal.convolve2d(image, np.outer(TAPS, TAPS)), kernel)
+    expected = expected[:, 2::2, 2::2][:, :4, :6]
+    np.testing.assert_allclose(downsampled_convolution(x, tf.constant(kernel)), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_in_half_precision_out(dtype):
+    x = maps(1, 4, 4, 2)
+    for change in (upsample, downsample, lambda x: resample(x, TAPS, up=2, padding=(2, 1))):
+        result = change(tf.cast(x, dtype))
+        assert result.dtype == dtype
+        np.testing.assert_allclose(tf.cast(result, "float32"), change(x), atol=0.03)
