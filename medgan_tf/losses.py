@@ -79,7 +79,7 @@ def path_length_penalty(synthesise, ws, noise, mean, decay=0.01):
         total = tf.reduce_sum(images * noise) / math.sqrt(math.prod(images.shape[1:3]))
     squares = tf.reduce_mean(tf.reduce_sum(tape.gradient(total, ws) ** 2, axis=2), axis=1)
     lengths = tf.sqrt(tf.maximum(squares, 1e-12))
-    mean += decay * (tf.stop_gradient(tf.reduce_mean(lengths)) - mean)
+    mean = mean + decay * (tf.stop_gradient(tf.reduce_mean(lengths)) - mean)
     return tf.reduce_mean((lengths - mean) ** 2), mean
 
 
