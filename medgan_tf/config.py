@@ -133,7 +133,7 @@ PGGAN_CPU = replace(
     generator_learning_rate=1e-3,
     discriminator_learning_rate=1e-3,
 )
-DENSE = Training("gan", kimg=40, epoch_kimg=5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
+DENSE = Training("gan", kimg=20, epoch_kimg=2.5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
 
 # The ablation of notebook 04: each step is the one before with one part more.
 ABLATION = {
@@ -190,13 +190,13 @@ PROFILES = {
         "quick",
         image_size=64,
         phantom_patients=400,
-        reader_patients=300,
+        reader_patients=200,
         domain_steps=None,
         evaluation_images=1000,
         repeats=20,
         seeds=(0,),
         models={"gan": DENSE, "dcgan": DCGAN_CPU, "cgan": CGAN_CPU, "pggan": PGGAN_CPU},
-        parts=_parts(replace(DCGAN_CPU, kimg=15, epoch_kimg=2.5), CGAN_CPU),
+        parts=_parts(replace(DCGAN_CPU, kimg=10, epoch_kimg=2.5), CGAN_CPU),
     ),
     "full": Profile(
         "full",
