@@ -108,7 +108,7 @@ def overfitting(logs):
     tables = {title: pd.read_csv(path) for title, path in logs.items()}
     panels = {
         "overfitting": "overfitting",
-        "validation_distance": "kernel distance to validation images",
+        "validation_distance": "distance to validation images",
         "augmentation_probability": "probability of augmentation",
     }
     panels = {name: title for name, title in panels.items() if any(name in table for table in tables.values())}
