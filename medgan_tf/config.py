@@ -190,7 +190,7 @@ PROFILES = {
         "quick",
         image_size=64,
         phantom_patients=400,
-        reader_patients=200,
+        reader_patients=600,
         domain_steps=None,
         evaluation_images=1000,
         repeats=20,

@@ -93,7 +93,7 @@ def by_class(panels):
             axis.set_title(title)
             axis.set_yticks(range(len(classes)), [name.replace("_", " ") for name in classes])
             axis.set_ylim(len(classes) - 0.5, -0.5)
-            axis.locator_params(axis="x", nbins=5)
+            axis.locator_params(axis="x", nbins=5 if len(panels) < 3 else 3)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(models), 5), fontsize=8)
     return figure
