@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,16 +37,10 @@ def ours(jit_compile, steps_per_execution):
 
     from medgan_tf import config, fitting
 
-    settings = config.Training(
-        "cgan",
-        kimg=1,
-        epoch_kimg=1,
-        loss="wasserstein",
-        penalty="wgan_gp",
-        discriminator_steps=5,
-        generator_learning_rate=1e-4,
-        discriminator_learning_rate=1e-4,
-        beta_2=0.9,
+    settings = replace(
+        config.CGAN_PAPER,
+        network={},
+        balanced=False,
         jit_compile=jit_compile,
         steps_per_execution=steps_per_execution,
     )

@@ -67,7 +67,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
         gan.load_state(state)
     batch = settings.batch_size * settings.discriminator_steps
     # whole executions, so that a resumed run counts epochs alike; rounded up, so that growth begins in its epoch
-    execution = 1 if tf.distribute.has_strategy() else settings.steps_per_execution
+    execution = gan.steps_per_execution
     steps_per_epoch = execution * math.ceil(settings.epoch_kimg * 1000 / batch / execution)
     epochs = max(round(settings.kimg / settings.epoch_kimg), 1)
     done = int(gan.step.numpy()) // steps_per_epoch

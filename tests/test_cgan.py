@@ -6,7 +6,7 @@ from network_checks import batch, check_compiled, image_gradient
 
 from medgan_tf import networks
 from medgan_tf.networks import sampling
-from medgan_tf.networks.layers import SelfAttention, attention_map
+from medgan_tf.networks.attention import SelfAttention, attention_map
 from medgan_tf.training import GAN
 
 VARIANTS = {

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from medgan_tf.networks.attention import SelfAttention, attention_map
 from medgan_tf.networks.layers import (
     ConditionalBatchNormalisation,
     EqualisedConv2D,
@@ -10,9 +11,7 @@ from medgan_tf.networks.layers import (
     LabelEmbedding,
     MinibatchStandardDeviation,
     PixelNormalisation,
-    SelfAttention,
     UpsampledConv2D,
-    attention_map,
 )
 
 

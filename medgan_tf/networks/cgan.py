@@ -11,11 +11,11 @@ base_filters at 8 px; the critic's double up to base_filters at 4 px.
 import keras
 from keras import layers
 
+from medgan_tf.networks.attention import SelfAttention
 from medgan_tf.networks.layers import (
     ConditionalBatchNormalisation,
     LabelEmbedding,
     LeakyReLU,
-    SelfAttention,
     UpsampledConv2D,
 )
 

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from medgan_tf.networks.attention import SelfAttention
 from medgan_tf.networks.layers import (
     HE_GAIN,
     EqualisedConv2D,
@@ -23,7 +24,6 @@ from medgan_tf.networks.layers import (
     LabelEmbedding,
     MinibatchStandardDeviation,
     PixelNormalisation,
-    SelfAttention,
 )
 
 
