@@ -20,19 +20,22 @@ BATCH, CRITICS, LAMBDA, LATENTS, CLASSES, SIZE = 32, 5, 10.0, 100, 3, 64
 
 
 class UpsampledConv2d(nn.Conv2d):
-    """Nearest-neighbour upsampling by 2 and a 3x3 convolution; merged: as one transposed convolution, the same."""
+    """Bilinear upsampling by 2 over zeros around it, then a 3x3 convolution; merged: a quarter of the products."""
 
     def __init__(self, before, after, merged):
-        super().__init__(before, after, 3, padding=1, bias=False)
+        super().__init__(before, after, 3, bias=False)
         self.merged = merged
 
     def forward(self, x):
         """(B, C, H, W) -> (B, D, 2H, 2W)."""
         if not self.merged:
-            return super().forward(functional.interpolate(x, scale_factor=2, mode="nearest"))
-        flipped = self.weight.flip(2, 3).transpose(0, 1)
-        sums = sum(functional.pad(flipped, (right, 1 - right, down, 1 - down)) for down in (0, 1) for right in (0, 1))
-        return functional.conv_transpose2d(x, sums, stride=2, padding=1)
+            surrounded = functional.pad(x, (1, 1, 1, 1))
+            return super().forward(functional.interpolate(surrounded, scale_factor=2, mode="bilinear")[..., 1:-1, 1:-1])
+        flipped = 4 * self.weight.flip(2, 3).transpose(0, 1)
+        x = functional.pad(functional.conv_transpose2d(x, flipped, stride=2), (1, 1, 1, 1))
+        for _ in range(3):
+            x = functional.avg_pool2d(x, 2, stride=1)
+        return x
 
 
 class Generator(nn.Module):
@@ -62,12 +65,12 @@ class Critic(nn.Module):
         for before, after in ((1, 64), (64, 128), (128, 256), (256, 512)):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         self.blocks = nn.Sequential(*layers)
-        self.label = nn.Embedding(CLASSES, 512)
-        self.score = nn.Linear(512, 1)
+        self.label = nn.Embedding(CLASSES, 4 * 4 * 512)
+        self.score = nn.Linear(4 * 4 * 512, 1)
 
     def forward(self, images, labels):
-        """f(phi) + <e_y, phi>, with phi the sum over pixels."""
-        phi = self.blocks(images).sum(dim=(2, 3))
+        """f(phi) + <e_y, phi>; the numbers of phi are in Keras's order, (4, 4, 512)."""
+        phi = self.blocks(images).permute(0, 2, 3, 1).flatten(1)
         return self.score(phi) + (self.label(labels) * phi).sum(dim=1, keepdim=True)
 
 

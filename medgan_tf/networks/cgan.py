@@ -2,7 +2,8 @@
 
 The label enters the generator beside the latent and the critic through a projection (Miyato and Koyama 2018): the
 score is f(phi(x)) + <e_y, phi(x)>, so that the label shapes the gradient of the score with respect to the image. A
-term b(y) alone would cancel between real and fake images of the same label.
+term b(y) alone would cancel between real and fake images of the same label. phi is the last map as it is, not its sum
+over pixels: where in the image a class shows is then the label's to say, and training needs fewer images.
 
 The shorter side of the generator's coarsest map is 8 px, of the critic's 4 px. The generator's filters halve from
 base_filters at 8 px; the critic's double up to base_filters at 4 px.
@@ -121,11 +122,9 @@ def critic(image_size, num_classes, base_filters, residual, attention, projectio
         x = block(x, base_filters // 2 ** (halvings - 1 - index), first=index == 0)
         if min(image_size) // 2 ** (index + 1) == attention:
             x = SelfAttention(name="attention")(x)
-    x = activated(x)
-    phi = layers.GlobalAveragePooling2D(dtype="float32")(x)
-    phi = layers.Rescaling(x.shape[1] * x.shape[2], dtype="float32", name="phi")(phi)  # the sum over pixels
+    phi = layers.Flatten(dtype="float32", name="phi")(activated(x))
     score = layers.Dense(1, dtype="float32")(phi)
     if num_classes and projection:
-        label = LabelEmbedding(num_classes, base_filters, embeddings_initializer="glorot_uniform", dtype="float32")
+        label = LabelEmbedding(num_classes, phi.shape[-1], embeddings_initializer="glorot_uniform", dtype="float32")
         score = layers.Add(dtype="float32")([score, layers.Dot(1, dtype="float32")([label(labels), phi])])
     return keras.Model([images, labels] if num_classes else images, score, name="discriminator")

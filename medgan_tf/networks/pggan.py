@@ -6,8 +6,9 @@ their shapes while it grows, and layers that persist keep their optimizer state.
 stage: the generator repeats pixels, the critic averages them.
 
 Maps at r px have base_filters * min(1, wide_size / r) channels: 512 up to 32 px, 256 at 64, 128 at 128 and 64 at 256.
-Other than the paper's, images go through tanh, which keeps them in [-1, 1]; labels enter the generator beside the
-latent and the critic through a projection (Miyato and Koyama 2018).
+Other than the paper's, images go through tanh, which keeps them in [-1, 1]; maps (not images) are doubled through the
+low-pass filter of StyleGAN2, since repeated pixels leave a woven texture in short trainings; labels enter the generator
+beside the latent and the critic through a projection (Miyato and Koyama 2018).
 """
 
 import math
