@@ -124,12 +124,13 @@ class Watch(keras.callbacks.Callback):
     """Measures samples at each epoch against real images, keeps the best generator, and tells a collapse.
 
     train, validation: datasets.Split, of which the first images are used; train's labels are what a conditional
-    generator is asked for. Logs, in the features of `extractor`, kernel_distance and coverage of the training images
-    and validation_distance, the kernel distance to the validation images; ms_ssim within classes; overfitting, the
-    discriminator's of its training images: (train - validation) / (train - generated) of the mean scores, 0 where it
-    has learnt none by heart and 1 where it takes unseen real images for generated ones (r_v of Karras et al. 2020,
-    ADA); and collapsed, which is 1 where samples of a class resemble each other more than real images do (MS-SSIM
-    higher by MARGIN) while coverage is below half of its best. The best generator is the one of least kernel_distance.
+    generator is asked for. Logs, in the features of `extractor`, kernel_distance, frechet_distance, recall and coverage
+    of the training images and validation_distance, the kernel distance to the validation images; ms_ssim within
+    classes; overfitting, the discriminator's of its training images: (train - validation) / (train - generated) of the
+    mean scores, 0 where it has learnt none by heart and 1 where it takes unseen real images for generated ones (r_v of
+    Karras et al. 2020, ADA); and collapsed, which is 1 where samples of a class resemble each other more than real
+    images do (MS-SSIM higher by MARGIN) while coverage is below half of its best. The best generator is the one of
+    least kernel_distance.
     The numbers to report come from held-out images, in notebook 06.
     """
 
@@ -150,7 +151,8 @@ class Watch(keras.callbacks.Callback):
         fakes = self.model.sample(len(asked), labels, self.seed)
         features = self.features(fakes)
         distance, validation_distance = (metrics.kernel_distance(real, features) for real in self.real_features)
-        coverage = metrics.precision_recall(self.real_features[0], features)["coverage"]
+        covered = metrics.precision_recall(self.real_features[0], features)
+        coverage = covered["coverage"]
         similarity = metrics.diversity(fakes, asked)
         self.model.best_coverage.assign(max(coverage, float(self.model.best_coverage.numpy())))
         alike = similarity > self.real_similarity + self.MARGIN
@@ -159,6 +161,8 @@ class Watch(keras.callbacks.Callback):
         logs |= {
             "kernel_distance": distance,
             "validation_distance": validation_distance,
+            "frechet_distance": metrics.frechet_distance(self.real_features[0], features),
+            "recall": covered["recall"],
             "coverage": coverage,
             "ms_ssim": similarity,
             "overfitting": (train - validation) / (train - generated) if train != generated else float("nan"),

@@ -82,6 +82,15 @@ def ablation(run_dir):
     )
 
 
+def equivariance(run_dir):
+    """EQ-T, EQ-T_frac and EQ-R of every generator, trained or not: one row each."""
+    return pd.DataFrame(
+        {"model": name, "metric": metric} | record
+        for name, section in _sections(run_dir, "equivariance")
+        for metric, record in section.items()
+    )
+
+
 def _sections(run_dir, kind):
     """(name, content) of the sections "kind/name"."""
     prefix = f"{kind}/"

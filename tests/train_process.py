@@ -30,7 +30,7 @@ def images():
 
 
 SETTINGS = replace(
-    config.DCGAN_CPU,
+    config.PROFILES["quick"].models["dcgan"],
     kimg=1.2,
     epoch_kimg=0.2,
     batch_size=8,

@@ -1,17 +1,21 @@
 """Every figure and table. `save` and `save_table` write them for a thesis, with caption and data."""
 
-from .charts import by_class, overfitting, quality, training_curves
-from .pictures import attention, grids, pick, progression
+from .charts import by_class, over_training, overfitting, quality, training_curves
+from .pictures import attention, grids, mixing, pairs, pick, progression
 from .style import save
-from .tables import ablation_table, ablation_verdict, quality_table, save_table
+from .tables import ablation_table, ablation_verdict, equivariance_table, quality_table, save_table
 
 __all__ = [
     "ablation_table",
     "ablation_verdict",
     "attention",
     "by_class",
+    "equivariance_table",
     "grids",
+    "mixing",
+    "over_training",
     "overfitting",
+    "pairs",
     "pick",
     "progression",
     "quality",

@@ -32,6 +32,33 @@ def training_curves(logs):
     return figure
 
 
+def over_training(logs):
+    """Distances, recall and coverage of the training images, over the images seen and over the time that it took.
+
+    logs: {model: path of log.csv}; the columns are those of `callbacks.Watch`. Times compare where the trainings had
+    the same machine to themselves.
+    """
+    tables = {model: pd.read_csv(path) for model, path in logs.items()}
+    tables = {model: table.assign(minutes=table["seconds"].cumsum() / 60) for model, table in tables.items()}
+    measures = ("kernel_distance", "frechet_distance", "recall", "coverage")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.5 * len(measures) + 0.4), layout="constrained")
+        axes = figure.subplots(len(measures), 2, sharey="row", sharex="col", squeeze=False)
+        for row, measure in zip(axes, measures, strict=True):
+            for axis, column in zip(row, ("kimg", "minutes"), strict=True):
+                for number, (model, table) in enumerate(tables.items()):
+                    look = {"marker": MARKERS[number % 7], "ms": 3, "color": COLOURS[number % 7]}
+                    axis.plot(table[column], table[measure], label=model, **look)
+                if measure.endswith("distance"):
+                    axis.set_yscale("log" if all((table[measure] > 0).all() for table in tables.values()) else "linear")
+            row[0].set_ylabel(METRIC_NAMES[measure])
+        for axis, label in zip(axes[-1], ("thousand images seen", "minutes of training"), strict=True):
+            axis.set_xlabel(label)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(tables), fontsize=8)
+    return figure
+
+
 def quality(table):
     """A panel a metric: each model's value with its interval, over the band of real against real.
 

@@ -32,10 +32,15 @@ def grids(panels, columns=8):
     return figure
 
 
-def progression(samples_dir, images=6, steps=8):
-    """The same latents over the training: a column for each of `steps` grids that SampleGrid drew, a row a latent."""
+def progression(samples_dir, images=6, steps=8, kimg=None):
+    """The same latents over the training: a column for each of `steps` grids that SampleGrid drew, a row a latent.
+
+    kimg: instead of steps, after how many thousand images; the grids drawn nearest to them are taken.
+    """
     paths = sorted(Path(samples_dir).glob("kimg_*.png"))
-    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, steps).round().astype(int))]
+    drawn = np.array([float(path.stem.removeprefix("kimg_")) for path in paths])
+    wanted = np.linspace(0, len(paths) - 1, steps).round() if kimg is None else np.abs(drawn - np.c_[kimg]).argmin(1)
+    chosen = [paths[int(index)] for index in np.unique(wanted)]
     columns = []
     for path in chosen:
         picture = np.asarray(Image.open(path))
@@ -49,11 +54,42 @@ def progression(samples_dir, images=6, steps=8):
         _picture(axis, np.concatenate(columns, axis=1))
         axis.set_axis_on()
         axis.set_frame_on(False)
-        kimg = [f"{float(path.stem.removeprefix('kimg_')):g}" for path in chosen]
-        axis.set_xticks((np.arange(len(chosen)) + 0.5) * size, kimg)
+        axis.set_xticks((np.arange(len(chosen)) + 0.5) * size, [f"{drawn[paths.index(path)]:g}" for path in chosen])
         axis.set_yticks([])
         axis.tick_params(length=0)
         axis.set_xlabel("thousand images seen")
+    return figure
+
+
+def mixing(rows, columns, images):
+    """Sources on the left and on top, each mixture where its row and column meet; what `latents.mixing_grid` returns.
+
+    rows: (r, H, W, 1) uint8. columns: (c, H, W, 1). images: (r, c, H, W, 1). Karras et al. 2019, figure 3.
+    """
+    across, (height, width) = len(columns) + 1, rows.shape[1:3]
+    corner = np.full_like(rows[:1], np.iinfo(rows.dtype).max)
+    lines = [corner, columns, *(part for row, mixed in zip(rows, images, strict=True) for part in (row[None], mixed))]
+    picture = tile(np.concatenate(lines), across)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, WIDTH * len(picture) / picture.shape[1] + 0.3), layout="constrained")
+        axis = figure.subplots()
+        _picture(axis, picture)
+        axis.axvline(width, color="white", linewidth=3)
+        axis.axhline(height, color="white", linewidth=3)
+        for place, name in (((0.5 + across / 2) * width, "styles of the mixed layers"), (width / 2, "all others")):
+            axis.text(place, -0.05 * height, name, ha="center", va="bottom", fontsize=9)
+    return figure
+
+
+def pairs(originals, reconstructions, titles):
+    """Each original above its reconstruction, under a title of its own, such as SSIM and PSNR; (n, H, W, 1) uint8."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 2 * WIDTH / len(originals) + 0.4), layout="constrained")
+        axes = figure.subplots(2, len(originals), squeeze=False)
+        for column, original, reconstruction, title in zip(axes.T, originals, reconstructions, titles, strict=True):
+            _picture(column[0], original[..., 0])
+            _picture(column[1], reconstruction[..., 0])
+            column[0].set_title(title)
     return figure
 
 

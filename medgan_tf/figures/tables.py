@@ -20,7 +20,7 @@ METRIC_NAMES = {
 }
 CELL = re.compile(r"^(\S+) (\[.*\])$")
 STACKED = r"\\shortstack{\1\\\\{}\2}"
-LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}
+LATEX = {"–": "--", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}
 ARROWS = {"lower": "↓", "higher": "↑", "closer to floor": "→"}
 
 
@@ -35,6 +35,14 @@ def quality_table(table):
     columns = [metric for metric in METRIC_NAMES if metric in floors.index]
     named = {metric: f"{METRIC_NAMES[metric]} {ARROWS[floors.loc[metric, 'better']]}" for metric in columns}
     return pd.DataFrame(cells).T[columns].rename(columns=named)
+
+
+def equivariance_table(table):
+    """A row a generator, a column each of EQ-T, EQ-T_frac and EQ-R in dB. table: `results.equivariance` of one run."""
+    cells = table.assign(cell=[_interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
+    wide = cells.pivot(index="model", columns="metric", values="cell")
+    wide = wide.loc[sorted(wide.index)].reindex(columns=["EQ-T", "EQ-T_frac", "EQ-R"]).fillna("–")
+    return wide.rename(columns={"EQ-T_frac": "EQ-T, fractions of pixels"}).rename_axis(index=None, columns=None)
 
 
 ABLATION = ("kernel_distance", "frechet_distance", "recall", "coverage", "label_agreement")

@@ -1,0 +1,234 @@
+"""The recipes of every model, for a GPU (PAPER) and for a CPU, and the three profiles: smoke, quick, full."""
+
+from dataclasses import replace
+
+from .settings import Profile, Training
+
+# The paper's recipe needs batches of 128 and 25 epochs and more; it is the one for a GPU.
+DCGAN_PAPER = Training(
+    "dcgan",
+    kimg=2000,
+    epoch_kimg=50,
+    network={"base_filters": 64},
+    batch_size=128,
+    ema_kimg=10.0,
+    jit_compile=True,
+)
+# On a CPU: half the filters, small batches, a lazy R1 penalty in place of BatchNorm in the discriminator.
+DCGAN_CPU = Training(
+    "dcgan",
+    kimg=50,
+    epoch_kimg=5,
+    network={"base_filters": 32, "discriminator_norm": "none"},
+    penalty="r1",
+    penalty_weight=1.0,
+    penalty_interval=16,
+    batch_size=16,
+    generator_learning_rate=3e-4,
+    discriminator_learning_rate=3e-4,
+    ema_kimg=5.0,
+)
+# Gulrajani et al. 2017, with the label in the score (Miyato and Koyama 2018) and self-attention (Zhang et al. 2019).
+CGAN_PAPER = Training(
+    "cgan",
+    kimg=2000,
+    epoch_kimg=50,
+    network={"residual": True, "attention": 32},
+    loss="wasserstein",
+    penalty="wgan_gp",
+    discriminator_steps=5,
+    generator_learning_rate=1e-4,
+    discriminator_learning_rate=1e-4,
+    beta_2=0.9,
+    balanced=True,
+    jit_compile=True,
+)
+# On a CPU: a quarter of the filters, attention where it costs little, and small batches of which the critic sees two
+# instead of five, for five times the generator updates in the images seen.
+CGAN_CPU = replace(
+    CGAN_PAPER,
+    kimg=10,
+    epoch_kimg=2,
+    network={"base_filters": 128, "attention": 16},
+    discriminator_steps=2,
+    batch_size=16,
+    generator_learning_rate=4e-4,
+    discriminator_learning_rate=4e-4,
+    beta_1=0.0,  # at this pace 0.5 overshoots
+    ema_kimg=5.0,
+    jit_compile=False,
+)
+# Karras et al. 2018, conditional and with attention: the ablation's last step.
+PGGAN_PAPER = replace(
+    CGAN_PAPER,
+    architecture="pggan",
+    network={"attention": 32, "fade_kimg": 100.0, "stable_kimg": 100.0},
+    generator_learning_rate=1e-3,
+    discriminator_learning_rate=1e-3,
+)
+PGGAN_CPU = replace(
+    CGAN_CPU,
+    architecture="pggan",
+    epoch_kimg=1,
+    network={
+        "base_filters": 64,
+        "wide_size": 8,
+        "attention": 16,
+        "first_size": 8,
+        "fade_kimg": 1.0,
+        "stable_kimg": 1.0,
+    },
+    # equalised weights have variance 1, which takes larger steps
+    generator_learning_rate=1e-3,
+    discriminator_learning_rate=1e-3,
+)
+# Karras et al. 2020 (StyleGAN2-ADA, "auto" at 256 px and batches of 32). The paper corrects Adam's settings because its
+# lazy penalties take steps of their own, one more in 16 or 4. Ours join the loss of their step: nothing is to correct.
+STYLEGAN2_PAPER = Training(
+    "stylegan2",
+    kimg=2000,
+    epoch_kimg=10,
+    network={"mapping_layers": 2},
+    penalty="r1",
+    penalty_weight=0.4,
+    penalty_interval=16,
+    path_length_weight=2.0,
+    generator_learning_rate=2.5e-3,
+    discriminator_learning_rate=2.5e-3,
+    beta_1=0.0,
+    beta_2=0.99,
+    ema_kimg=10.0,
+    augmentation={"target": 0.6, "adjust_kimg": 500.0},
+    precision="mixed_float16",
+    jit_compile=True,
+)
+# On a CPU: an eighth of the channels, shorter vectors, no path lengths; in so short a training ADA would not set in.
+STYLEGAN2_CPU = replace(
+    STYLEGAN2_PAPER,
+    kimg=10,
+    epoch_kimg=2,
+    network={"channel_base": 1024, "channel_max": 64, "latent_dim": 128, "mapping_layers": 2},
+    penalty_weight=0.05,
+    path_length_weight=0.0,
+    batch_size=16,
+    ema_kimg=5.0,
+    augmentation={},
+    precision="float32",
+    jit_compile=False,
+)
+# Karras et al. 2021: no path lengths, a stronger penalty, a slower discriminator.
+STYLEGAN3_PAPER = replace(
+    STYLEGAN2_PAPER,
+    architecture="stylegan3",
+    network={"configuration": "T"},
+    penalty_weight=2.0,
+    path_length_weight=0.0,
+    discriminator_learning_rate=2e-3,
+)
+STYLEGAN3_CPU = replace(
+    STYLEGAN2_CPU,
+    architecture="stylegan3",
+    kimg=5,
+    epoch_kimg=1,
+    network={"channel_base": 1024, "channel_max": 64, "latent_dim": 128, "num_layers": 8},
+)
+DENSE = Training("gan", kimg=20, epoch_kimg=2.5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
+
+# The ablation of notebook 04: each step is the one before with one part more.
+ABLATION = {
+    "plain": "cgan_plain",
+    "+ projection": "cgan_projection",
+    "+ attention": "cgan",
+    "+ growing": "pggan",
+}
+
+
+def _parts(dcgan, cgan, stylegan3):
+    """DCGAN for few images, without and with adaptive augmentation; the conditional GAN without its parts; StyleGAN3-R.
+
+    The weight of R1 is that of the ADA paper's rule, 0.0002 pixels / batch at 64 px and a batch of 16: a stronger
+    penalty keeps the discriminator from learning images by heart all by itself.
+    """
+    few = replace(dcgan, penalty_weight=0.05)
+    adaptive = {"target": 0.6, "adjust_kimg": few.kimg / 4}  # p can go to 1 and back in the time there is
+    network = {name: value for name, value in cgan.network.items() if name != "attention"}
+    return {
+        "dcgan_few": few,
+        "dcgan_few_ada": replace(few, augmentation=adaptive),
+        "cgan_plain": replace(cgan, network=network | {"projection": False}),
+        "cgan_projection": replace(cgan, network=network),
+        "cgan_shuffled": cgan,
+        "stylegan3_r": replace(stylegan3, network=stylegan3.network | {"configuration": "R"}),
+    }
+
+
+def _smoke(settings, **network):
+    return replace(settings, kimg=0.512, epoch_kimg=0.256, network=settings.network | network)
+
+
+SMOKE_CGAN = _smoke(CGAN_CPU, base_filters=32)
+SMOKE_STYLES = {"channel_base": 256, "channel_max": 16, "latent_dim": 32}
+SMOKE_STYLEGAN3 = _smoke(STYLEGAN3_CPU, num_layers=4, **SMOKE_STYLES)
+SMOKE_DCGAN = _smoke(DCGAN_CPU, base_filters=8)
+PROFILES = {
+    "smoke": Profile(
+        "smoke",
+        image_size=64,
+        phantom_patients=80,
+        reader_patients=24,
+        domain_steps=20,
+        evaluation_images=64,
+        repeats=4,
+        inversion_steps=20,
+        seeds=(0,),
+        models={
+            "gan": _smoke(DENSE),
+            "dcgan": SMOKE_DCGAN,
+            "cgan": SMOKE_CGAN,
+            "pggan": _smoke(PGGAN_CPU, base_filters=16, fade_kimg=0.064, stable_kimg=0.064),
+            "stylegan2": _smoke(STYLEGAN2_CPU, **SMOKE_STYLES),
+            "stylegan3": SMOKE_STYLEGAN3,
+        },
+        parts=_parts(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_STYLEGAN3),
+    ),
+    "quick": Profile(
+        "quick",
+        image_size=64,
+        phantom_patients=400,
+        reader_patients=600,
+        domain_steps=None,
+        evaluation_images=1000,
+        repeats=20,
+        inversion_steps=300,
+        seeds=(0,),
+        models={
+            "gan": DENSE,
+            "dcgan": DCGAN_CPU,
+            "cgan": CGAN_CPU,
+            "pggan": PGGAN_CPU,
+            "stylegan2": STYLEGAN2_CPU,
+            "stylegan3": STYLEGAN3_CPU,
+        },
+        parts=_parts(replace(DCGAN_CPU, kimg=10, epoch_kimg=2.5), CGAN_CPU, STYLEGAN3_CPU),
+    ),
+    "full": Profile(
+        "full",
+        image_size=256,
+        phantom_patients=4000,
+        reader_patients=1000,
+        domain_steps=None,
+        evaluation_images=5000,
+        repeats=40,
+        inversion_steps=1000,
+        seeds=(0, 1, 2),
+        models={
+            "gan": replace(DENSE, kimg=500, epoch_kimg=25),
+            "dcgan": DCGAN_PAPER,
+            "cgan": CGAN_PAPER,
+            "pggan": PGGAN_PAPER,
+            "stylegan2": STYLEGAN2_PAPER,
+            "stylegan3": STYLEGAN3_PAPER,
+        },
+        parts=_parts(replace(DCGAN_PAPER, kimg=500, epoch_kimg=25), CGAN_PAPER, STYLEGAN3_PAPER),
+    ),
+}

@@ -1,0 +1,69 @@
+"""One folder under outputs/ for each run, and what is where in it."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from .profiles import PROFILES
+from .settings import Profile
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder under outputs/ and what went into it: the profile and the folders of data (none: phantoms)."""
+
+    name: str
+    profile: Profile
+    data: tuple[Path, ...]
+
+    @property
+    def directory(self):
+        """Everything that the run makes is below."""
+        return outputs() / self.name
+
+    @property
+    def images(self):
+        """manifest.csv with the splits, and the images where the run converted them."""
+        return self.directory / "images"
+
+    @property
+    def domain(self):
+        """The domain classifier."""
+        return self.directory / "domain"
+
+    def model(self, name, seed=0):
+        """The folder of one model; that of another seed than the first is named after it."""
+        return self.directory / "models" / (f"{name}_seed{seed}" if seed else name)
+
+    def trained(self):
+        """The names of the models that have weights, in the order of the profile."""
+        return [name for name in self.profile.models if (self.model(name) / "generator.weights.h5").exists()]
+
+
+def open_run(name="", profile="quick", data=()):
+    """The run of this name, made if it is new; by default it is named after its profile and data.
+
+    A run keeps its profile and data: raises ValueError if it was begun with others, or for an unknown profile.
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"There is no profile '{profile}'; choose one of {', '.join(PROFILES)}.")
+    folders = tuple(Path(folder).expanduser().resolve() for folder in data)
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is not a folder; DATA takes folders of DICOM files or of images by class.")
+    name = name or "-".join([profile, *(folder.name for folder in folders)] if folders else [profile, "phantoms"])
+    run = Run(name, PROFILES[profile], folders)
+    record = {"profile": profile, "data": [str(folder) for folder in folders]}
+    path = run.directory / "run.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=2))
+    elif json.loads(path.read_text()) != record:
+        raise ValueError(f"{run.directory} was begun with other data or another profile; give this run a new name.")
+    return run
+
+
+def outputs():
+    """outputs/ beside the notebooks, or the folder that the environment variable MEDGAN_TF_OUTPUTS names."""
+    return Path(os.environ.get("MEDGAN_TF_OUTPUTS", Path(__file__).resolve().parents[2] / "outputs"))

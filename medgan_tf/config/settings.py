@@ -1,0 +1,54 @@
+"""What a training and a run are set by, as frozen dataclasses."""
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that a training depends on besides its data; recorded in model.json beside the weights."""
+
+    architecture: str
+    kimg: float  # length of the training in thousands of real images shown to the discriminator
+    epoch_kimg: float  # a log row, a sample grid and a checkpoint after each of these
+    network: dict = field(default_factory=dict)  # keyword arguments of the architecture's build
+    loss: str = "non_saturating"
+    penalty: str = "none"
+    penalty_weight: float = 10.0
+    penalty_interval: int = 1
+    path_length_weight: float = 0.0
+    path_length_interval: int = 4
+    discriminator_steps: int = 1
+    batch_size: int = 32
+    generator_learning_rate: float = 2e-4
+    discriminator_learning_rate: float = 2e-4
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+    schedule: str = "constant"  # or "cosine", down to zero at the end
+    ema_kimg: float = 1.0
+    augmentation: dict = field(default_factory=dict)  # keyword arguments of augment.Augmentation; empty: none
+    balanced: bool = False  # classes take turns instead of appearing by their frequency
+    precision: str = "float32"  # or "mixed_float16", "mixed_bfloat16"
+    jit_compile: bool = False
+    steps_per_execution: int = 8
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much of everything a run does."""
+
+    name: str
+    image_size: int  # pixels of the converted and of the trained images
+    phantom_patients: int
+    reader_patients: int  # fresh ones, for the reader of phantoms
+    domain_steps: int | None  # training of what measures: domain classifier, judge, reader; None: by the data's size
+    evaluation_images: int  # generated images that a model is measured by
+    repeats: int  # half-splits behind each interval
+    inversion_steps: int  # gradient steps that bring a real image into a StyleGAN's latents
+    seeds: tuple[int, ...]  # of the ablation's trainings
+    models: dict[str, Training]
+    parts: dict[str, Training]  # what the ablations train besides the models
+
+    def training(self, name, **changes):
+        """The settings of one model or part of an ablation, with `changes` to fields."""
+        return replace((self.models | self.parts)[name], **changes)
