@@ -14,18 +14,20 @@ DCGAN_PAPER = Training(
     ema_kimg=10.0,
     jit_compile=True,
 )
-# On a CPU: half the filters, small batches, a lazy R1 penalty in place of BatchNorm in the discriminator.
+# On a CPU: half the filters, small batches, a lazy R1 penalty in place of BatchNorm in the discriminator. Its weight is
+# that of the ADA paper's rule, 0.0002 pixels / batch at 64 px and batches of 16.
 DCGAN_CPU = Training(
     "dcgan",
     kimg=50,
     epoch_kimg=5,
     network={"base_filters": 32, "discriminator_norm": "none"},
     penalty="r1",
-    penalty_weight=1.0,
+    penalty_weight=0.05,
     penalty_interval=16,
     batch_size=16,
     generator_learning_rate=3e-4,
     discriminator_learning_rate=3e-4,
+    beta_1=0.0,
     ema_kimg=5.0,
 )
 # Gulrajani et al. 2017, with the label in the score (Miyato and Koyama 2018) and self-attention (Zhang et al. 2019).
@@ -144,17 +146,12 @@ ABLATION = {
 
 
 def _parts(dcgan, cgan, stylegan3):
-    """DCGAN for few images, without and with adaptive augmentation; the conditional GAN without its parts; StyleGAN3-R.
-
-    The weight of R1 is that of the ADA paper's rule, 0.0002 pixels / batch at 64 px and a batch of 16: a stronger
-    penalty keeps the discriminator from learning images by heart all by itself.
-    """
-    few = replace(dcgan, penalty_weight=0.05)
-    adaptive = {"target": 0.6, "adjust_kimg": few.kimg / 4}  # p can go to 1 and back in the time there is
+    """DCGAN for few images, without and with adaptive augmentation; the conditional GAN in parts; StyleGAN3-R."""
+    adaptive = {"target": 0.6, "adjust_kimg": dcgan.kimg / 4}  # p can go to 1 and back in the time there is
     network = {name: value for name, value in cgan.network.items() if name != "attention"}
     return {
-        "dcgan_few": few,
-        "dcgan_few_ada": replace(few, augmentation=adaptive),
+        "dcgan_few": dcgan,
+        "dcgan_few_ada": replace(dcgan, augmentation=adaptive),
         "cgan_plain": replace(cgan, network=network | {"projection": False}),
         "cgan_projection": replace(cgan, network=network),
         "cgan_shuffled": cgan,

@@ -33,14 +33,15 @@ class Extractor:
 
 
 def prepare(images, image_size, channels=1):
-    """uint8 or uint16 (N, H, W, 1) -> float32 (N, image_size, image_size, channels) in [-1, 1].
+    """uint8, uint16 or float in [-1, 1] (N, H, W, 1) -> float32 (N, image_size, image_size, channels) in [-1, 1].
 
     Antialiased bicubic, as clean-fid asks for (Parmar et al. 2022); images that are not square are squeezed.
     """
     import tensorflow as tf
 
-    scaled = tf.cast(images, tf.float32) / (np.iinfo(images.dtype.as_numpy_dtype).max / 2) - 1
-    resized = tf.image.resize(scaled, (image_size, image_size), method="bicubic", antialias=True)
+    if not images.dtype.is_floating:
+        images = tf.cast(images, tf.float32) / (np.iinfo(images.dtype.as_numpy_dtype).max / 2) - 1
+    resized = tf.image.resize(images, (image_size, image_size), method="bicubic", antialias=True)
     return tf.repeat(tf.clip_by_value(resized, -1, 1), channels, axis=-1)
 
 

@@ -214,6 +214,13 @@ class Synthesis(layers.Layer):
             self.to_image.append(ModulatedConv2D(1, 1, demodulate=False, dtype=dtype))
             self.to_image[-1].build([before, w])
 
+    def affines(self):
+        """For each vector of ws, the affine functions that read it; as a property Keras would save them twice."""
+        read = [[convolution.affine] for convolution in self.convolutions] + [[]]
+        for both, to_image in zip(read[1::2], self.to_image, strict=True):
+            both.append(to_image.affine)
+        return read
+
     def call(self, ws, training=None):
         """Random noise in training, the constant one otherwise."""
         ws = ops.unstack(ws, self.num_ws, axis=1)

@@ -116,6 +116,10 @@ class Synthesis(layers.Layer):
         self.to_grey = NormalisedModulatedConv2D(1, 1, demodulate=False, dtype=self.dtype_policy)
         self.to_grey.build([maps, w])
 
+    def affines(self):
+        """For each vector of ws, the affine functions that read it; as a property Keras would save them twice."""
+        return [[layer.affine] for layer in (self.sines, *self.convolutions, self.to_grey)]
+
     def call(self, ws, training=None):
         """No chance in it; in training the running magnitudes follow."""
         first, *rest, last = ops.unstack(ws, self.num_ws, axis=1)
