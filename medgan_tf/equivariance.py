@@ -30,12 +30,13 @@ def equivariance(generator, count=128, seed=0, repeats=1000):
     has no EQ-R; its noise stays where it is.
 
     A record has value and 95% interval (low, high) in dB, by bootstrap over the n moves of 4 images each, and n.
-    Raises ValueError for a generator without styles.
+    Raises ValueError for a generator without styles or of images under 32 px, too small to interpolate.
     """
     if "synthesis" not in [layer.name for layer in generator.layers]:
         raise ValueError("Equivariance is measured on generators of styles: stylegan2 or stylegan3.")
-    draw = _drawing(generator)
-    synthesis = generator.get_layer("synthesis")
+    draw, synthesis = _drawing(generator), generator.get_layer("synthesis")
+    if min(synthesis.image_size) < 4 * REACH:
+        raise ValueError(f"Equivariance needs images of {4 * REACH} px and more, not {synthesis.image_size}.")
     random = np.random.default_rng(seed)
     turns = hasattr(synthesis, "sines")
     errors = {name: [] for name in (NAMES if turns else NAMES[:2])}

@@ -89,7 +89,7 @@ def test_imports_go_one_way():
     order = [
         *("config", "results", "dicom", "phantoms", "datasets", "public", "tfgan", "metrics", "networks"),
         *("losses", "augment", "callbacks", "training", "fitting", "inference", "equivariance", "latents", "inversion"),
-        *("figures", "report", "run", "__main__"),
+        *("figures", "publish", "report", "run", "__main__"),
     ]
     place = {name: index for index, name in enumerate(order)}
     found = {path.relative_to(ROOT / "medgan_tf").parts[0].removesuffix(".py") for path in modules()} - {"__init__"}

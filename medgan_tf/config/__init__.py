@@ -1,7 +1,7 @@
 """Settings as frozen dataclasses, the three profiles, and the folders of a run."""
 
 from .profiles import ABLATION, CGAN_PAPER, PROFILES
-from .runs import Run, open_run, outputs
+from .runs import Run, find_run, open_run, outputs
 from .settings import Profile, Training
 
-__all__ = ["ABLATION", "CGAN_PAPER", "PROFILES", "Profile", "Run", "Training", "open_run", "outputs"]
+__all__ = ["ABLATION", "CGAN_PAPER", "PROFILES", "Profile", "Run", "Training", "find_run", "open_run", "outputs"]

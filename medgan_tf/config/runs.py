@@ -64,6 +64,15 @@ def open_run(name="", profile="quick", data=()):
     return run
 
 
+def find_run(name):
+    """The run that `open_run` made under this name. Raises ValueError where there is none."""
+    path = outputs() / name / "run.json"
+    if not path.exists():
+        raise ValueError(f"There is no run '{name}' in {outputs()}; the runs are its folders with a run.json.")
+    record = json.loads(path.read_text())
+    return Run(name, PROFILES[record["profile"]], tuple(Path(folder) for folder in record["data"]))
+
+
 def outputs():
     """outputs/ beside the notebooks, or the folder that the environment variable MEDGAN_TF_OUTPUTS names."""
     return Path(os.environ.get("MEDGAN_TF_OUTPUTS", Path(__file__).resolve().parents[2] / "outputs"))

@@ -1,0 +1,118 @@
+"""Puts a trained generator where others can load it: its averaged weights in float16, its record, and a model card."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import h5py
+import jinja2
+import numpy as np
+
+from medgan_tf import datasets, figures, inference, results
+
+CHECKED = 64  # images that tell what half precision changes
+
+CARD = """# {{ title }}
+
+{{ record.settings.architecture }} at {{ size }} px, for research only. Its images are synthetic: not for diagnosis, and
+no substitute for images of patients where a decision hangs on them.
+
+| | |
+| --- | --- |
+| data | {{ data }}; {{ images }} training images of {{ patients }} patients |
+| licence of the data | {{ licence }} |
+| classes | {{ classes or "none: the model takes no label" }} |
+| training | {{ kimg }} thousand images seen, seed {{ record.settings.seed }}, settings in `model.json` |
+| hardware | {{ minutes }} minutes on {{ hardware }} |
+| weights | {{ "{:,}".format(parameters) }} parameters of the averaged generator in float16, sha256 `{{ digest }}` |
+
+```python
+from medgan_tf import inference
+
+images = inference.load("{{ folder }}").sample(16, seed=0)  # uint8 (16, {{ size }}, {{ size }}, 1)
+```
+
+## Measured
+
+Against {{ first.patients }} patients held out from training, n = {{ first.n }} a side, 95% intervals over half-splits.
+Features: {{ first.extractor }} (sha256 `{{ first.weights_sha256[:12] }}`), trained on the same training images. Real
+against real is the same between two halves of the real images; numbers from other features cannot be compared.
+The weights were measured in float32; in float16 an image differs by at most {{ difference }} of 255 grey levels.
+
+{{ table }}
+
+## Limits
+
+- One training, one seed: another would differ by more than these intervals say.
+- The features come from a small network trained on these data. They see coarse structure better than texture.
+- {{ privacy }}
+- Rare findings, devices and positions are under-represented as in any small set; nobody read these images clinically.
+"""
+
+
+def export(run, name, out, data, licence):
+    """Write generator.weights.h5 (float16), model.json and README.md of model `name` of a config.Run into folder `out`.
+
+    data, licence: sentences for the card. The numbers come from the run's results.json. Returns the card's path.
+    Raises ValueError where the model is not trained or not measured.
+    """
+    source, out = run.model(name), Path(out)
+    model = inference.load(source)
+    sections = results.read(run.directory)
+    missing = [part for part in ("training", "quality") if f"{part}/{name}" not in sections]
+    if missing:
+        raise ValueError(f"{run.directory}/results.json has no {missing[0]} of {name}: run its notebook and 06.")
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source / "model.json", out / "model.json")
+    weights = out / "generator.weights.h5"
+    _halve(source / "generator.weights.h5", weights)
+    before, after = (each.sample(CHECKED, seed=0).astype(int) for each in (model, inference.load(out)))
+    train = datasets.load(run.images, model.record["image_size"]).train
+    quality = results.quality(run.directory)
+    quality = quality[quality["model"] == name]
+    environment, training = sections["environment"], sections[f"training/{name}"]
+    card = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(CARD)
+    text = card.render(
+        title=out.name,
+        folder=f"pretrained/{out.name}",
+        record=model.record,
+        size=model.record["image_size"],
+        data=data,
+        licence=licence,
+        images=len(train),
+        patients=len(set(train.patients)),
+        classes=", ".join(model.classes),
+        kimg=f"{training['kimg']:g}",
+        minutes=round(training["seconds"] / 60),
+        hardware=", ".join(environment["gpus"]) or f"a CPU with {environment['cores']} cores",
+        parameters=model.network.count_params(),
+        digest=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        first=quality.iloc[0],
+        difference=int(np.abs(before - after).max()),
+        table=_markdown(figures.quality_table(quality).T),
+        privacy="Memorisation and membership were not audited: do not take these images for anonymous.",
+    )
+    (out / "README.md").write_text(text + "\n")
+    return out / "README.md"
+
+
+def _halve(source, target):
+    """Copy an HDF5 file with its float32 numbers in float16; Keras casts them back when it loads them."""
+    with h5py.File(source) as old, h5py.File(target, "w") as new:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                half = item.dtype == np.float32
+                made = new.create_dataset(name, data=item[()].astype(np.float16) if half else item[()])
+            else:
+                made = new.require_group(name)
+            made.attrs.update(item.attrs)
+
+        old.visititems(copy)
+        new.attrs.update(old.attrs)
+
+
+def _markdown(table):
+    """A DataFrame as a Markdown table."""
+    rows = [["", *table.columns], ["---"] * (table.shape[1] + 1), *([name, *row] for name, *row in table.itertuples())]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,90 @@
+"""A published model draws what the trained one draws, and its card says what was measured and nothing else."""
+
+import json
+import re
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_stylegan import generator
+
+from medgan_tf import config, inference, publish, results
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run with one small generator, its training images and its numbers."""
+    from PIL import Image
+
+    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
+    run = config.open_run("small", "smoke")
+    rows = []
+    for number in range(20):
+        path = run.images / "images" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((16, 16), number, np.uint8)).save(path)
+        split = ("train", "validation", "test")[min(number // 12 + number // 16, 2)]
+        rows.append(
+            {"file": f"images/{number}.png", "class": "ab"[number % 2], "patient": f"p{number}", "split": split}
+        )
+    pd.DataFrame(rows).to_csv(run.images / "manifest.csv", index=False)
+    model = generator(classes=("a", "b"))
+    folder = run.model("stylegan2")
+    folder.mkdir(parents=True)
+    model.network.save_weights(folder / "generator.weights.h5")
+    record = model.record | {"data": "images"}
+    record["settings"] |= {"seed": 3}
+    (folder / "model.json").write_text(json.dumps(record))
+    interval = {"value": 1.25, "low": 1.0, "high": 1.5, "floor": 0.5, "floor_low": 0.4, "floor_high": 0.6}
+    measured = interval | {"n": 4, "patients": 8, "better": "lower", "extractor": "domain", "weights_sha256": "ab" * 32}
+    results.write(run.directory, "environment", {"gpus": [], "cores": 2})
+    results.write(run.directory, "training/stylegan2", {"kimg": 65.536, "seconds": 600.0})
+    results.write(run.directory, "quality/stylegan2", {"metrics": {"kernel_distance": measured}})
+    return run
+
+
+def test_the_published_model_is_half_as_large_and_draws_the_same(run, tmp_path):
+    card = publish.export(run, "stylegan2", tmp_path / "pretrained" / "chest", "some images", "CC0")
+    stored, published = run.model("stylegan2") / "generator.weights.h5", card.parent / "generator.weights.h5"
+    with h5py.File(stored) as old, h5py.File(published) as new:
+        kinds = {"old": [], "new": []}
+        for name, file in (("old", old), ("new", new)):
+            file.visititems(
+                lambda _, item, name=name: kinds[name].append(item.dtype) if hasattr(item, "dtype") else None
+            )
+    assert len(kinds["old"]) == len(kinds["new"])
+    assert np.dtype("float32") in kinds["old"] and np.dtype("float32") not in kinds["new"]
+    before, after = (inference.load(folder).sample(8, seed=5) for folder in (run.model("stylegan2"), card.parent))
+    assert np.abs(before.astype(int) - after).max() <= 2
+    assert np.std(after) > 10
+
+
+def test_the_card_says_what_results_json_says(run, tmp_path):
+    text = publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
+    for part in (
+        "Some images",
+        "CC0",
+        "12 training images of 12 patients",
+        "classes | a, b",
+        "65.536 thousand",
+        "seed 3",
+    ):
+        assert part in text
+    assert "10 minutes on a CPU with 2 cores" in text
+    assert "| kernel distance ↓ | 0.500 [0.400, 0.600] | 1.25 [1.00, 1.50] |" in text
+    assert "n = 4 a side" in text and "8 patients held out" in text
+    assert int(re.search(r"at most (\d+) of 255", text)[1]) <= 2
+
+
+def test_what_was_not_measured_is_not_published(run, tmp_path):
+    sections = results.read(run.directory)
+    del sections["quality/stylegan2"]
+    (run.directory / "results.json").write_text(json.dumps(sections))
+    with pytest.raises(ValueError, match="no quality of stylegan2"):
+        publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0")
+    with pytest.raises(ValueError, match="no trained model"):
+        publish.export(run, "stylegan3", tmp_path / "chest", "Some images", "CC0")
+    with pytest.raises(ValueError, match="no run 'other'"):
+        config.find_run("other")
+    assert config.find_run("small") == run
