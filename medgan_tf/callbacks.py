@@ -9,6 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from medgan_tf import metrics
+from medgan_tf.checkpoint import replace
 from medgan_tf.networks import pggan
 from medgan_tf.networks.sampling import tile
 
@@ -187,12 +188,3 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Save."""
         self.model.save_state(self.path)
-
-
-def replace(path, write):
-    """Write a file beside `path`, then put it in its place: a killed run leaves the old file or the new one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    write(unfinished)
-    unfinished.replace(path)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from medgan_tf import callbacks, networks
 from medgan_tf.augment import Augmentation
+from medgan_tf.checkpoint import replace
 from medgan_tf.training import GAN
 
 
@@ -97,7 +98,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
             ],
         )
         if not extractor:
-            callbacks.replace(weights, gan.generator_ema.save_weights)
+            replace(weights, gan.generator_ema.save_weights)
     table = pd.read_csv(log)
     collapsed = table.loc[table["collapsed"] > 0, "kimg"] if "collapsed" in table else []
     return {
@@ -127,4 +128,4 @@ def _record(path, settings, gan, data):
             raise ValueError(
                 f"{path.parent} was trained with another {', '.join(differing)}; use another run name or delete it."
             )
-    callbacks.replace(path, lambda file: file.write_text(json.dumps(record, indent=2)))
+    replace(path, lambda file: file.write_text(json.dumps(record, indent=2)))

@@ -1,13 +1,12 @@
 """One Keras model that trains any generator and discriminator; all it draws and decides follows from (seed, step)."""
 
 import math
-import zipfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from medgan_tf.callbacks import replace
+from medgan_tf import checkpoint
 from medgan_tf.losses import ADVERSARIAL, gradient_penalty, path_length_penalty, r1_penalty
 from medgan_tf.networks.sampling import latents, sample
 
@@ -134,27 +133,11 @@ class GAN(keras.Model):
 
     def save_state(self, path):
         """Write every variable to one .npz file: networks, average, optimizers, counters, best score."""
-        values = {name: variable.numpy() for name, variable in self._state().items()}
-
-        def write(unfinished):
-            with unfinished.open("wb") as file:
-                np.savez(file, **values)
-
-        replace(path, write)
+        checkpoint.save(path, self._state())
 
     def load_state(self, path):
         """Set every variable from save_state's file. Raises ValueError if it is of another model or is damaged."""
-        state = self._state()
-        try:
-            with np.load(path) as values:
-                stored = {name: values[name] for name in values.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} is damaged ({error}); delete it to train from the start.") from error
-        shapes = {name: tuple(variable.shape) for name, variable in state.items()}
-        if shapes != {name: value.shape for name, value in stored.items()}:
-            raise ValueError(f"{path} holds the state of another model; train into another folder or delete it.")
-        for name, variable in state.items():
-            variable.assign(stored[name])
+        checkpoint.load(path, self._state())
 
     def _state(self):
         """Every variable by a name that depends on its place alone; layers' automatic names count up in a process."""

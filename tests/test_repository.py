@@ -88,7 +88,18 @@ def test_tracked_files_are_small_and_hold_no_data():
 def test_imports_go_one_way():
     order = [
         *("config", "results", "dicom", "phantoms", "datasets", "public", "tfgan", "metrics", "networks"),
-        *("losses", "augment", "callbacks", "training", "fitting", "inference", "equivariance", "latents", "inversion"),
+        *(
+            "losses",
+            "augment",
+            "checkpoint",
+            "callbacks",
+            "training",
+            "fitting",
+            "inference",
+            "equivariance",
+            "latents",
+            "inversion",
+        ),
         *("figures", "publish", "report", "run", "__main__"),
     ]
     place = {name: index for index, name in enumerate(order)}

@@ -1,0 +1,133 @@
+"""Folders of images to manifests: which file is of which class and patient, and in which split."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+SPLITS = ("train", "validation", "test")
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+# How public sets name their files; the first group that matches is the patient.
+PATIENT_IN_FILE_NAME = [
+    re.compile(r"^(person\d+)_(?:bacteria|virus)_\d+", re.IGNORECASE),  # Kermany chest X-rays, pneumonia
+    re.compile(r"^(?:NORMAL2-)?(IM-\d+)-\d+", re.IGNORECASE),  # Kermany chest X-rays, normal
+    re.compile(r"^(\d{8})_\d{3}$"),  # NIH ChestX-ray14: patient_follow-up
+    re.compile(r"^(\d{7})[LR]$", re.IGNORECASE),  # Osteoarthritis Initiative knees: patient and side
+    re.compile(r"^(patient\d+)", re.IGNORECASE),  # CheXpert and others
+]
+
+
+def holds_images(folder):
+    """Whether a folder holds JPG or PNG images, rather than DICOM files that have to be converted first."""
+    return any(_is_image(path) for path in Path(folder).rglob("*"))
+
+
+def _is_image(path):
+    """By its name; hidden files, such as those that macOS leaves on other systems' disks, are not."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def prepare(folders, out_dir, seed=0):
+    """Write out_dir/manifest.csv with a split for every image of these folders; return the table.
+
+    Files below out_dir are named relative to it, others by their full path. The same seed gives the same splits.
+    """
+    out_dir = Path(out_dir).resolve()
+    tables = []
+    for folder in (Path(folder).resolve() for folder in folders):
+        table = read_manifest(folder)
+        if folder != out_dir:
+            table["file"] = [(folder / file).as_posix() for file in table["file"]]
+        tables.append(table)
+    manifest = pd.concat(tables, ignore_index=True).fillna("")
+    if manifest["split"].eq("").any():
+        manifest = assign_splits(manifest, seed=seed)
+    check_splits(manifest)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    manifest.to_csv(out_dir / "manifest.csv", index=False)
+    return manifest
+
+
+def read_manifest(root):
+    """The table of a folder of images: file, class, patient, split (empty where not yet given).
+
+    From manifest.csv where there is one (a column `patient` or `patient_group`), else from class folders. Patients
+    without a column come from the file names of public sets, else every image counts as a patient of its own.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder; give the folder that holds the images.")
+    if (root / "manifest.csv").exists():
+        table = pd.read_csv(root / "manifest.csv", dtype=str, keep_default_na=False)
+        table = table.rename(columns={"patient_group": "patient"})
+        missing = {"file", "class"} - set(table.columns)
+        if missing:
+            raise ValueError(f"{root / 'manifest.csv'} lacks the column {' and '.join(sorted(missing))}.")
+    else:
+        files = sorted(path for path in root.rglob("*") if _is_image(path))
+        names = [path.relative_to(root) for path in files]
+        classes = [name.parts[0] if len(name.parts) > 1 else root.resolve().name for name in names]
+        table = pd.DataFrame({"file": [name.as_posix() for name in names], "class": classes})
+    if table.empty:
+        raise ValueError(
+            f"{root} holds no images; it should hold class folders of JPG or PNG files, or a manifest.csv."
+        )
+    if "patient" not in table:
+        table["patient"] = [patient_of(file) for file in table["file"]]
+    if "split" not in table:
+        table["split"] = ""
+    return table
+
+
+def patient_of(file):
+    """The patient in a public set's file name; where no rule fits, the file itself."""
+    stem = Path(file).stem
+    found = next(filter(None, (rule.match(stem) for rule in PATIENT_IN_FILE_NAME)), None)
+    return found.group(1).lower() if found else file
+
+
+def assign_splits(manifest, fractions=(0.8, 0.1, 0.1), seed=0):
+    """Give whole patients to train, validation and test so that each class comes near the wanted fractions.
+
+    A patient counts for the class that most of their images have. Within each class the shuffled patients fill the
+    splits in turn, by images. A class of fewer than three patients cannot be in every split: it stays in train.
+    Returns a copy with the column `split`. Raises ValueError where no class has three patients.
+    """
+    main_class = manifest.groupby("patient")["class"].agg(lambda classes: classes.mode().iloc[0])
+    images = manifest["patient"].value_counts()
+    split_of = {}
+    generator = np.random.default_rng(seed)
+    for _, patients in main_class.groupby(main_class):
+        order = generator.permutation(np.sort(patients.index.to_numpy(str)))
+        if len(order) < len(SPLITS):
+            split_of |= dict.fromkeys(order, 0)
+            continue
+        counts = images[order].to_numpy()
+        middle = (np.cumsum(counts) - counts / 2) / counts.sum()  # where each patient lies in the class, 0 to 1
+        chosen = np.searchsorted(np.cumsum(fractions)[:-1], middle, side="right")
+        chosen[0], chosen[-2:] = 0, (1, 2)  # even the smallest class is in every split
+        split_of |= dict(zip(order, chosen, strict=True))
+    if not any(split_of.values()):
+        raise ValueError("No class has three patients, which a split by patient needs; add patients to the set.")
+    return manifest.assign(split=[SPLITS[split_of[patient]] for patient in manifest["patient"]])
+
+
+def summary(manifest):
+    """{class: {split: {images, patients}}}, for results.json."""
+    number = lambda rows: {"images": len(rows), "patients": int(rows["patient"].nunique())}  # noqa: E731
+    return {
+        name: {split: number(rows[rows["split"] == split]) for split in SPLITS}
+        for name, rows in manifest.groupby("class")
+    }
+
+
+def check_splits(manifest):
+    """Raise ValueError unless every image has a split and no patient is in two."""
+    unknown = set(manifest["split"]) - set(SPLITS)
+    if unknown:
+        raise ValueError(f"The manifest's splits are {', '.join(SPLITS)}; it also says {', '.join(sorted(unknown))!r}.")
+    shared = manifest.groupby("patient")["split"].nunique()
+    if (shared > 1).any():
+        raise ValueError(f"Patient '{shared.idxmax()}' is in more than one split: the splits leak; assign them anew.")
