@@ -68,13 +68,13 @@ def run_notebooks(profile, data, run, notebooks):
     return 1 if failures else 0
 
 
-def sample(model_dir, out, count, label, seed):
+def sample(model_dir, out, count, label, seed, truncation):
     """Write images as PNG."""
     from PIL import Image
 
     from medgan_tf import inference
 
-    images = inference.load(model_dir).sample(count, label, seed)
+    images = inference.load(model_dir).sample(count, label, seed, truncation)
     out.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
         Image.fromarray(image[..., 0]).save(out / f"seed{seed}_{index:05d}.png")
@@ -82,19 +82,36 @@ def sample(model_dir, out, count, label, seed):
     return 0
 
 
-def evaluate(real, fake, features, domain, image_size, json_file):
+def export(run, model, out, data, licence):
+    """Weights in half precision, and a model card."""
+    from medgan_tf import config, publish
+
+    print(f"The model card is {publish.export(config.find_run(run), model, out, data, licence)}")
+    return 0
+
+
+def evaluate(real, fake, features, weights, image_size, training, by_class, json_file):
     """Measure one folder of images against another."""
     from medgan_tf import datasets, metrics
 
-    real, fake = (datasets.read_folder(folder, image_size) for folder in (real, fake))
-    extractor = metrics.extractor(features, domain)
-    records = metrics.evaluate(real.images, fake.images, extractor, real_patients=real.patients)
+    for folder in (real, fake, *([training] if training else [])):
+        datasets.read_manifest(folder)  # so that a wrong folder is named at once
+    extractor = metrics.extractor(features, weights)
+    records, classes = metrics.evaluate_folders(real, fake, extractor, image_size, training, by_class)
     for name, record in records.items():
-        print(f"{name:18} {_interval(record, 'value', ''):36} real against real {_interval(record, 'floor', 'floor_')}")
-    first = next(iter(records.values()))
+        intervals = f"{_interval(record, 'value', ''):34} real against real {_interval(record, 'floor', 'floor_'):34}"
+        print(f"{name:26}{intervals} {record['reading']}")
+    leading, first = next(iter(records.items()))
+    for name, measured in classes.items():
+        too_few = f"not measured: {measured.get('too_few')} real images"
+        record = measured.get(leading)
+        said = f"{_interval(record, 'value', '')}, n = {record['n']}: {record['reading']}" if record else too_few
+        print(f"{leading} of {name}: {said}")
     print(f"n = {first['n']} a side; features {first['extractor']}, weights {first['weights_sha256'][:12]}")
+    quality = first["jpg_quality"]
+    print("Both sides were measured " + (f"as JPG of quality {quality}" if quality else "without traces of JPG"))
     if json_file:
-        json_file.write_text(json.dumps(records, indent=2))
+        json_file.write_text(json.dumps(records | ({"classes": classes} if classes else {}), indent=2))
     return 0
 
 
@@ -163,6 +180,14 @@ def _parser():
     option("--count", type=int, default=16, help="number of images (default 16)")
     option("--label", help="a class of a conditional model")
     option("--seed", type=int, default=0, help="the same seed gives the same images (default 0)")
+    option("--truncation", type=float, default=1.0, metavar="PSI", help="StyleGANs: below 1 less varied (default 1)")
+
+    option = add("export", export, "Put a measured generator into a folder for others, with a model card")
+    option("run", metavar="RUN", help="a folder under outputs/")
+    option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
+    option("--out", required=True, type=Path, help="folder for weights, record and card")
+    option("--data", required=True, metavar="TEXT", help="for the card: what the training images are")
+    option("--licence", required=True, metavar="TEXT", help="for the card: the licence of the training images")
 
     option = add(
         "evaluate",
@@ -172,9 +197,16 @@ def _parser():
     )
     option("real", type=Path, metavar="REAL_DIR", help="real images that the generator has not seen")
     option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")
-    option("--features", choices=["inception", "keras_inception", "domain"], default="inception")
-    option("--domain", type=Path, metavar="DIR", help="with --features domain: a run's domain/ folder")
+    option("--features", choices=["inception", "keras_inception", "domain", "radimagenet"], default="inception")
+    option(
+        *("--weights", "--domain"),
+        type=Path,
+        metavar="PATH",
+        help="with --features domain: a run's domain/ folder; with radimagenet: the weight file",
+    )
     option("--image-size", type=int, default=64, metavar="PIXELS", help="both sides are read at this size (default 64)")
+    option("--training", type=Path, metavar="DIR", help="what the generator learned from: look for copies of it")
+    option("--by-class", action="store_true", help="also each class by itself, where both folders have the same")
     option("--json", dest="json_file", type=Path, metavar="FILE", help="also write the records to this file")
     return parser
 

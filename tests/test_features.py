@@ -136,7 +136,7 @@ def test_custom_takes_any_keras_model():
 
 def test_custom_callables_are_known_by_their_response():
     one, same, other = (
-        custom("c", lambda images, power=power: np.asarray(images)[:, 0, :, 0] ** power, 16) for power in (1, 1, 2)
+        custom("c", lambda images, power=power: np.asarray(images).T[0, :, 0].T ** power, 16) for power in (1, 1, 2)
     )
     assert one.weights_sha256 == same.weights_sha256 != other.weights_sha256
 
@@ -208,7 +208,36 @@ def test_a_published_graph_that_is_not_there_says_which_file_to_put_where(name, 
 
 
 def test_extractor_names_the_choices():
-    with pytest.raises(ValueError, match="domain, inception, keras_inception"):
+    with pytest.raises(ValueError, match="domain, radimagenet, inception, keras_inception"):
         extractor("vgg")
     with pytest.raises(ValueError, match="folder"):
         extractor("domain")
+    with pytest.raises(ValueError, match=r"give the weight file, from https://github\.com/BMEII-AI/RadImageNet"):
+        extractor("radimagenet")
+
+
+@pytest.mark.slow
+def test_radimagenet_reads_the_weights_of_the_network_that_the_file_is_named_for(tmp_path):
+    import keras
+
+    reference = keras.applications.DenseNet121(
+        weights=None, include_top=False, pooling="avg", input_shape=(224, 224, 3)
+    )
+    reference.save(tmp_path / "RadImageNet-DenseNet121-notop.h5")  # the older format, as the authors' files are
+    images = textures(2, 2.0, 0, size=224)
+    loaded = extractor("radimagenet", tmp_path)
+    expected = reference(np.repeat(images, 3, axis=-1).astype(np.float32) / 127.5 - 1, training=False)
+    np.testing.assert_allclose(loaded.function(images).features, expected, rtol=1e-3, atol=1e-4)
+    assert loaded.name == "radimagenet DenseNet121" and expected.shape == (2, 1024)
+    other = tmp_path / "other" / "RadImageNet-ResNet50-notop.h5"
+    other.parent.mkdir()
+    (tmp_path / "RadImageNet-DenseNet121-notop.h5").rename(other)
+    with pytest.raises(ValueError, match="does not hold weights of ResNet50"):
+        extractor("radimagenet", other)
+
+
+def test_radimagenet_weights_that_are_not_there_say_where_to_get_them(tmp_path):
+    for missing in (tmp_path, tmp_path / "RadImageNet-ResNet50-notop.h5"):
+        with pytest.raises(FileNotFoundError, match=r"get RadImageNet-ResNet50-notop\.h5 .* https://github") as caught:
+            extractor("radimagenet", missing)
+        assert "\n" not in str(caught.value)

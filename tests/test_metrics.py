@@ -18,9 +18,12 @@ from medgan_tf.metrics import (
     evaluate,
     extract,
     frechet_distance,
+    frechet_distance_infinity,
     inception_score,
+    intensity_distance,
     kernel_distance,
     ms_ssim,
+    power_spectrum_distance,
     precision_recall,
     psnr,
     ssim,
@@ -79,7 +82,7 @@ def pair(request):
 
 
 @pytest.fixture(scope="module")
-def pixels():
+def averages():
     """An extractor that needs no training: the image averaged to 6 x 6, and two of these as logits."""
     import tensorflow as tf
 
@@ -87,7 +90,7 @@ def pixels():
         flat = tf.reshape(tf.image.resize(images, (6, 6), antialias=True), (len(images), 36))
         return flat, 4 * flat[:, :2]
 
-    return custom("pixels", network, 32)
+    return custom("averages", network, 32)
 
 
 def test_importing_the_package_leaves_tensorflow_out():
@@ -170,6 +173,33 @@ def test_frechet_distance_of_gaussians_is_the_closed_form():
     a, b = (mixing[side] @ mixing[side].T for side in (0, 1))
     truth = np.square(mean[0] - mean[1]).sum() + np.trace(a + b - 2 * np.real(sqrtm(a @ b)))
     assert frechet_distance(exact(mean[0], mixing[0]), exact(mean[1], mixing[1])) == pytest.approx(truth, rel=1e-9)
+
+
+def test_frechet_distance_at_infinity_is_the_line_through_the_parts():
+    a, b = np.random.default_rng(0).normal(size=(2, 90, 20)) * np.array([1, 1.2])[:, None, None]
+    value, sizes, distances = frechet_distance_infinity(a, b, seed=3)
+    assert sizes == [90, 45, 30]
+    assert distances[0] == pytest.approx(frechet_distance(a, b))
+    slope, intercept = np.linalg.lstsq(np.stack([1 / np.array(sizes), np.ones(3)], 1), distances, rcond=None)[0]
+    assert value == pytest.approx(intercept) and slope > 0
+    assert frechet_distance_infinity(a[:60], b).sizes == [60, 30]  # 20 images do not fill 20 dimensions
+    assert frechet_distance_infinity(a[:10], b).sizes == [10, 5]
+    with pytest.raises(ValueError, match="at least 4 rows"):
+        frechet_distance_infinity(a[:3], b)
+
+
+def test_frechet_distance_at_infinity_needs_whole_patients():
+    generator = np.random.default_rng(0)
+    patients = np.repeat(np.arange(40), 8)
+    finite, whole, torn = [], [], []
+    for _ in range(200):  # two cohorts of one distribution: the truth is 0
+        a, b = np.sqrt(0.9) * generator.normal(size=(2, 40, 4))[:, patients]
+        a, b = (side + np.sqrt(0.1) * generator.normal(size=side.shape) for side in (a, b))
+        finite.append(frechet_distance(a, b))
+        whole.append(frechet_distance_infinity(a, b, patients, patients).value)
+        torn.append(frechet_distance_infinity(a, b).value)
+    assert abs(np.mean(whole)) < 3 * np.std(whole) / np.sqrt(200) < 0.15 * np.mean(finite)
+    assert np.mean(torn) > 0.7 * np.mean(finite)  # images alone leave the patients' part of the bias
 
 
 def test_identical_sets_have_no_distance_and_full_coverage():
@@ -289,7 +319,7 @@ def test_halves_need_two_patients_and_two_fakes():
         draw_halves(np.arange(50), fakes=1)
 
 
-def held(metric, truth, patients=200, images=1, known=True, simulations=400):
+def held(metric, truth, patients=200, images=1, known=True, simulations=200):
     """Share of simulated studies whose 95% interval holds the truth; the images of a patient correlate by
     0.7."""
     generator, hits = np.random.default_rng(1), 0
@@ -299,13 +329,33 @@ def held(metric, truth, patients=200, images=1, known=True, simulations=400):
         fake = 0.3 + generator.normal(size=(len(real), 8))
         owner = np.repeat(np.arange(patients), images) if known else np.arange(len(real))
         draws = draw_halves(owner, len(fake), seed=seed)
-        _, low, high = summary([metric(real[draw.reference], fake[draw.fake]) for draw in draws])
+        values = [metric(real[draw.reference], fake[draw.fake], owner[draw.reference]) for draw in draws]
+        _, low, high = summary(values)
         hits += low <= truth <= high
     return hits / simulations
 
 
-def mean_difference(real, fake):
+def mean_difference(real, fake, owner):
     return fake[:, 0].mean() - real[:, 0].mean()
+
+
+def infinite_frechet_distance(real, fake, owner):
+    return frechet_distance_infinity(real, fake, owner).value
+
+
+def finite_frechet_distance(real, fake, owner):
+    return frechet_distance(real, fake)
+
+
+def brightness_distance(real, fake, owner):
+    """Of images of one grey level each, so far apart in the mean that the distance is the difference of the means."""
+    levels = (np.clip(np.rint(90 + 20 * side[:, 0]), 0, 255).astype(int) for side in (real, fake + 4))
+    return intensity_distance(*(np.eye(256, dtype=int)[level] for level in levels))
+
+
+def spectrum_distance(real, fake, owner):
+    """Of spectra of 8 rings that vary by 1 dB from image to image and differ by 3 dB."""
+    return power_spectrum_distance(real, fake + 2.7)
 
 
 def shifted_kernel_distance():
@@ -324,15 +374,25 @@ def shifted_kernel_distance():
     return expectation(0, 0) + expectation(shift, shift) - 2 * expectation(0, shift)
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say():
-    assert 0.90 <= held(mean_difference, 0.3) <= 0.98
-    assert 0.90 <= held(kernel_distance, shifted_kernel_distance()) <= 0.98
+@pytest.mark.parametrize(
+    ("metric", "truth"),
+    [
+        (mean_difference, 0.3),
+        (lambda real, fake, owner: kernel_distance(real, fake), shifted_kernel_distance()),
+        (infinite_frechet_distance, 8 * 0.3**2),
+        (brightness_distance, 20 * 4.3),
+        (spectrum_distance, 3.0),
+    ],
+    ids=["mean", "kernel", "frechet at infinity", "intensity", "spectrum"],
+)
+def test_intervals_hold_the_truth_as_often_as_they_say(metric, truth):
+    assert 0.90 <= held(metric, truth) <= 0.98
+    assert 0.90 <= held(metric, truth, patients=60, images=4) <= 0.98
 
 
-def test_intervals_hold_with_several_images_a_patient_only_if_patients_are_known():
-    known, unknown = (held(mean_difference, 0.3, patients=60, images=6, known=known) for known in (True, False))
-    assert 0.90 <= known <= 0.98
-    assert unknown < 0.85
+def test_the_truth_is_rarely_in_an_interval_of_the_biased_distance_or_of_unknown_patients():
+    assert held(finite_frechet_distance, 8 * 0.3**2) < 0.5
+    assert held(mean_difference, 0.3, patients=60, images=6, known=False) < 0.85
 
 
 def test_summary_stays_within_the_range_of_the_metric():
@@ -341,27 +401,34 @@ def test_summary_stays_within_the_range_of_the_metric():
     assert summary([0.9, 1.0, 1.0, 0.95])[2] > 1
 
 
-def test_evaluate_finds_a_faithful_generator_at_the_floor(pixels):
+def test_evaluate_finds_a_faithful_generator_at_the_floor(averages):
     patients = np.arange(160) // 2
     fake = textures(160, seed=1, patients=patients)
-    measured = evaluate(textures(160, patients=patients), fake, pixels, real_patients=patients)
+    measured = evaluate(textures(160, patients=patients), fake, averages, real_patients=patients)
     assert set(measured) == {
         *("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"),
-        *("inception_score", "ms_ssim"),
+        *("inception_score", "ms_ssim", "frechet_distance_infinity", "power_spectrum_distance", "intensity_distance"),
     }
+    assert next(iter(measured)) == "kernel_distance"  # leads under 5,000 images
     for name, record in measured.items():
         assert record["better"] == "higher" or record["low"] <= record["floor_high"], name
         assert record["better"] == "lower" or record["high"] >= record["floor_low"], name
         assert record["low"] <= record["value"] <= record["high"], name
-        assert record["n"] == 80 and record["patients"] == 80 and record["extractor"] == "pixels"
-        assert record["weights_sha256"] == pixels.weights_sha256
+        assert record["n"] == 80 and record["patients"] == 80
+        of_pixels = name in {"ms_ssim", "power_spectrum_distance", "intensity_distance"}
+        assert record["extractor"] == ("pixels" if of_pixels else "averages")
+        assert record["weights_sha256"] == (None if of_pixels else averages.weights_sha256)
+        assert record["reading"] in {"within the floor", "not distinguishable at this n", "beyond the floor"}, name
     assert measured["ms_ssim"]["scales"] == 2
+    infinite = measured["frechet_distance_infinity"]
+    assert infinite["sizes"] == [80, 40] and infinite["distances"][0] == measured["frechet_distance"]["value"]
+    assert infinite["floor_low"] < 0 < infinite["floor_high"] < measured["frechet_distance"]["floor"]
 
 
-def test_evaluate_catches_a_collapsed_generator(pixels):
+def test_evaluate_catches_a_collapsed_generator(averages):
     real = textures(160)
     collapsed = np.clip(real[:1] + np.random.default_rng(0).normal(0, 4, (160, 32, 32, 1)), 0, 255).astype(np.uint8)
-    measured = evaluate(real, collapsed, pixels)
+    measured = evaluate(real, collapsed, averages)
     assert measured["recall"]["high"] < measured["recall"]["floor_low"]
     assert measured["coverage"]["high"] < 0.1 < measured["coverage"]["floor_low"]
     assert measured["ms_ssim"]["low"] > 0.8 > measured["ms_ssim"]["floor_high"]
@@ -369,18 +436,18 @@ def test_evaluate_catches_a_collapsed_generator(pixels):
     assert measured["frechet_distance"]["patients"] is None
 
 
-def test_evaluate_measures_diversity_within_classes(pixels):
+def test_evaluate_measures_diversity_within_classes(averages):
     labels = np.arange(120) % 2
     one_image_a_class = textures(2)[labels]
     real = textures(120)
-    measured = evaluate(real, one_image_a_class, pixels, labels, labels, repeats=3)
+    measured = evaluate(real, one_image_a_class, averages, labels, labels, repeats=3)
     assert measured["ms_ssim"]["within_classes"] and measured["ms_ssim"]["value"] == pytest.approx(1)
-    assert evaluate(real, one_image_a_class, pixels, labels, repeats=3)["ms_ssim"]["within_classes"] is False
+    assert evaluate(real, one_image_a_class, averages, labels, repeats=3)["ms_ssim"]["within_classes"] is False
 
 
-def test_evaluate_is_reproducible_and_differs_by_seed(pixels):
+def test_evaluate_is_reproducible_and_differs_by_seed(averages):
     real, fake = textures(60), textures(60, seed=1)
-    first, again, other = (evaluate(real, fake, pixels, repeats=3, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (evaluate(real, fake, averages, repeats=3, seed=seed) for seed in (0, 0, 1))
     assert first == again
     assert first["frechet_distance"]["value"] != other["frechet_distance"]["value"]
 
@@ -390,16 +457,16 @@ def test_evaluate_leaves_out_the_inception_score_without_logits():
     assert "inception_score" not in evaluate(textures(40), textures(40, seed=1), extractor, repeats=2)
 
 
-def test_evaluate_refuses_sets_that_cannot_be_compared(pixels):
+def test_evaluate_refuses_sets_that_cannot_be_compared(averages):
     real = textures(40)
     with pytest.raises(ValueError, match="prepare both at one size"):
-        evaluate(real, textures(40, size=48), pixels)
+        evaluate(real, textures(40, size=48), averages)
     with pytest.raises(ValueError, match="must be uint8"):
-        evaluate(real, real / 255, pixels)
+        evaluate(real, real / 255, averages)
     with pytest.raises(ValueError, match="at least 12"):
-        evaluate(real[:20], real, pixels)
+        evaluate(real[:20], real, averages)
     with pytest.raises(ValueError, match="39 entries for 40 images"):
-        evaluate(real, real, pixels, real_patients=np.arange(39))
+        evaluate(real, real, averages, real_patients=np.arange(39))
 
 
 def test_a_patient_with_half_of_the_images_leaves_repeats_out_and_not_the_evaluation():

@@ -247,7 +247,7 @@ def test_a_longer_training_goes_on_and_other_settings_are_refused(tmp_path):
     assert again["kimg"] == 0.4
     longer = replace(SETTINGS, kimg=0.6)
     assert fitting.fit(fitting.build(longer, 16), longer, images(), tmp_path)["kimg"] == pytest.approx(0.6)
-    other = replace(longer, beta_1=0.0)
+    other = replace(longer, beta_1=0.25)
     with pytest.raises(ValueError, match="trained with another beta_1"):
         fitting.fit(fitting.build(other, 16), other, images(), tmp_path)
 

@@ -5,28 +5,52 @@ Importing this package does not import TensorFlow; the functions that need it do
 
 from .agreement import agreement
 from .coverage import precision_recall
-from .distances import frechet_distance, inception_score, kernel_distance
+from .distances import frechet_distance, frechet_distance_infinity, inception_score, kernel_distance
+from .encoding import alike, encodings, reencode
 from .evaluate import evaluate, evaluate_classes
 from .features import Extractor, custom, extract, extractor, load_domain, save_domain, train_domain
+from .folders import evaluate_folders
+from .records import reading
+from .sensitivity import damage, sensitivity
 from .similarity import diversity, ms_ssim, psnr, ssim
+from .statistics import (
+    autocorrelation,
+    intensity_distance,
+    intensity_histograms,
+    power_spectra,
+    power_spectrum_distance,
+)
 
 __all__ = [
     "Extractor",
     "agreement",
+    "alike",
+    "autocorrelation",
     "custom",
+    "damage",
     "diversity",
+    "encodings",
     "evaluate",
     "evaluate_classes",
+    "evaluate_folders",
     "extract",
     "extractor",
     "frechet_distance",
+    "frechet_distance_infinity",
     "inception_score",
+    "intensity_distance",
+    "intensity_histograms",
     "kernel_distance",
     "load_domain",
     "ms_ssim",
+    "power_spectra",
+    "power_spectrum_distance",
     "precision_recall",
     "psnr",
+    "reading",
+    "reencode",
     "save_domain",
+    "sensitivity",
     "ssim",
     "train_domain",
 ]

@@ -5,35 +5,33 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
+from .copies import copies, nearest
 from .coverage import precision_recall
-from .distances import frechet_distance, inception_score, kernel_distance
+from .distances import frechet_distance_infinity, inception_score, kernel_distance
 from .features import extract
-from .intervals import TooFewError, draw_halves, summary
+from .intervals import TooFewError, draw_halves
+from .records import METRICS, record
 from .similarity import diversity, scales
+from .statistics import intensity_distance, intensity_histograms, power_spectra, power_spectrum_distance
 
 NEIGHBOURS = 5
-METRICS = {  # name: (which direction is better, lowest and highest possible value)
-    "frechet_distance": ("lower", 0, np.inf),
-    "kernel_distance": ("lower", -np.inf, np.inf),  # unbiased, so it may be negative
-    "precision": ("higher", 0, 1),
-    "recall": ("higher", 0, 1),
-    "density": ("closer to floor", 0, np.inf),  # above 1 where fakes crowd into the densest real places
-    "coverage": ("higher", 0, 1),
-    "inception_score": ("higher", 1, np.inf),
-    "ms_ssim": ("closer to floor", 0, 1),
-}
+OF_PIXELS = {"ms_ssim", "power_spectrum_distance", "intensity_distance"}
+PIXELS = {"extractor": "pixels", "weights_sha256": None}
+FEWEST_FOR_FRECHET = 5000  # images a side below which the kernel distance leads
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Images (N, H, W, 1) with what is known of each: features (N, D), logits (N, C), labels (N,), patients
-    (N,)."""
+    """Images (N, H, W, 1) with what is known of each, one row an image."""
 
     images: np.ndarray
-    features: np.ndarray
-    logits: np.ndarray | None = None
+    features: np.ndarray  # (N, D)
+    spectra: np.ndarray  # (N, R)
+    histograms: np.ndarray  # (N, 256)
+    logits: np.ndarray | None = None  # (N, C)
     labels: np.ndarray | None = None
     patients: np.ndarray | None = None
+    to_training: np.ndarray | None = None  # distance to the nearest training image
 
     def take(self, indices):
         """The sample of these images."""
@@ -50,50 +48,55 @@ def evaluate(
     repeats=20,
     seed=0,
     cache=None,  # folder for features
+    training=None,  # uint8 (T, H, W, 1), what the generator learned from, of other patients than `real`
 ):
-    """{metric: record} for the Frechet and kernel distance, precision, recall, density, coverage, MS-SSIM
-    within classes and, where the extractor has logits, the Inception score.
+    """{metric: record}, the leading metric first: the kernel distance under 5,000 images a side, from there on the
+    Frechet distance, whose bias is then small.
+
+    Further the Frechet distance at infinite n, precision, recall, density, coverage, the Inception score where the
+    extractor has logits, MS-SSIM within classes, the power spectrum's and the intensities' distance and, with
+    `training`, `copies`. All look at the features but the last-named three, whose extractor is "pixels".
 
     A record has value, low, high (95%), the same of the real-against-real floor (floor, floor_low,
-    floor_high), n (images a side in each comparison), repeats, patients (how many, or None), extractor,
-    weights_sha256 and better. `intervals.draw_halves` explains the resampling. MS-SSIM is taken within
-    classes where both sides have labels (`within_classes`), and records its number of `scales`. For MS-SSIM
-    and Inception score, which look at one set only, the floor is the same figure of real images.
+    floor_high), reading (`records.reading` in words), n (images a side in each comparison), repeats, patients (how
+    many, or None), extractor, weights_sha256 and better. `intervals.draw_halves` explains the resampling. MS-SSIM is
+    taken within classes where both sides have labels (`within_classes`), and records its number of `scales`. For
+    MS-SSIM and Inception score, which look at one set only, the floor is the same figure of real images.
+    `frechet_distance_infinity` also has sizes, the distances at each of these n, and floor_distances.
 
+    Both sides must have been encoded alike; see `encoding.alike`.
     Raises ValueError where the sets differ in image size or type, and TooFewError, one too, where they are too small.
     """
-    _check(real, fake, real_labels, fake_labels, real_patients)
+    _check(real, fake, real_labels, fake_labels, real_patients, training)
     labelled = real_labels is not None and fake_labels is not None
     patients = np.arange(len(real)) if real_patients is None else np.asarray(real_patients)
-    real = Sample(
-        real,
-        *extract(extractor, real, cache),
-        np.asarray(real_labels) if labelled else None,
-        patients=patients,
-    )
-    fake = Sample(fake, *extract(extractor, fake, cache), np.asarray(fake_labels) if labelled else None)
-    draws = draw_halves(patients, len(fake.images), repeats, seed)
+    draws = draw_halves(patients, len(fake), repeats, seed)
     n = len(draws[0].fake)
     if n < 2 * (NEIGHBOURS + 1):
         raise TooFewError(
-            f"{len(real.images)} real images of {len(np.unique(patients))} patients and {len(fake.images)} "
+            f"{len(real)} real images of {len(np.unique(patients))} patients and {len(fake)} "
             f"synthetic ones leave {n} in each half; the metrics need at least {2 * (NEIGHBOURS + 1)}"
         )
+    learned = None if training is None else extract(extractor, training, cache).features
+    labels = (np.asarray(real_labels), np.asarray(fake_labels)) if labelled else (None, None)
+    real = _sample(real, extractor, cache, learned, labels[0], patients)
+    fake = _sample(fake, extractor, cache, learned, labels[1])
     values, floors = [], []
     for repeat, draw in enumerate(tqdm(draws, "metrics", unit="repeat", leave=False)):
         reference = real.take(draw.reference)
         values.append(_measure(reference, fake.take(draw.fake), repeat))
         floors.append(_measure(reference, real.take(draw.other), repeat))
-    shared = {
-        "n": n,
-        "repeats": repeats,
-        "patients": None if real_patients is None else len(np.unique(patients)),
-        "extractor": extractor.name,
-        "weights_sha256": extractor.weights_sha256,
+    shared = {"n": n, "repeats": repeats, "patients": None if real_patients is None else len(np.unique(patients))}
+    features = {"extractor": extractor.name, "weights_sha256": extractor.weights_sha256}
+    records = {
+        metric: record(metric, values, floors) | shared | (PIXELS if metric in OF_PIXELS else features)
+        for metric in METRICS
+        if metric in values[0]
     }
-    records = {name: _record(name, values, floors) | shared for name in values[0]}
+    records["frechet_distance_infinity"] |= _curve(values, floors)
     records["ms_ssim"] |= {"scales": scales(*real.images.shape[1:3]), "within_classes": labelled}
-    return records
+    leading = "kernel_distance" if n < FEWEST_FOR_FRECHET else "frechet_distance"
+    return {leading: records[leading]} | records
 
 
 def evaluate_classes(real, fake, extractor, classes, real_labels, fake_labels=None, real_patients=None, **settings):
@@ -115,15 +118,29 @@ def evaluate_classes(real, fake, extractor, classes, real_labels, fake_labels=No
     return records
 
 
+def _sample(images, extractor, cache, learned, labels, patients=None):
+    features, logits = extract(extractor, images, cache)
+    to_training = None if learned is None else nearest(features, learned)
+    statistics = power_spectra(images), intensity_histograms(images)
+    return Sample(images, features, *statistics, logits, labels, patients, to_training)
+
+
 def _measure(reference, sample, seed):
-    """{metric: float} of one sample against the reference."""
+    """{metric: float} of one sample against the reference, with the Frechet distance's `curve` over n."""
+    frechet = frechet_distance_infinity(reference.features, sample.features, reference.patients, sample.patients, seed)
     values = {
-        "frechet_distance": frechet_distance(reference.features, sample.features),
+        "frechet_distance": frechet.distances[0],
+        "frechet_distance_infinity": frechet.value,
+        "curve": frechet,
         "kernel_distance": kernel_distance(reference.features, sample.features),
         **precision_recall(reference.features, sample.features, NEIGHBOURS),
+        "power_spectrum_distance": power_spectrum_distance(reference.spectra, sample.spectra),
+        "intensity_distance": intensity_distance(reference.histograms, sample.histograms),
     }
     if sample.logits is not None:
         values["inception_score"] = inception_score(sample.logits)
+    if sample.to_training is not None:
+        values["copies"] = copies(reference.to_training, sample.to_training)
     try:
         values["ms_ssim"] = diversity(sample.images, sample.labels, seed=seed, patients=sample.patients)
     except ValueError:  # a half that happens to hold one patient alone has no two images to compare
@@ -131,30 +148,23 @@ def _measure(reference, sample, seed):
     return values
 
 
-def _record(name, values, floors):
-    better, *limits = METRICS[name]
-    value, low, high = summary([each[name] for each in values], *limits)
-    floor, floor_low, floor_high = summary([each[name] for each in floors], *limits)
-    return {
-        "value": value,
-        "low": low,
-        "high": high,
-        "floor": floor,
-        "floor_low": floor_low,
-        "floor_high": floor_high,
-        "better": better,
-    }
+def _curve(values, floors):
+    """Mean distances at each size, of the model and of the floor."""
+    model, floor = (np.mean([each["curve"].distances for each in side], axis=0).tolist() for side in (values, floors))
+    return {"sizes": values[0]["curve"].sizes, "distances": model, "floor_distances": floor}
 
 
-def _check(real, fake, real_labels, fake_labels, real_patients):
-    for name, images in (("real", real), ("synthetic", fake)):
-        if images.ndim != 4 or images.shape[-1] != 1 or images.dtype != np.uint8 or len(images) < 2:
+def _check(real, fake, real_labels, fake_labels, real_patients, training):
+    for name, images in (("real", real), ("synthetic", fake), ("training", training)):
+        if images is not None and (
+            images.ndim != 4 or images.shape[-1] != 1 or images.dtype != np.uint8 or len(images) < 2
+        ):
             raise ValueError(f"{name} images must be uint8 (N, H, W, 1), not {images.dtype} {images.shape}")
-    if real.shape[1:3] != fake.shape[1:3]:
-        raise ValueError(
-            f"real images are {real.shape[1]} x {real.shape[2]} and synthetic ones "
-            f"{fake.shape[1]} x {fake.shape[2]}: prepare both at one size"
-        )
+        if images is not None and images.shape[1:3] != real.shape[1:3]:
+            raise ValueError(
+                f"real images are {real.shape[1]} x {real.shape[2]} and {name} ones "
+                f"{images.shape[1]} x {images.shape[2]}: prepare both at one size"
+            )
     given = {"real_labels": (real_labels, real), "fake_labels": (fake_labels, fake)}
     for name, (column, images) in (given | {"real_patients": (real_patients, real)}).items():
         if column is not None and len(column) != len(images):

@@ -13,6 +13,8 @@ from tqdm import tqdm
 
 from .domain import load_domain, save_domain, train_domain
 from .pipeline import Extractor, Features, on_images, prepare, weights_hash
+from .radiology import SOURCE as RADIMAGENET
+from .radiology import radimagenet
 
 __all__ = [
     "Extractor",
@@ -24,6 +26,7 @@ __all__ = [
     "keras_inception",
     "load_domain",
     "prepare",
+    "radimagenet",
     "save_domain",
     "train_domain",
 ]
@@ -35,19 +38,24 @@ KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/incep
 
 
 def extractor(name, folder=None):
-    """The extractor of this name: "inception", "keras_inception", or "domain" from the folder it was saved
-    to.
+    """The extractor of this name: "inception", "keras_inception", "domain" from the folder it was saved to, or
+    "radimagenet" from its weight file or a folder with that.
 
     `domain` needs no download and is the default where nothing can be fetched. Raises ValueError for other
     names.
     """
-    if name == "domain":
-        if folder is None:
-            raise ValueError("the domain extractor is trained on your images: give the folder it was saved to")
-        return load_domain(folder)
+    local = {
+        "domain": (load_domain, "is trained on your images: give the folder it was saved to"),
+        "radimagenet": (radimagenet, f"cannot be fetched by a program: give the weight file, from {RADIMAGENET}"),
+    }
     published = {"inception": inception, "keras_inception": keras_inception}
+    if name in local:
+        load, remedy = local[name]
+        if folder is None:
+            raise ValueError(f"the {name} extractor {remedy}")
+        return load(folder)
     if name not in published:
-        raise ValueError(f"no extractor is called {name!r}: choose domain, {', '.join(published)}, or use custom()")
+        raise ValueError(f"no extractor is called {name!r}: choose {', '.join([*local, *published])}, or use custom()")
     return published[name]()
 
 
@@ -147,7 +155,7 @@ def _folder_hash(folder):
 
 def _probe_hash(function, image_size):
     probe = np.random.default_rng(0).integers(0, 256, (4, image_size, image_size, 1), np.uint8)
-    return hashlib.sha256(function(probe).features.astype(np.float16)).hexdigest()
+    return hashlib.sha256(function(probe).features.astype(np.float16).tobytes()).hexdigest()
 
 
 def _content_hash(extractor, images):
