@@ -1,0 +1,79 @@
+"""What a record of a metric holds, and how it reads in words."""
+
+import numpy as np
+
+from .intervals import summary
+
+METRICS = {  # name: (which direction is better, lowest and highest possible value)
+    "frechet_distance": ("lower", 0, np.inf),
+    "frechet_distance_infinity": ("lower", -np.inf, np.inf),  # a line's intercept, so it may be negative
+    "kernel_distance": ("lower", -np.inf, np.inf),  # unbiased, so it may be negative
+    "precision": ("higher", 0, 1),
+    "recall": ("higher", 0, 1),
+    "density": ("closer to floor", 0, np.inf),  # above 1 where fakes crowd into the densest real places
+    "coverage": ("higher", 0, 1),
+    "inception_score": ("higher", 1, np.inf),
+    "ms_ssim": ("closer to floor", 0, 1),
+    "power_spectrum_distance": ("lower", 0, np.inf),
+    "intensity_distance": ("lower", 0, 255),
+    "copies": ("lower", 0, 1),
+}
+
+
+def record(metric, values, floors):
+    """The record of one metric from its value in each repeat and that of real against real, {metric: float} each.
+
+    Returns value, low, high (95%), floor, floor_low, floor_high, better and reading.
+    """
+    better, *limits = METRICS[metric]
+    value, low, high = summary([each[metric] for each in values], *limits)
+    floor, floor_low, floor_high = summary([each[metric] for each in floors], *limits)
+    found = {
+        "value": value,
+        "low": low,
+        "high": high,
+        "floor": floor,
+        "floor_low": floor_low,
+        "floor_high": floor_high,
+        "better": better,
+    }
+    return found | {"reading": reading(metric, found)}
+
+
+def reading(metric, record):
+    """A record in words: its interval held against that of its floor, real against real at the same n.
+
+    "worse than real by more than chance"  the two are apart on the bad side; where only nearness to the floor is
+                                           good, ": too high" or ": too low" follows
+    "memorised"                            the same of `copies`
+    "beyond the floor"                     apart on the good side. This is no merit: look at recall and copies. An
+                                           honest generator gets there where patients have several images alike (see
+                                           intervals.draw_halves), another by what the metric does not see
+    "within the floor"                     nowhere in its interval worse than the worst of the floor's: as near to the
+                                           real images as they are to each other
+    "not distinguishable at this n"        the two overlap, but the interval reaches beyond: neither a difference nor
+                                           its absence is shown
+    "n is too small to extrapolate"        of `frechet_distance_infinity`: its floor is 0 in truth, but the floor's
+                                           interval leaves 0 out, so the distance does not fall along a line
+    "not measured"                         too few repeats have a value
+
+    Two 95% intervals that are apart are stronger evidence than p < 0.05. Each metric is read by itself: of many
+    readings some are wrong by chance.
+    """
+    low, high, floor_low, floor_high = (record[name] for name in ("low", "high", "floor_low", "floor_high"))
+    if not np.isfinite([low, floor_low]).all():
+        return "not measured"
+    if metric == "frechet_distance_infinity" and not floor_low <= 0 <= floor_high:
+        return "n is too small to extrapolate"
+    above, below = low > floor_high, high < floor_low
+    worst = {"lower": above, "higher": below, "closer to floor": above or below}[record["better"]]
+    if worst and metric == "copies":
+        return "memorised"
+    if worst:
+        side = f": too {'high' if above else 'low'}" if record["better"] == "closer to floor" else ""
+        return f"worse than real by more than chance{side}"
+    if above or below:
+        return "beyond the floor"
+    no_higher, no_lower = high <= floor_high, low >= floor_low
+    within = {"lower": no_higher, "higher": no_lower, "closer to floor": no_higher and no_lower}[record["better"]]
+    return "within the floor" if within else "not distinguishable at this n"

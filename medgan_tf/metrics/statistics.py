@@ -1,0 +1,90 @@
+"""Statistics of the pixels themselves, without features: power spectrum, intensities, autocorrelation.
+
+The canonical statistics of Kelkar et al. 2023 (arXiv 2204.12007). Spectra and histograms are kept one row an image, so
+that the metrics' resampling can average any subset.
+"""
+
+import numpy as np
+from scipy import fft, sparse
+from scipy.signal.windows import hann
+from scipy.stats import wasserstein_distance
+
+BATCH = 64
+LEVELS = 256
+ROUNDING = 1 / 12  # variance of rounding to whole grey levels; keeps the logarithm of an empty spectrum finite
+
+
+def power_spectra(images):
+    """(N, R) float32: radially averaged power of each uint8 image (N, H, W, 1), in dB of squared grey levels.
+
+    Column r - 1 is the mean over frequencies of r cycles a min(H, W) pixels, r = 1 ... min(H, W) // 2. The image's mean
+    is taken off and a Hann window laid over it; white noise of variance v reads 10 log10(v + 1/12) at every r.
+    Raises ValueError for other arrays.
+    """
+    height, width = _check(images)
+    window = np.outer(hann(height, sym=False), hann(width, sym=False)).astype(np.float32)
+    shorter = min(height, width)
+    rings = _rings(np.hypot(fft.fftfreq(height)[:, None], fft.fftfreq(width)) * shorter, range(1, shorter // 2 + 1))
+    parts = []
+    for batch in _batches(images):
+        power = np.square(np.abs(fft.fft2(batch * window))) / np.square(window).sum()
+        parts.append(10 * np.log10((rings @ power.reshape(len(batch), -1).T).T + ROUNDING))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def power_spectrum_distance(a, b):
+    """Root mean square difference in dB, over r, between the mean `power_spectra` (N, R) of two sets."""
+    return float(np.sqrt(np.square(a.mean(0, np.float64) - b.mean(0, np.float64)).mean()))
+
+
+def intensity_histograms(images):
+    """(N, 256) int: how often each grey level occurs in each uint8 image (N, H, W, 1). Raises ValueError for others."""
+    _check(images)
+    return np.stack([np.bincount(image.ravel(), minlength=LEVELS) for image in images])
+
+
+def intensity_distance(a, b):
+    """1-Wasserstein distance in grey levels, 0 to 255, between all pixels of two sets, from `intensity_histograms`."""
+    levels = np.arange(LEVELS)
+    return float(wasserstein_distance(levels, levels, a.sum(0), b.sum(0)))
+
+
+def autocorrelation(images):
+    """(R + 1,) radially averaged autocorrelation at lags of 0 ... R = min(H, W) // 2 pixels; 1 at lag 0.
+
+    Autocovariances of the uint8 images (N, H, W, 1), each about its own mean and divided by the number of pixel pairs,
+    are averaged over images and divided by the mean variance. Taking each image's own mean makes large lags slightly
+    negative. Raises ValueError for other arrays, and where every image is of one grey level.
+    """
+    height, width = _check(images)
+    padded = (2 * height, 2 * width)  # so that no pixel meets one across the border
+    power = sum(np.square(np.abs(fft.fft2(batch, padded))).sum(0, np.float64) for batch in _batches(images))
+    pairs = np.rint(fft.ifft2(np.square(np.abs(fft.fft2(np.ones((height, width)), padded)))).real)
+    covariance = fft.ifft2(power).real / np.maximum(pairs, 1)
+    if covariance[0, 0] <= 0:
+        raise ValueError("every image is of one grey level, which has no autocorrelation")
+    down, across = (fft.fftfreq(side, 1 / side) for side in padded)
+    lags = np.hypot(down[:, None], across)
+    return _rings(lags, range(min(height, width) // 2 + 1)) @ covariance.ravel() / covariance[0, 0]
+
+
+def _batches(images):
+    """float32 (<= 64, H, W), each image without its mean."""
+    for start in range(0, len(images), BATCH):
+        batch = images[start : start + BATCH, ..., 0].astype(np.float32)
+        yield batch - batch.mean((1, 2), keepdims=True)
+
+
+def _rings(radius, wanted):
+    """Sparse (len(wanted), H * W): row i averages the places whose radius rounds to wanted[i]."""
+    index = np.rint(radius).astype(int).ravel()
+    rows = [np.flatnonzero(index == r) for r in wanted]
+    weights = np.concatenate([np.full(len(row), 1 / len(row)) for row in rows])
+    ends = np.cumsum([0] + [len(row) for row in rows])
+    return sparse.csr_matrix((weights, np.concatenate(rows), ends), (len(rows), index.size))
+
+
+def _check(images):
+    if images.ndim != 4 or images.shape[-1] != 1 or images.dtype != np.uint8 or len(images) == 0:
+        raise ValueError(f"images must be uint8 (N, H, W, 1), not {images.dtype} {images.shape}")
+    return images.shape[1:3]

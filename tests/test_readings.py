@@ -1,0 +1,119 @@
+"""What the records say: readings, copies of training images, and what each metric sees."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from medgan_tf.metrics import custom, damage, evaluate, reading, sensitivity
+from medgan_tf.metrics.copies import copies, nearest
+
+WORSE = "worse than real by more than chance"
+
+
+def textures(count, seed=0, size=32):
+    """uint8 (count, size, size, 1): smoothed noise, brighter to the right, so that a flip can be seen."""
+    smooth = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(count, size, size)), (0, 2, 2))
+    lit = np.linspace(-50, 50, size)
+    return np.clip(128 + lit + 25 * smooth / smooth.std(), 0, 255).astype(np.uint8)[..., None]
+
+
+@pytest.fixture(scope="module")
+def patches():
+    """An extractor that sees brightness in an 8 x 8 grid and how rough the image is."""
+    import tensorflow as tf
+
+    def network(images):
+        means = tf.image.resize(images, (8, 8), antialias=True)
+        rough = tf.image.total_variation(images)[:, None] / 20
+        return tf.concat([tf.reshape(means, (len(images), -1)), rough], axis=1)
+
+    return custom("patches", network, 32)
+
+
+def test_a_record_reads_as_its_interval_lies_to_the_floor():
+    def said(better, low, high, metric="kernel_distance", floor=(1.0, 2.0)):
+        ends = {"low": low, "high": high, "floor_low": floor[0], "floor_high": floor[1]}
+        return reading(metric, ends | {"better": better})
+
+    assert said("lower", 2.1, 3) == said("higher", 0.1, 0.9) == WORSE
+    assert said("closer to floor", 2.1, 3) == f"{WORSE}: too high"
+    assert said("closer to floor", 0.1, 0.9) == f"{WORSE}: too low"
+    assert said("lower", 0.1, 0.9) == said("higher", 2.1, 3) == "beyond the floor"
+    assert said("lower", 0.5, 1.9) == said("higher", 1.1, 9) == said("closer to floor", 1, 2) == "within the floor"
+    unclear = "not distinguishable at this n"
+    assert said("lower", 1.5, 2.1) == said("higher", 0.9, 1.5) == unclear
+    assert said("closer to floor", 0.9, 1.5) == said("closer to floor", 1.5, 2.1) == unclear
+    assert said("lower", 1, 1, floor=(1, 1)) == "within the floor"
+    assert said("lower", np.nan, np.nan) == said("lower", 1, 2, floor=(np.nan, np.nan)) == "not measured"
+    assert said("lower", 2.1, 3, "copies") == "memorised"
+    assert said("lower", 1, 2, "frechet_distance_infinity") == "n is too small to extrapolate"
+    assert said("lower", 1, 2, "frechet_distance_infinity", floor=(-1, 0.5)) == WORSE
+
+
+def test_few_images_in_many_dimensions_cannot_be_extrapolated():
+    extractor = custom("pixels", lambda images: np.asarray(images)[:, ::2, ::2, 0].reshape(len(images), -1), 32)
+    generator = np.random.default_rng(0)
+    real, fake = generator.integers(0, 256, (2, 100, 32, 32, 1), np.uint8)
+    record = evaluate(real, fake, extractor, repeats=5)["frechet_distance_infinity"]
+    assert record["floor_low"] > 0 and record["reading"] == "n is too small to extrapolate"
+
+
+def test_copies_are_the_share_nearer_than_the_nearest_percent_of_the_held_out():
+    generator = np.random.default_rng(0)
+    training, held_out, fresh = generator.normal(size=(3, 2000, 3))
+    distances = nearest(held_out, training)
+    brute = np.sqrt(np.square(held_out[:50, None] - training).sum(-1)).min(1)
+    np.testing.assert_allclose(distances[:50], brute, rtol=1e-6)
+    assert 0.003 < copies(distances, nearest(fresh, training)) < 0.02
+    half = np.concatenate([training[:1000] + 1e-3, fresh[:1000]])
+    assert copies(distances, nearest(half, training)) == pytest.approx(0.505, abs=0.01)
+
+
+def test_a_memorising_generator_has_a_good_distance_and_is_flagged(patches):
+    training, held_out, honest = textures(400, 1), textures(300, 2), textures(300, 3)
+    copied = damage(training[:300], "noise", 1)
+    memorised = evaluate(held_out, copied, patches, training=training, repeats=10)
+    assert memorised["frechet_distance"]["reading"] in {"within the floor", "not distinguishable at this n"}
+    assert memorised["copies"]["value"] > 0.95 and memorised["copies"]["floor"] < 0.05
+    assert memorised["copies"]["reading"] == "memorised"
+    fresh = evaluate(held_out, honest, patches, training=training, repeats=10)
+    assert fresh["copies"]["reading"] != "memorised" and fresh["copies"]["value"] < 0.05
+    assert "copies" not in evaluate(held_out, honest, patches, repeats=2)
+    with pytest.raises(ValueError, match="training ones"):
+        evaluate(held_out, honest, patches, training=textures(20, size=24))
+
+
+def test_damage_does_what_it_says():
+    images = textures(40)
+    pixels = images.astype(float)
+    assert (damage(images, "flip", 1) == images[:, :, ::-1]).all()
+    changed = (damage(images, "flip", 0.25) != images).any((1, 2, 3))
+    assert changed.sum() == 10
+    difference = damage(images, "noise", 8) - pixels
+    inside = (pixels > 40) & (pixels < 215)
+    assert difference[inside].std() == pytest.approx(8, rel=0.05)
+    np.testing.assert_allclose(damage(images, "contrast", 0.5).std((1, 2)), 0.5 * pixels.std((1, 2)), rtol=0.02)
+    blurred = ndimage.gaussian_filter(pixels[0, ..., 0], 1.0)
+    np.testing.assert_allclose(damage(images, "blur", 1)[0, ..., 0], blurred, atol=0.51)
+    with pytest.raises(ValueError, match="choose blur, noise, contrast, flip"):
+        damage(images, "fog", 1)
+
+
+def test_each_damage_moves_the_metrics_that_should_see_it(patches):
+    strengths = {"blur": (1, 2), "noise": (10, 25), "contrast": (0.3, 0.6), "flip": (0.5, 1)}
+    table = sensitivity(textures(240), patches, strengths=strengths, repeats=6)
+    assert set(table.groupby("kind")["strength"].unique().map(tuple)) == {(0, *levels) for levels in strengths.values()}
+    table = table.set_index(["kind", "metric", "strength"]).sort_index()
+    readings, values = table["reading"], table["value"]
+    for kind, levels in strengths.items():
+        for metric in ("frechet_distance", "kernel_distance"):
+            assert (np.diff(values[kind, metric]) > 0).all(), (kind, metric)
+            assert readings[kind, metric, 0] != WORSE
+            assert readings[kind, metric, levels[-1]] == WORSE
+    for kind in ("blur", "noise", "contrast"):
+        assert readings[kind, "power_spectrum_distance", strengths[kind][0]] == WORSE
+    assert readings["contrast", "intensity_distance", 0.6] == WORSE
+    for metric in ("power_spectrum_distance", "intensity_distance"):  # a mirror changes neither
+        assert readings["flip", metric, 1] == readings["flip", metric, 0] != WORSE
+    assert values["flip", "coverage", 1] < 0.2 < values["flip", "coverage", 0]
+    assert values["noise", "ms_ssim", 25] < values["noise", "ms_ssim", 0] - 0.01  # less alike: noise is diversity to it

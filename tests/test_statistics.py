@@ -1,0 +1,84 @@
+"""Statistics of the pixels against closed forms."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from medgan_tf.metrics import (
+    autocorrelation,
+    intensity_distance,
+    intensity_histograms,
+    power_spectra,
+    power_spectrum_distance,
+)
+
+
+def noise(count, sd, size=(64, 64), mean=128, seed=0):
+    pixels = np.random.default_rng(seed).normal(mean, sd, (count, *size))
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)[..., None]
+
+
+def test_white_noise_has_a_flat_spectrum_of_its_variance():
+    spectra = power_spectra(noise(400, 20))
+    assert spectra.shape == (400, 32)
+    power = (10 ** (spectra.astype(np.float64) / 10)).mean(0)
+    np.testing.assert_allclose(power[2:], 400 + 1 / 12 + 1 / 12, rtol=0.05)  # the rounding, and its allowance
+
+
+def test_spectra_that_differ_by_a_factor_are_its_decibels_apart():
+    a, b = power_spectra(noise(300, 10)), power_spectra(noise(300, 20, seed=1))
+    assert power_spectrum_distance(a, b) == pytest.approx(10 * np.log10(4), abs=0.15)
+    assert power_spectrum_distance(a, a) == 0
+
+
+def test_a_wave_stands_at_its_own_frequency_whatever_the_brightness_and_the_shape():
+    across = np.arange(96)
+    wave = 100 * np.cos(2 * np.pi * across * 10 / 64)  # 10 cycles in the 64 pixels of the shorter side
+    image = np.rint(np.tile(wave, (64, 1)) + 128).astype(np.uint8)[None, ..., None]
+    spectrum = power_spectra(image)[0]
+    assert len(spectrum) == 32 and spectrum.argmax() == 10 - 1
+    assert np.delete(spectrum, [8, 9, 10]).max() < spectrum[9] - 30
+    np.testing.assert_allclose(power_spectra(image // 2 + 60), power_spectra(image // 2), atol=1e-3)
+    assert power_spectra(np.full((1, 32, 32, 1), 7, np.uint8)) == pytest.approx(10 * np.log10(1 / 12))
+
+
+def test_intensities_are_as_far_apart_as_their_quantiles():
+    generator = np.random.default_rng(0)
+    a, b = generator.integers(0, 100, (5, 16, 16, 1), np.uint8), generator.integers(50, 250, (5, 16, 16, 1), np.uint8)
+    expected = np.abs(np.sort(a.ravel()).astype(int) - np.sort(b.ravel())).mean()
+    assert intensity_distance(intensity_histograms(a), intensity_histograms(b)) == pytest.approx(expected)
+    assert intensity_distance(intensity_histograms(a), intensity_histograms(a + 30)) == pytest.approx(30)
+    assert intensity_histograms(a).sum() == a.size
+
+
+def test_autocorrelation_of_smoothed_noise_is_a_gaussian():
+    sigma = 2.0
+    smooth = ndimage.gaussian_filter(
+        np.random.default_rng(0).normal(size=(200, 128, 128)), (0, sigma, sigma), mode="wrap"
+    )
+    images = np.clip(np.rint(128 + 40 * smooth / smooth.std()), 0, 255).astype(np.uint8)[..., None]
+    found = autocorrelation(images)
+    assert found[0] == 1 and len(found) == 65
+    lag = np.hypot(*np.mgrid[-8:9, -8:9])
+    truth = np.exp(-(lag**2) / (4 * sigma**2))
+    expected = [truth[np.rint(lag) == r].mean() for r in range(8)]
+    np.testing.assert_allclose(found[:8], expected, atol=0.01)
+    assert np.abs(found[12:]).max() < 0.02
+
+
+def test_autocorrelation_is_the_sum_over_pixel_pairs():
+    image = noise(1, 30, (5, 6), seed=3)
+    centred = image[0, ..., 0] - image.mean()
+    pairs = [centred[:, 1:] * centred[:, :-1], centred[1:] * centred[:-1]]
+    diagonal = [centred[1:, 1:] * centred[:-1, :-1], centred[1:, :-1] * centred[:-1, 1:]]  # 1.41 rounds to 1
+    expected = np.mean([part.mean() for part in pairs + diagonal]) / centred.var()
+    assert autocorrelation(image)[1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_statistics_refuse_what_are_not_8_bit_images():
+    for function in (power_spectra, intensity_histograms, autocorrelation):
+        for wrong in (np.zeros((3, 8, 8, 1)), np.zeros((3, 8, 8), np.uint8), np.zeros((0, 8, 8, 1), np.uint8)):
+            with pytest.raises(ValueError, match="uint8"):
+                function(wrong)
+    with pytest.raises(ValueError, match="one grey level"):
+        autocorrelation(np.full((2, 8, 8, 1), 9, np.uint8))
