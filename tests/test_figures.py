@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import stats
 
 from medgan_tf import figures, results
@@ -83,3 +84,38 @@ def test_attention_is_laid_over_the_image_with_its_brightest_place_where_it_look
     assert np.unravel_index(np.argmax(shown.get_array()), (2, 2)) == (1, 0)
     cross = figure.axes[1].lines[0]
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == pytest.approx((4.8, 4.8))
+
+
+def test_distances_are_drawn_over_images_and_over_time(tmp_path):
+    paths = {}
+    for model, seconds in (("one", 60.0), ("two", 120.0)):
+        table = pd.DataFrame({"kimg": [1.0, 2.0, 3.0], "seconds": seconds, "kernel_distance": [3.0, 2.0, 1.0]})
+        paths[model] = tmp_path / f"{model}.csv"
+        table.assign(frechet_distance=5.0, recall=0.5, coverage=[0.1, 0.2, 0.3]).to_csv(paths[model])
+    figure = figures.over_training(paths)
+    first, second = figure.axes[:2]
+    assert [line.get_xdata().tolist() for line in first.lines] == [[1, 2, 3], [1, 2, 3]]
+    assert [line.get_xdata().tolist() for line in second.lines] == [[1, 2, 3], [2, 4, 6]]
+    assert second.lines[1].get_ydata().tolist() == [3, 2, 1]
+    assert figure.axes[6].lines[0].get_ydata().tolist() == [0.1, 0.2, 0.3]
+
+
+def test_progression_takes_the_grids_nearest_to_the_kimg_asked_for(tmp_path):
+    for kimg in (0, 11, 38, 82, 99, 200):
+        grid = np.full((4 * 8, 8 * 8), kimg, np.uint8)
+        Image.fromarray(grid).save(tmp_path / f"kimg_{kimg:010.3f}.png")
+    axis = figures.progression(tmp_path, images=2, kimg=(10, 40, 80, 100)).axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["11", "38", "82", "99"]
+    assert np.unique(axis.images[0].get_array()).tolist() == [11, 38, 82, 99]
+
+
+def test_the_equivariance_table_has_a_dash_where_nothing_was_measured(tmp_path):
+    record = {"value": 30.0, "low": 28.0, "high": 32.0, "n": 16, "unit": "dB"}
+    results.write(tmp_path, "equivariance/stylegan3", {"EQ-T": record, "EQ-T_frac": record, "EQ-R": record})
+    results.write(tmp_path, "equivariance/stylegan2", {"EQ-T": record | {"value": 12.0}, "EQ-T_frac": record})
+    table = figures.equivariance_table(results.equivariance(tmp_path))
+    assert table.index.tolist() == ["stylegan2", "stylegan3"]
+    assert table["EQ-R"].tolist() == ["–", "30.0 [28.0, 32.0]"]
+    assert table["EQ-T"]["stylegan2"] == "12.0 [28.0, 32.0]"
+    figures.save_table(table, tmp_path, "equivariance", "A caption.")
+    assert "_" not in (tmp_path / "tables" / "equivariance.tex").read_text().split("tabular", 1)[1]

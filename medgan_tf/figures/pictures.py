@@ -39,7 +39,8 @@ def progression(samples_dir, images=6, steps=8, kimg=None):
     """
     paths = sorted(Path(samples_dir).glob("kimg_*.png"))
     drawn = np.array([float(path.stem.removeprefix("kimg_")) for path in paths])
-    wanted = np.linspace(0, len(paths) - 1, steps).round() if kimg is None else np.abs(drawn - np.c_[kimg]).argmin(1)
+    evenly = np.linspace(0, len(paths) - 1, steps).round()
+    wanted = evenly if kimg is None else np.abs(np.subtract.outer(kimg, drawn)).argmin(1)
     chosen = [paths[int(index)] for index in np.unique(wanted)]
     columns = []
     for path in chosen:
