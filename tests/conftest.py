@@ -1,4 +1,4 @@
-"""One key for pseudonyms in all tests, so that none is written to the home folder of who runs them."""
+"""What tests share: one key for pseudonyms, so that none is written to anyone's home folder, and fixtures."""
 
 import os
 import tempfile
@@ -16,3 +16,13 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("the real images and DICOM (../shared/data) are not here")
     return SHARED
+
+
+@pytest.fixture
+def float32_again():
+    """Start from a known seed, and leave no precision or seed of a test to the next."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")

@@ -9,14 +9,10 @@ import tensorflow as tf
 from medgan_tf.augment import FLIP, TRANSFORMATIONS, Augmentation
 from medgan_tf.losses import ADVERSARIAL, gradient_penalty
 
+pytestmark = pytest.mark.usefixtures("float32_again")
+
 EVERYTHING = ("brightness", "contrast", "translation", "cutout")
 HALVES = ["float16", "bfloat16"]
-
-
-@pytest.fixture(autouse=True)
-def float32_again():
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 def images(count=6, height=16, width=24):

@@ -9,6 +9,8 @@ from medgan_tf.networks import sampling
 from medgan_tf.networks.attention import SelfAttention, attention_map
 from medgan_tf.training import GAN
 
+pytestmark = pytest.mark.usefixtures("float32_again")
+
 VARIANTS = {
     "plain": {},
     "no projection": {"projection": False},
@@ -16,13 +18,6 @@ VARIANTS = {
     "residual": {"residual": True, "conditional_norm": True, "critic_norm": "layer"},
     "no labels": {"num_classes": 0, "attention": 8},
 }
-
-
-@pytest.fixture(autouse=True)
-def float32_again():
-    keras.utils.set_random_seed(0)
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 def build(size=16, **settings):

@@ -10,12 +10,7 @@ from medgan_tf.networks.attention import attention_map
 from medgan_tf.networks.pggan import schedule, set_stage
 from medgan_tf.training import GAN
 
-
-@pytest.fixture(autouse=True)
-def float32_again():
-    keras.utils.set_random_seed(0)
-    yield
-    keras.config.set_dtype_policy("float32")
+pytestmark = pytest.mark.usefixtures("float32_again")
 
 
 def build(size=16, **settings):

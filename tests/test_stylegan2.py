@@ -14,14 +14,9 @@ from medgan_tf.networks.stylegan2 import DownsampledConv2D, Noise, modulated_con
 from medgan_tf.networks.styles import SecondLatents, Styles, activated
 from medgan_tf.training import GAN
 
+pytestmark = pytest.mark.usefixtures("float32_again")
+
 TAPS = np.array([1, 3, 3, 1]) / 8
-
-
-@pytest.fixture(autouse=True)
-def float32_again():
-    keras.utils.set_random_seed(0)
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 def build(size=16, **settings):

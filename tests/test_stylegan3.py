@@ -12,14 +12,9 @@ from medgan_tf.networks import alias_free, sampling, stylegan3
 from medgan_tf.networks.alias_free import FilteredLeakyReLU, Signal, jinc_lowpass, kaiser_lowpass, resampling_matrix
 from medgan_tf.networks.stylegan3 import FourierFeatures, NormalisedModulatedConv2D, Synthesis, schedule
 
+pytestmark = pytest.mark.usefixtures("float32_again")
+
 SIGNALS = [Signal((36, 36), 16.0, 2.0, 6.0), Signal((84, 84), 64.0, 25.4, 7.35), Signal((64, 64), 64.0, 32.0, 7.4)]
-
-
-@pytest.fixture(autouse=True)
-def float32_again():
-    keras.utils.set_random_seed(0)
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 def build(size=16, **settings):

@@ -1,4 +1,4 @@
-"""A small training in a process of its own, for the tests that kill it: python train_process.py FOLDER EPOCHS."""
+"""A small training in a process of its own, for the tests that kill it: python train_process.py FOLDER NAME."""
 
 import sys
 from dataclasses import replace
@@ -40,11 +40,27 @@ SETTINGS = replace(
 )
 
 
-def main(folder, kimg=SETTINGS.kimg):
-    """Train to `kimg`, or go on."""
-    settings = replace(SETTINGS, kimg=float(kimg))
+# every part of a StyleGAN2's training that a checkpoint could forget
+STYLED = replace(
+    SETTINGS,
+    architecture="stylegan2",
+    kimg=0.48,
+    epoch_kimg=0.08,
+    steps_per_execution=2,
+    path_length_weight=2.0,
+    path_length_interval=2,
+    augmentation={"target": 0.6, "adjust_kimg": 0.1, "interval": 1},
+    network={"channel_base": 64, "channel_max": 8, "latent_dim": 8, "mapping_layers": 2},
+)
+TRAININGS = {"dcgan": SETTINGS, "stylegan2": STYLED}
+
+
+def main(folder, name="dcgan"):
+    """Train, or go on; returns the GAN."""
+    settings = TRAININGS[name]
     gan = fitting.build(settings, 16)
     fitting.fit(gan, settings, images(), folder)
+    return gan
 
 
 if __name__ == "__main__":
