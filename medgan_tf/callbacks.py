@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from medgan_tf import metrics
 from medgan_tf.checkpoint import replace
-from medgan_tf.networks import pggan
+from medgan_tf.networks import growth
 from medgan_tf.networks.sampling import tile
 
 
@@ -80,9 +80,9 @@ class Growth(keras.callbacks.Callback):
         kimg = int(self.model.images_seen.numpy()) / 1000
         for network in (self.model.generator, self.model.discriminator, self.model.generator_ema):
             layer = network.get_layer("growing")
-            stage, alpha = pggan.schedule(kimg, layer.fade_kimg, layer.stable_kimg, layer.stages)
+            stage, alpha = growth.schedule(kimg, layer.fade_kimg, layer.stable_kimg, layer.stages)
             grown = stage != layer.stage
-            pggan.set_stage(network, stage, alpha)
+            growth.set_stage(network, stage, alpha)
         if grown:
             self.model.make_train_function(force=True)
 

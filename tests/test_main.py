@@ -75,7 +75,7 @@ def test_convert_splits_by_patient_and_says_what_came_of_it(tmp_path, capsys):
 
 
 def test_sample_writes_what_the_seed_says(tmp_path):
-    train(tmp_path / "model", 0.2)
+    train(tmp_path / "model")
     for name in ("one", "two"):
         assert (
             main(["sample", str(tmp_path / "model"), "--out", str(tmp_path / name), "--count", "3", "--seed", "7"]) == 0

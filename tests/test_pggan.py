@@ -7,7 +7,7 @@ from network_checks import batch, check_compiled, image_gradient, wasserstein_gr
 from medgan_tf import networks
 from medgan_tf.networks import sampling
 from medgan_tf.networks.attention import attention_map
-from medgan_tf.networks.pggan import schedule, set_stage
+from medgan_tf.networks.growth import schedule, set_stage
 from medgan_tf.training import GAN
 
 pytestmark = pytest.mark.usefixtures("float32_again")

@@ -7,9 +7,11 @@ import tensorflow as tf
 from network_checks import batch, image_gradient
 
 from medgan_tf import networks
+from medgan_tf.callbacks import Growth
 from medgan_tf.losses import path_length_penalty, r1_penalty
+from medgan_tf.networks.growth import set_stage
 from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, LabelEmbedding, MinibatchStandardDeviation
-from medgan_tf.networks.resampling import resample, upsampled_convolution
+from medgan_tf.networks.resampling import downsample, resample, upsample, upsampled_convolution
 from medgan_tf.networks.stylegan2 import DownsampledConv2D, Noise, modulated_convolution
 from medgan_tf.networks.styles import SecondLatents, Styles, activated
 from medgan_tf.training import GAN
@@ -507,3 +509,44 @@ def test_half_precision_at_the_four_highest_resolutions_float32_outside():
             assert [layer.compute_dtype for layer in synthesis.convolutions] == ["float32", *[precision] * 8]
         assert half[0].get_layer("mapping")([latents, labels]).dtype == "float32"
         assert {layer.compute_dtype for layer in half[1].layers} == {"float32", precision}
+
+
+def test_growing_shows_as_many_details_as_the_stage_has_pixels():
+    generator, discriminator = build(32, first_size=8, fade_kimg=1, stable_kimg=1)
+    plain = build(32)
+    for network, other in zip((generator, discriminator), plain, strict=True):
+        loud(network)
+        growing = {id(variable) for variable in network.get_layer("growing").variables}
+        other.set_weights([weight.numpy() for weight in network.weights if id(weight) not in growing])
+    latents, labels, images = batch(32, 6)
+    sharp = plain[0]([latents, labels])
+    np.testing.assert_allclose(generator([latents, labels]), sharp, atol=1e-5)
+    np.testing.assert_allclose(discriminator([images, labels]), plain[1]([images, labels]), rtol=1e-4, atol=1e-5)
+    seen = {}
+    for stage, alpha in ((0, 1.0), (1, 0.0), (1, 1.0), (2, 0.0), (2, 0.5)):
+        set_stage(generator, stage, alpha)
+        set_stage(discriminator, stage, alpha)
+        seen[stage, alpha] = generator([latents, labels]).numpy()
+        once = generator.get_layer("growing")(images)
+        np.testing.assert_allclose(
+            discriminator([images, labels]), plain[1]([once, labels]), rtol=1e-4, atol=1e-5, err_msg=(stage, alpha)
+        )
+    np.testing.assert_allclose(seen[0, 1.0], upsample(upsample(downsample(downsample(sharp)))), atol=1e-5)
+    np.testing.assert_array_equal(seen[1, 0.0], seen[0, 1.0])
+    np.testing.assert_allclose(seen[1, 1.0], upsample(downsample(sharp)), atol=1e-5)
+    np.testing.assert_array_equal(seen[2, 0.0], seen[1, 1.0])
+    np.testing.assert_allclose(seen[2, 0.5], (seen[1, 1.0] + sharp) / 2, atol=1e-5)
+
+
+def test_the_trainer_grows_it_by_its_schedule():
+    settings = {"first_size": 8, "fade_kimg": 0.016, "stable_kimg": 0.016}
+    gan = GAN(*build(16, **settings), penalty="r1", penalty_interval=2)
+    gan.compile(*(keras.optimizers.Adam(2e-3, 0.0, 0.99) for _ in range(2)))
+    assert len(gan.growing) == 3
+    growth, (_, labels, images) = Growth(), batch(16, 6)
+    growth.set_model(gan)
+    for stage, alpha in ((0, 1.0), (0, 1.0), (0, 1.0), (0, 1.0), (1, 0.0), (1, 0.25)):
+        growth.on_epoch_begin(0)
+        gan.train_step((images, labels))
+        assert {layer.stage for layer in gan.growing} == {stage}
+        assert [float(layer.alpha) for layer in gan.growing] == pytest.approx([alpha] * 3, abs=1e-6)

@@ -14,10 +14,10 @@ beside the latent and the critic through a projection (Miyato and Koyama 2018).
 import math
 
 import keras
-import tensorflow as tf
 from keras import layers, ops
 
 from medgan_tf.networks.attention import SelfAttention
+from medgan_tf.networks.growth import Growth
 from medgan_tf.networks.layers import (
     HE_GAIN,
     EqualisedConv2D,
@@ -82,93 +82,33 @@ def critic(num_classes, growth):
     return keras.Model([images, labels] if num_classes else images, score, name="discriminator")
 
 
-def schedule(kimg, fade_kimg, stable_kimg, stages):
-    """(stage, alpha) after kimg thousand images: stage 0 for stable_kimg, then fade_kimg + stable_kimg for each next.
+class _Growing(Growth):
+    """What both networks share: the widths of the stages and self-attention at one of them.
 
-    alpha goes from 0 to 1 while a stage is faded in and is 1 otherwise. The last of the `stages` stages stays.
-    """
-    if kimg < stable_kimg:
-        return 0, 1.0
-    grown, since = divmod(kimg - stable_kimg, fade_kimg + stable_kimg)
-    if grown + 1 >= stages:
-        return stages - 1, 1.0
-    return int(grown) + 1, min(since / fade_kimg, 1.0) if fade_kimg else 1.0
-
-
-def set_stage(network, stage, alpha):
-    """Set the stage (0 to stages - 1) and the weight of its new layers (0 to 1) of a generator or critic.
-
-    A traced function keeps the stage that it was traced at: `predict` is traced anew here, others are the caller's.
-    """
-    growing = network.get_layer("growing")
-    if not (0 <= stage < growing.stages and 0.0 <= alpha <= 1.0):
-        raise ValueError(f"There are stages 0 to {growing.stages - 1} with alpha in [0, 1], no {stage} with {alpha}.")
-    growing.alpha.assign(alpha)
-    if growing.stage != stage:
-        growing.stage = stage
-        network.predict_function = None
-
-
-class _Growing(layers.Layer):
-    """What both share: sizes and widths of the stages, the stage, and alpha, the weight of the newest layers.
-
-    stage (int) and alpha (float32 scalar) are held in non-trainable weights, so that weight files and checkpoints
-    carry them. The stage decides while tracing which layers there are; variables of later ones have no gradient.
+    The stage decides while tracing which layers there are; variables of later ones have no gradient.
     """
 
-    def __init__(
-        self, image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention=None, **settings
-    ):
-        super().__init__(**settings)
-        self.image_size, self.base_filters, self.first_size = tuple(image_size), base_filters, first_size
-        self.wide_size, self.attention = wide_size, attention
-        self.fade_kimg, self.stable_kimg = fade_kimg, stable_kimg
-        last = (min(image_size) // first_size).bit_length() - 1
-        if first_size not in (4, 8) or min(image_size) != first_size * 2**last or max(image_size) % 2**last or not last:
-            raise ValueError(
-                f"Growing doubles {first_size} px (4 or 8), which does not give {self.image_size} pixels; "
-                "use 32, 64, 128 or 256."
-            )
-        if fade_kimg < 0 or stable_kimg <= 0:
-            raise ValueError(f"Stages need stable_kimg above 0 ({stable_kimg}) and fade_kimg not below ({fade_kimg}).")
-        self.stages = last + 1
-        self.coarse = tuple(side // 2**last for side in self.image_size)
-        resolutions = [first_size * 2**stage for stage in range(self.stages)]
+    def __init__(self, image_size, base_filters, wide_size, attention=None, **settings):
+        super().__init__(image_size, **settings)
+        self.base_filters, self.wide_size, self.attention = base_filters, wide_size, attention
+        resolutions = [self.first_size * 2**stage for stage in range(self.stages)]
         self.widths = [max(min(base_filters, base_filters * wide_size // resolution), 1) for resolution in resolutions]
         if attention not in (None, *resolutions):
             raise ValueError(f"attention is None or one of {resolutions} px, not {attention}.")
         self.attentive = resolutions.index(attention) if attention else None  # the stage with self-attention
 
     def _add_growth(self):
-        last = keras.initializers.Constant(self.stages - 1)
-        fixed = {"shape": (), "trainable": False, "autocast": False, "aggregation": "only_first_replica"}
-        self.stage_weight = self.add_weight(name="stage", initializer=last, dtype="int32", **fixed)
-        self.alpha = self.add_weight(name="alpha", initializer="ones", dtype="float32", **fixed)
+        super()._add_growth()
         if self.attention:
             self.self_attention = SelfAttention(dtype=self.dtype_policy)
             side = self.attention // self.first_size
             self.self_attention.build((None, *(c * side for c in self.coarse), self.widths[self.attentive]))
 
-    @property
-    def stage(self):
-        """The stage as a Python number, also while a function is traced."""
-        with tf.init_scope():
-            return int(ops.convert_to_numpy(self.stage_weight.value))
-
-    @stage.setter
-    def stage(self, stage):
-        self.stage_weight.assign(stage)
-
-    def _fade(self, old, new):
-        """Exactly the old at alpha 0 and exactly the new at alpha 1."""
-        alpha = ops.cast(self.alpha, new.dtype)
-        return (1.0 - alpha) * old + alpha * new
-
     def _attended(self, x, stage):
         return self.self_attention(x) if stage == self.attentive else x
 
     def get_config(self):
-        names = ("image_size", "base_filters", "first_size", "wide_size", "fade_kimg", "stable_kimg", "attention")
+        names = ("base_filters", "wide_size", "attention")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

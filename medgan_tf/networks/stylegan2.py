@@ -12,6 +12,7 @@ import math
 import keras
 from keras import layers, ops
 
+from medgan_tf.networks.growth import GrowingImages
 from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, MinibatchStandardDeviation
 from medgan_tf.networks.resampling import downsampled_convolution, upsample, upsampled_convolution
 from medgan_tf.networks.styles import ScaledLeakyReLU, activated, clamped, embedded, generator, mapped, precision
@@ -29,14 +30,35 @@ def build(
     mapping_layers=8,
     mixing_probability=0.9,  # of two latents instead of one behind an image in training
     clamp=256.0,  # bound of maps in half precision; None: none
+    first_size=None,  # px of the shorter side from which images grow, 4 or 8, for an ablation; None: no growing
+    fade_kimg=50.0,  # thousands of images over which the next size is faded in
+    stable_kimg=50.0,  # thousands of images at each size after that
     seed=0,  # of the noise and of the mixing
 ):
     """Both networks take labels where num_classes > 0. Raises ValueError for a size or channels that cannot be."""
     seed = 10**6 * (seed + 1)  # far from the seeds of a trainer, which would draw the same numbers
     synthesis = Synthesis(image_size, channel_base, channel_max, clamp, seed + 2, name="synthesis")
-    return (
+    networks = (
         generator(synthesis, num_classes, latent_dim, mapping_layers, mixing_probability, seed),
         discriminator(image_size, num_classes, synthesis.widths, mapping_layers, clamp),
+    )
+    if first_size is None:
+        return networks
+    growing = {"first_size": first_size, "fade_kimg": fade_kimg, "stable_kimg": stable_kimg}
+    return _growing(*networks, image_size, growing)
+
+
+def _growing(generator, discriminator, image_size, settings):
+    """Both networks with a layer "growing" where images leave and enter."""
+
+    def layer():
+        return GrowingImages(image_size, **settings, name="growing", dtype="float32")
+
+    images, *labels = discriminator.inputs
+    shown = [layer()(images), *labels]
+    return (
+        keras.Model(generator.inputs, layer()(generator.output), name="generator"),
+        keras.Model(discriminator.inputs, discriminator(shown if labels else shown[0]), name="discriminator"),
     )
 
 
