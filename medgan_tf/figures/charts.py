@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .style import COLOURS, STYLE, WIDTH
-from .tables import ARROWS, METRIC_NAMES
+from .tables import ARROWS, FEATURES, METRIC_NAMES
 
 MARKERS = "osD^vP*"
 
@@ -64,7 +64,7 @@ def quality(table):
 
     table: `results.quality` of one run. The panels name their n; the extractor belongs into the caption.
     """
-    metrics = [metric for metric in METRIC_NAMES if metric in set(table["metric"])]
+    metrics = [metric for metric in (*FEATURES, "ms_ssim", "power_spectrum_distance") if metric in set(table["metric"])]
     models = list(dict.fromkeys(table["model"]))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.6 * -(-len(metrics) // 2)), layout="constrained")

@@ -9,30 +9,40 @@ import pandas as pd
 from scipy import stats
 
 METRIC_NAMES = {
-    "frechet_distance": "Fréchet distance",
     "kernel_distance": "kernel distance",
+    "frechet_distance": "Fréchet distance",
     "precision": "precision",
     "recall": "recall",
     "density": "density",
     "coverage": "coverage",
     "inception_score": "Inception score",
     "ms_ssim": "MS-SSIM",
+    "frechet_distance_infinity": "Fréchet distance, infinite n",
+    "power_spectrum_distance": "power spectrum, dB",
+    "intensity_distance": "intensities, grey levels",
+    "copies": "copies",
 }
+FEATURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
+FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "power_spectrum_distance", "intensity_distance")
+FURTHER += ("copies",)
 CELL = re.compile(r"^(\S+) (\[.*\])$")
 STACKED = r"\\shortstack{\1\\\\{}\2}"
 LATEX = {"–": "--", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}
 ARROWS = {"lower": "↓", "higher": "↑", "closer to floor": "→"}
 
 
-def quality_table(table):
-    """A row for real against real and one for each model, a column a metric, "value [low, high]"; a DataFrame."""
-    table = table[table["metric"].isin(METRIC_NAMES)]
+def quality_table(table, metrics=FEATURES):
+    """A row for real against real and one for each model, a column a metric, "value [low, high]"; a DataFrame.
+
+    table: `results.quality` of one run. metrics: FEATURES, FURTHER or names of your own; absent ones have no column.
+    """
+    table = table[table["metric"].isin(metrics)]
     floors = table.drop_duplicates("metric").set_index("metric")
     rows = {"real against real": floors[["floor", "floor_low", "floor_high"]]}
     for model, records in table.groupby("model", sort=False):
         rows[model] = records.set_index("metric")[["value", "low", "high"]]
     cells = {name: {metric: _interval(*numbers) for metric, *numbers in row.itertuples()} for name, row in rows.items()}
-    columns = [metric for metric in METRIC_NAMES if metric in floors.index]
+    columns = [metric for metric in metrics if metric in floors.index]
     named = {metric: f"{METRIC_NAMES[metric]} {ARROWS[floors.loc[metric, 'better']]}" for metric in columns}
     return pd.DataFrame(cells).T[columns].rename(columns=named)
 
