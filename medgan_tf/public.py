@@ -12,7 +12,7 @@ import requests
 from PIL import Image
 from tqdm import tqdm
 
-from medgan_tf.datasets import IMAGE_SUFFIXES, patient_of
+from medgan_tf.datasets.manifests import IMAGE_SUFFIXES, patient_of
 
 MEDMNIST = "https://zenodo.org/records/10519652/files/{}?download=1"
 MEDMNIST_CITATION = "Yang et al. MedMNIST v2. Scientific Data 10:41 (2023)"

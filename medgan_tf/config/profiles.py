@@ -18,8 +18,8 @@ DCGAN_PAPER = Training(
 # that of the ADA paper's rule, 0.0002 pixels / batch at 64 px and batches of 16.
 DCGAN_CPU = Training(
     "dcgan",
-    kimg=50,
-    epoch_kimg=5,
+    kimg=20,
+    epoch_kimg=4,
     network={"base_filters": 32, "discriminator_norm": "none"},
     penalty="r1",
     penalty_weight=0.05,
