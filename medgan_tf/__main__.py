@@ -199,7 +199,7 @@ def _parser():
     option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")
     option("--features", choices=["inception", "keras_inception", "domain", "radimagenet"], default="inception")
     option(
-        *("--weights", "--domain"),
+        "--weights",
         type=Path,
         metavar="PATH",
         help="with --features domain: a run's domain/ folder; with radimagenet: the weight file",

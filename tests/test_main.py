@@ -93,7 +93,7 @@ def test_evaluate_measures_folders(tmp_path, capsys):
     images(tmp_path / "bright", 60, 200, 255)
     pixels = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "real").iterdir())])[..., None]
     metrics.save_domain(metrics.train_domain(pixels, None, ("real",), image_size=16, steps=5), tmp_path / "domain")
-    shared = ["--features", "domain", "--domain", str(tmp_path / "domain"), "--image-size", "16"]
+    shared = ["--features", "domain", "--weights", str(tmp_path / "domain"), "--image-size", "16"]
     distances = []
     for name in ("alike", "bright"):
         json_file = tmp_path / f"{name}.json"
