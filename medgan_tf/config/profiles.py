@@ -127,12 +127,13 @@ STYLEGAN3_PAPER = replace(
     path_length_weight=0.0,
     discriminator_learning_rate=2e-3,
 )
+# The filters at twice the rate make it several times slower than StyleGAN2: half the channels, six layers.
 STYLEGAN3_CPU = replace(
     STYLEGAN2_CPU,
     architecture="stylegan3",
-    kimg=5,
+    kimg=4,
     epoch_kimg=1,
-    network={"channel_base": 1024, "channel_max": 64, "latent_dim": 128, "num_layers": 8},
+    network={"channel_base": 512, "channel_max": 32, "latent_dim": 128, "num_layers": 6},
 )
 DENSE = Training("gan", kimg=20, epoch_kimg=2.5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
 
