@@ -148,7 +148,8 @@ ABLATION = {
 
 def _parts(dcgan, cgan, stylegan3):
     """DCGAN for few images, without and with adaptive augmentation; the conditional GAN in parts; StyleGAN3-R."""
-    adaptive = {"target": 0.6, "adjust_kimg": dcgan.kimg / 4}  # p can go to 1 and back in the time there is
+    # a small discriminator is rarely sure of its real images; p can go to 1 and back several times in the time there is
+    adaptive = {"target": 0.3, "adjust_kimg": dcgan.kimg / 16}
     network = {name: value for name, value in cgan.network.items() if name != "attention"}
     return {
         "dcgan_few": dcgan,
