@@ -55,7 +55,7 @@ def progression(samples_dir, images=6, steps=8, kimg=None):
         _picture(axis, np.concatenate(columns, axis=1))
         axis.set_axis_on()
         axis.set_frame_on(False)
-        axis.set_xticks((np.arange(len(chosen)) + 0.5) * size, [f"{drawn[paths.index(path)]:g}" for path in chosen])
+        axis.set_xticks((np.arange(len(chosen)) + 0.5) * size, [f"{drawn[paths.index(path)]:.3g}" for path in chosen])
         axis.set_yticks([])
         axis.tick_params(length=0)
         axis.set_xlabel("thousand images seen")
