@@ -19,12 +19,13 @@ METRIC_NAMES = {
     "ms_ssim": "MS-SSIM",
     "frechet_distance_infinity": "Fréchet distance, infinite n",
     "power_spectrum_distance": "power spectrum, dB",
+    "autocorrelation_distance": "autocorrelation",
     "intensity_distance": "intensities, grey levels",
     "copies": "copies",
 }
 FEATURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
-FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "power_spectrum_distance", "intensity_distance")
-FURTHER += ("copies",)
+FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "copies")
+PIXELS = ("power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 CELL = re.compile(r"^(\S+) (\[.*\])$")
 STACKED = r"\\shortstack{\1\\\\{}\2}"
 LATEX = {"–": "--", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}

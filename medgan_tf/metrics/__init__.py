@@ -15,6 +15,8 @@ from .sensitivity import damage, sensitivity
 from .similarity import diversity, ms_ssim, psnr, ssim
 from .statistics import (
     autocorrelation,
+    autocorrelation_distance,
+    autocovariances,
     intensity_distance,
     intensity_histograms,
     power_spectra,
@@ -26,6 +28,8 @@ __all__ = [
     "agreement",
     "alike",
     "autocorrelation",
+    "autocorrelation_distance",
+    "autocovariances",
     "custom",
     "damage",
     "diversity",
