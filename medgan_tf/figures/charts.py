@@ -4,10 +4,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, STYLE, WIDTH
+from .style import COLOURS, MARKERS, STYLE, WIDTH
 from .tables import ARROWS, FEATURES, METRIC_NAMES
-
-MARKERS = "osD^vP*"
 
 
 def training_curves(logs):

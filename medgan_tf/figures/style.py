@@ -7,6 +7,7 @@ import matplotlib as mpl
 
 WIDTH = 6.3  # inches: the text width of an A4 thesis
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
+MARKERS = "osD^vP*"
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,
