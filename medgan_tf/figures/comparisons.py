@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from medgan_tf.comparison import over_seeds
 
 from .charts import by_class
-from .style import COLOURS, MARKERS, STYLE, WIDTH
+from .style import COLOURS, MARKERS, STYLE, WIDTH, plain_ticks
 from .tables import ARROWS, METRIC_NAMES, RULES
 
 HATCHES = ("", "//", "..", "xx")  # in case the colours print alike
@@ -22,11 +22,12 @@ def meet(x, y):
     return sides[0].join(sides[1], how="inner").reset_index()
 
 
-def crosses(panels, log_x=False):
+def crosses(panels, log_x=False, linear_to=None):
     """A panel a pair of measures; in it each model's values with their 95% intervals, both ways.
 
     panels: {(x label, y label): DataFrame of `meet`}. Grey is real against real where the table has a floor: a band
-    in each measure that has one. A measure without interval, such as a cost, has a point only.
+    in each measure that has one. A measure without interval, such as a cost, has a point only. linear_to: y is linear
+    up to this value and logarithmic beyond, for distances that may be negative and differ by orders of magnitude.
     """
     models = list(dict.fromkeys(model for table in panels.values() for model in table["model"]))
     with mpl.rc_context(STYLE):
@@ -45,6 +46,9 @@ def crosses(panels, log_x=False):
                 smallest = table["x_value"][table["x_value"] > 0].min()
                 axis.set_xscale("log", nonpositive="clip")
                 axis.set_xlim(left=smallest / 2)  # an interval's end may be 0
+                plain_ticks(axis.xaxis)
+            if linear_to is not None and table["y_value"].max() > 20 * linear_to:
+                axis.set_yscale("symlog", linthresh=linear_to)
             axis.set_xlabel(x_label)
             axis.set_ylabel(y_label)
         handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
@@ -101,7 +105,7 @@ def quality_cost(summary, metric="kernel_distance"):
         for x, cost in scales.items()
         if cost.notna().all()
     }
-    return crosses(panels, log_x=True)
+    return crosses(panels, log_x=True, linear_to=rows["floor_high"].max())
 
 
 def ablation(table, metrics=("kernel_distance", "coverage", "label_agreement")):

@@ -3,7 +3,7 @@
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from .style import COLOURS, MARKERS, STYLE, WIDTH
+from .style import COLOURS, MARKERS, STYLE, WIDTH, plain_ticks
 from .tables import METRIC_NAMES
 
 LINES = ("-", "--", "-.", ":")
@@ -39,6 +39,7 @@ def curves(sets):
             axis.set_xlabel(x)
             axis.set_ylabel(y)
         axes[0].set_xscale("log")
+        plain_ticks(axes[0].xaxis)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(sets), 5), fontsize=8)
     return figure
