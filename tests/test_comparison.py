@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from medgan_tf import claims, comparison, config, figures, results
+from medgan_tf.__main__ import main
 
 
 def record(value, width=0.1, **changes):
@@ -113,7 +114,7 @@ def test_table_and_figure_name_costs_and_stars(run):
     summary = comparison.summarise(comparison.models([run]))
     table = figures.comparison_table(summary)
     assert table.loc["gan"].to_dict() == {
-        **{"seeds": "1", "images seen, thousands": "10", "minutes": "2", "parameters, millions": "7e-06"},
+        **{"seeds": "1", "kimg": "10", "minutes": "2", "parameters, millions": "7e-06"},
         **{"memory, GiB": "2", "kernel distance ↓": "1.00* [0.90, 1.10]"},
     }
     assert table.loc["dcgan", "kernel distance ↓"] == "2.00 [1.90, 2.10]"
@@ -137,6 +138,24 @@ def test_rows_of_several_runs_name_their_run(run):
         write(each, "gan", {}, kernel_distance=record(1.0))
     table = figures.comparison_table(comparison.summarise(comparison.models([run, other])))
     assert list(table.index) == ["gan (one, phantoms)", "gan (two, phantoms)"]
+
+
+def test_the_command_line_sets_runs_beside_each_other(run, capsys):
+    write(run, "gan", {}, kernel_distance=record(1.0))
+    assert main(["compare", "one"]) == 0
+    assert "1.00* [0.90, 1.10]" in capsys.readouterr().out
+    assert main(["compare", "three"]) == 1
+    assert "There is no run 'three'" in capsys.readouterr().err
+
+
+def test_other_seeds_are_found_where_they_were_trained(run):
+    for name in ("gan", "cgan", "cgan_seed1"):
+        folder = run.directory / "models" / name
+        folder.mkdir(parents=True)
+        (folder / "generator.weights.h5").touch()
+    full = config.Run("one", config.PROFILES["full"], ())
+    assert full.trained_seeds() == [("gan", 0), ("cgan", 0), ("cgan", 1)]
+    assert full.trained() == ["gan", "cgan"]
 
 
 def test_every_claim_is_shown_with_a_reason_and_none_is_called_comparable(run):

@@ -8,6 +8,7 @@ from medgan_tf.metrics import (
     autocorrelation,
     autocorrelation_distance,
     autocovariances,
+    curves,
     intensity_distance,
     intensity_histograms,
     power_spectra,
@@ -87,6 +88,22 @@ def test_autocorrelations_are_as_far_apart_as_their_curves_whatever_the_contrast
     assert autocorrelation_distance(grey(fine, 20), grey(fine, 40)) < 0.003
     expected = np.sqrt(np.mean((autocorrelation(grey(fine, 40)) - autocorrelation(grey(coarse, 40)))[1:] ** 2))
     assert expected > 0.05 and autocorrelation_distance(grey(fine, 40), grey(coarse, 40)) == pytest.approx(expected)
+
+
+def test_curves_hold_the_truth_and_widen_where_images_of_a_patient_are_alike():
+    found = curves(noise(200, 20, (32, 32)), repeats=20)
+    spectrum, correlation = found["power_spectrum"], found["autocorrelation"]
+    assert spectrum["place"] == correlation["place"] == list(range(1, 17)) and spectrum["n"] == 200
+    assert all(
+        low <= value <= high for low, value, high in zip(*(spectrum[k] for k in ("low", "value", "high")), strict=True)
+    )
+    rings = slice(2, None)  # the window spreads what it takes off the lowest
+    assert max(spectrum["value"][rings]) - min(spectrum["value"][rings]) < 0.5
+    assert max(map(abs, correlation["value"][1:])) < 0.02
+    alike = np.repeat(noise(50, 20, (32, 32)), 4, axis=0)
+    blind, known = (curves(alike, who, 20)["power_spectrum"] for who in (None, np.repeat(np.arange(50), 4)))
+    width = lambda record: np.mean(np.subtract(record["high"], record["low"]))  # noqa: E731
+    assert width(known) > 1.5 * width(blind)
 
 
 def test_statistics_refuse_what_are_not_8_bit_images():

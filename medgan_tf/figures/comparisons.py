@@ -34,6 +34,8 @@ def crosses(panels, log_x=False, linear_to=None):
         figure = Figure(figsize=(WIDTH, 2.9 if len(panels) < 3 else 2.5), layout="constrained")
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, ((x_label, y_label), table) in zip(axes, panels.items(), strict=True):
+            if linear_to is not None and table["y_value"].max() > 20 * linear_to:
+                axis.set_yscale("symlog", linthresh=linear_to)
             for name, span in (("x", axis.axvspan), ("y", axis.axhspan)):
                 if f"{name}_floor_low" in table and len(table):
                     span(table[f"{name}_floor_low"].min(), table[f"{name}_floor_high"].max(), color="0.85", lw=0)
@@ -47,8 +49,6 @@ def crosses(panels, log_x=False, linear_to=None):
                 axis.set_xscale("log", nonpositive="clip")
                 axis.set_xlim(left=smallest / 2)  # an interval's end may be 0
                 plain_ticks(axis.xaxis)
-            if linear_to is not None and table["y_value"].max() > 20 * linear_to:
-                axis.set_yscale("symlog", linthresh=linear_to)
             axis.set_xlabel(x_label)
             axis.set_ylabel(y_label)
         handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}

@@ -63,7 +63,11 @@ def sensitivity(table):
                 look = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 3, "capsize": 2, "lw": 1}
                 axis.errorbar(found["strength"], found["value"], errors, **look)
                 axis.tick_params(labelsize=7)
-                axis.locator_params(axis="y", nbins=3)
+            floor = table.loc[table["metric"] == metric, "floor_high"].max()
+            if metric.endswith("distance") and floor > 0:  # the least damage would lie on the axis
+                row[0].set_yscale("symlog", linthresh=floor)
+            else:
+                row[0].locator_params(axis="y", nbins=3)
             row[0].set_ylabel(METRIC_NAMES[metric].replace(" ", "\n", 1), fontsize=7)
         for axis, kind in zip(axes[-1], kinds, strict=True):
             axis.set_xlabel(STRENGTHS.get(kind, kind), fontsize=7)

@@ -29,6 +29,7 @@ FEATURES = ("kernel_distance", "frechet_distance", "precision", "recall", "densi
 FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "copies")
 PIXELS = ("power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 CELL = re.compile(r"^(\S+) (\[.*\])$")
+HEADING = re.compile(r"^(.*?,) (.*)$")
 STACKED = r"\\shortstack{\1\\\\{}\2}"
 LATEX = {
     "%": r"\%",
@@ -141,11 +142,13 @@ def ablation_verdict(table, metric="kernel_distance"):
     return sentences
 
 
-COMPARED = ("kernel_distance", "frechet_distance", "precision", "recall", "coverage", "ms_ssim")
+COMPARED = ("kernel_distance", "frechet_distance", "recall", "coverage")
 
 
 def comparison_table(summary, metrics=COMPARED):
     """A row a model, with its costs and the metrics; a star where nothing sets a value apart from the best one.
+
+    kimg are thousands of real images that the training saw.
 
     summary: `comparison.summarise` of one run or several. Numbers are comparable within the same data, features and n;
     where these differ the row's name says the run and the data.
@@ -156,7 +159,7 @@ def comparison_table(summary, metrics=COMPARED):
     table = pd.DataFrame(
         {
             "seeds": costs["seeds"].astype(str),
-            "images seen, thousands": _numbers(costs["kimg"]),
+            "kimg": _numbers(costs["kimg"]),
             "minutes": _numbers(costs["seconds"] / 60),
             "parameters, millions": _numbers(costs["parameters"] / 1e6),
             "memory, GiB": _numbers(costs["peak_memory_mib"] / 1024),
@@ -191,16 +194,20 @@ def claims_table(table):
 
     table: `claims.beside` of one run.
     """
-    return pd.DataFrame(
-        {
-            "source": table["source"],
-            "model": table["model"],
-            "claimed": [f"{row.metric} {row.claimed:g}" for row in table.itertuples()],
-            "measured here": [_measured(row) for row in table.to_dict("records")],
-            "not comparable because": ["; ".join(reasons) for reasons in table["reasons"]],
-            "known of the claim": table["note"].fillna("–"),
-        }
-    ).set_index("source")
+    return (
+        pd.DataFrame(
+            {
+                "source": table["source"],
+                "model": table["model"],
+                "claimed": [f"{row.metric} {row.claimed:g}" for row in table.itertuples()],
+                "measured here": [_measured(row) for row in table.to_dict("records")],
+                "not comparable because": ["; ".join(reasons) for reasons in table["reasons"]],
+                "known of the claim": table["note"].fillna("–"),
+            }
+        )
+        .set_index("source")
+        .rename_axis(index=None)
+    )
 
 
 def _measured(row):
@@ -215,14 +222,14 @@ def _measured(row):
 def save_table(table, run_dir, name, caption, columns=None):
     """Write tables/NAME.tex (booktabs) and NAME.csv; return the table.
 
-    In LaTeX an interval stands below its value, so that eight columns fit the width of a page. columns: LaTeX's
-    column format, by default one line a cell; such as "lp{5cm}" for long text.
+    In LaTeX an interval stands below its value, and what follows the comma of a heading below it, so that ten columns
+    fit a page. columns: LaTeX's column format, by default one line a cell; such as "lp{5cm}" for long text.
     """
     folder = Path(run_dir) / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}.csv")
-    escaped = table.map(_latex).rename(index=_latex, columns=_latex)
-    escaped.index.name = escaped.index.name and _latex(escaped.index.name)
+    headings = {column: HEADING.sub(STACKED, _latex(column)) for column in table}
+    escaped = table.map(_latex).rename(index=_latex, columns=headings)
     text = escaped.map(lambda cell: CELL.sub(STACKED, cell)).to_latex(
         caption=_latex(caption),
         label=f"tab:{name}",
