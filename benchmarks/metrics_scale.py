@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 from metrics import features
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from medgan_tf import metrics
 
@@ -37,9 +38,10 @@ def main():
     parser.add_argument("--json", type=Path)
     settings = parser.parse_args()
     real, fake, _ = features(settings.count, settings.width)
+    print(f"{settings.count} x {settings.width} features a side, {settings.threads} threads", flush=True)
     rows = []
     with threadpool_limits(settings.threads):
-        for name, measure in MEASURES.items():
+        for name, measure in tqdm(MEASURES.items()):
             clock, processor = time.perf_counter(), time.process_time()
             measure(real, fake)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -48,7 +50,6 @@ def main():
     # the second already holds the first
     total = {column: sum(row[column] for row in rows[1:]) for column in ("seconds", "processor seconds")}
     rows.append({"measure": "all"} | total | {"peak GiB so far": rows[-1]["peak GiB so far"]})
-    print(f"{settings.count} x {settings.width} features a side, {settings.threads} threads")
     print(pd.DataFrame(rows).to_string(index=False, float_format=lambda number: f"{number:.2f}"))
     if settings.json:
         options = {name: getattr(settings, name) for name in ("count", "width", "threads")}

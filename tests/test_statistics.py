@@ -98,7 +98,9 @@ def test_curves_hold_the_truth_and_widen_where_images_of_a_patient_are_alike():
         low <= value <= high for low, value, high in zip(*(spectrum[k] for k in ("low", "value", "high")), strict=True)
     )
     rings = slice(2, None)  # the window spreads what it takes off the lowest
-    assert max(spectrum["value"][rings]) - min(spectrum["value"][rings]) < 0.5
+    assert (
+        max(spectrum["value"][rings]) - min(spectrum["value"][rings]) < 1
+    )  # the mean of logarithms of few terms is lower
     assert max(map(abs, correlation["value"][1:])) < 0.02
     alike = np.repeat(noise(50, 20, (32, 32)), 4, axis=0)
     blind, known = (curves(alike, who, 20)["power_spectrum"] for who in (None, np.repeat(np.arange(50), 4)))
