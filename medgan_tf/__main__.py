@@ -115,6 +115,19 @@ def evaluate(real, fake, features, weights, image_size, training, by_class, json
     return 0
 
 
+def compare(runs):
+    """Print the models of runs side by side."""
+    from medgan_tf import comparison, config, figures
+
+    summary = comparison.summarise(comparison.models([config.find_run(name) for name in runs]))
+    print(figures.comparison_table(summary).T.to_string())
+    print(
+        "kimg: thousand images seen. *: nothing sets the value apart from the best one on the same data with the same"
+    )
+    print("features and n; values that differ in these cannot be compared.")
+    return 0
+
+
 def _interval(record, name, prefix):
     return f"{record[name]:.4g} [{record[prefix + 'low']:.4g}, {record[prefix + 'high']:.4g}]"
 
@@ -208,6 +221,9 @@ def _parser():
     option("--training", type=Path, metavar="DIR", help="what the generator learned from: look for copies of it")
     option("--by-class", action="store_true", help="also each class by itself, where both folders have the same")
     option("--json", dest="json_file", type=Path, metavar="FILE", help="also write the records to this file")
+
+    option = add("compare", compare, "Show the measured models of runs side by side, with their costs")
+    option("runs", nargs="+", metavar="RUN", help="folders under outputs/ that notebook 06 has measured")
     return parser
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import pandas as pd
+import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
@@ -176,6 +177,32 @@ class Watch(keras.callbacks.Callback):
         if distance < float(self.model.best_score.numpy()):
             self.model.best_score.assign(distance)
             replace(self.best_weights, self.model.generator_ema.save_weights)
+
+
+class PeakMemory(keras.callbacks.Callback):
+    """Logs peak_memory_mib, the most memory since the training began or resumed; comes before TrainingLog.
+
+    On a GPU what TensorFlow took of it, else all that the process held, its data and libraries too. Where the system
+    cannot tell (it must be Linux to), nothing is logged.
+    """
+
+    GPU, STATUS, RESET = "GPU:0", Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+    def on_train_begin(self, logs=None):
+        """Forget the peak of what came before."""
+        self.on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        if self.on_gpu:
+            tf.config.experimental.reset_memory_stats(self.GPU)
+        elif self.RESET.exists():
+            self.RESET.write_text("5")  # see proc(5)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Ask."""
+        if self.on_gpu:
+            logs["peak_memory_mib"] = tf.config.experimental.get_memory_info(self.GPU)["peak"] / 2**20
+        elif self.STATUS.exists():
+            lines = dict(line.split(":", 1) for line in self.STATUS.read_text().splitlines())
+            logs["peak_memory_mib"] = int(lines["VmHWM"].split()[0]) / 2**10
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -58,7 +58,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
     model_dir gets model.json (settings, classes, image size), log.csv, samples/*.png of fixed latents, state.npz and
     generator.weights.h5, the averaged generator that `inference.load` reads. extractor: a metrics.Extractor, for the
     kernel distance to training images at each epoch; the generator with the least is then the one that is kept.
-    Returns what results.json records of a training: settings, images seen, seconds, parameters.
+    Returns what results.json records of a training: settings, images seen, seconds, peak memory, parameters.
     Raises ValueError if model_dir was trained with other settings.
     """
     model_dir = Path(model_dir)
@@ -91,6 +91,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
             verbose=0,
             callbacks=[
                 *watchers,
+                callbacks.PeakMemory(),
                 callbacks.TrainingLog(log),
                 keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
                 callbacks.Checkpoint(state),
@@ -107,6 +108,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
         "kimg": int(gan.images_seen.numpy()) / 1000,
         "seconds": float(table["seconds"].sum()),
         "collapsed_at_kimg": list(collapsed),
+        "peak_memory_mib": float(table["peak_memory_mib"].max()) if "peak_memory_mib" in table else None,
         "parameters": {name: getattr(gan, name).count_params() for name in ("generator", "discriminator")},
     }
 

@@ -73,6 +73,28 @@ def rules(run_dir):
     )
 
 
+def canonical(run_dir, part):
+    """One part of the canonical statistics, "metrics", "broken", "prevalence", "lesions" or "tests": a row a model and
+    `name`. Records without a value, since nothing of the kind was there to measure, have no row.
+    """
+    return pd.DataFrame(
+        {"model": model, "name": name} | record
+        for model, section in _sections(run_dir, "canonical")
+        for name, record in section[part].items()
+        if record.get("value", record.get("p")) is not None
+    )
+
+
+def curves(run_dir):
+    """{set: its power spectrum and autocorrelation} of the real images and every model, in the order of measurement."""
+    return dict(_sections(run_dir, "curves"))
+
+
+def sensitivity(run_dir):
+    """Every metric under every damage of real images: one row each; empty where this was not measured."""
+    return pd.DataFrame(read(run_dir).get("sensitivity", []))
+
+
 def ablation(run_dir):
     """Every metric of every step and seed of the ablation, one row each."""
     return pd.DataFrame(

@@ -7,6 +7,7 @@ from PIL import Image
 from scipy import stats
 
 from medgan_tf import figures, results
+from medgan_tf.figures.comparisons import point
 
 
 def ablation(values, width=0.1):
@@ -119,3 +120,71 @@ def test_the_equivariance_table_has_a_dash_where_nothing_was_measured(tmp_path):
     assert table["EQ-T"]["stylegan2"] == "12.0 [28.0, 32.0]"
     figures.save_table(table, tmp_path, "equivariance", "A caption.")
     assert "_" not in (tmp_path / "tables" / "equivariance.tex").read_text().split("tabular", 1)[1]
+
+
+def measured(value, **changes):
+    return {
+        "value": value,
+        "low": value - 1,
+        "high": value + 1,
+        "floor": 1.0,
+        "floor_low": 0.5,
+        "floor_high": 2.0,
+    } | changes
+
+
+def test_points_stand_at_their_two_values_with_both_intervals():
+    table = pd.DataFrame(
+        {"model": model, "metric": metric, "better": "higher"} | measured(value)
+        for model, values in (("one", (3, 5)), ("two", (4, 6)))
+        for metric, value in zip(("recall", "precision"), values, strict=True)
+    )
+    table = pd.concat([table, table.replace({"recall": "coverage", "precision": "density"})])
+    figure = figures.precision_recall(table)
+    assert [axis.get_xlabel() for axis in figure.axes] == ["recall ↑", "coverage ↑"]
+    lines, _, bars = figure.axes[0].containers[1].lines
+    assert (lines.get_xdata()[0], lines.get_ydata()[0]) == (4, 6)
+    ends = [bar.get_segments()[0].tolist() for bar in bars]
+    assert ends == [[[3, 6], [5, 6]], [[4, 5], [4, 7]]]
+
+
+def test_the_first_42_models_have_looks_of_their_own():
+    looks = [tuple(point(number).values()) for number in range(42)]
+    assert len(set(looks)) == 42
+
+
+def test_curves_draw_each_set_over_its_places():
+    line = {"place": [1, 2], "value": [3.0, 2.0], "low": [2.0, 1.0], "high": [4.0, 3.0], "n": 9}
+    sets = {"real": {"power_spectrum": line, "autocorrelation": line | {"value": [0.5, 0.1]}}}
+    figure = figures.curves(sets | {"gan": sets["real"]})
+    assert [axis.lines[0].get_ydata().tolist() for axis in figure.axes] == [[3, 2], [0.5, 0.1]]
+    assert figure.axes[0].lines[0].get_color() == "black" and len(figure.axes[0].lines) == 2
+
+
+def test_the_sensitivity_chart_has_a_row_a_metric_and_a_column_a_damage():
+    table = pd.DataFrame(
+        {"kind": kind, "strength": strength, "metric": metric} | measured(10.0 * strength)
+        for kind in ("blur", "flip")
+        for strength in (0, 1, 2)
+        for metric in ("kernel_distance", "coverage", "density")
+    )
+    figure = figures.sensitivity(table)
+    assert len(figure.axes) == 4  # density is left out
+    drawn = figure.axes[1].containers[0].lines[0]
+    assert (drawn.get_xdata().tolist(), drawn.get_ydata().tolist()) == ([0, 1, 2], [0, 10, 20])
+
+
+def test_ablation_bars_are_as_high_as_the_mean_over_seeds():
+    figure = figures.ablation(ablation({"plain": [1.0, 1.2, 0.8], "+ projection": [0.5]}))
+    assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx([1.0, 0.5])
+    assert figure.axes[0].patches[0].get_hatch() != figure.axes[0].patches[1].get_hatch()
+
+
+def test_latex_prints_signs_that_it_would_take_for_commands(tmp_path):
+    table = pd.DataFrame({"50%, dB ↓": {"a_b": "1.0* [0.5, 1.5]", "c": "R&D #1"}})
+    figures.save_table(table, tmp_path, "signs", "95% of χ².")
+    tex = (tmp_path / "tables" / "signs.tex").read_text()
+    for text in (r"95\% of $\chi^2$.", r"\shortstack{50\%,\\{}dB $\downarrow$}", r"a\_b", r"R\&D \#1"):
+        assert text in tex
+    assert r"\shortstack{1.0*\\{}[0.5, 1.5]}" in tex
+    assert pd.read_csv(tmp_path / "tables" / "signs.csv").iloc[0, 1] == "1.0* [0.5, 1.5]"

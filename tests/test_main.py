@@ -9,7 +9,7 @@ from train_process import main as train
 
 from medgan_tf.__main__ import main
 
-COMMANDS = ("convert", "phantoms", "fetch", "run", "sample", "evaluate")
+COMMANDS = ("convert", "phantoms", "fetch", "run", "sample", "export", "compare", "evaluate")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

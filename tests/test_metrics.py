@@ -410,6 +410,7 @@ def test_evaluate_finds_a_faithful_generator_at_the_floor(averages):
     assert set(measured) == {
         *("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"),
         *("inception_score", "ms_ssim", "frechet_distance_infinity", "power_spectrum_distance", "intensity_distance"),
+        "autocorrelation_distance",
     }
     assert next(iter(measured)) == "kernel_distance"  # leads under 5,000 images
     for name, record in measured.items():
@@ -417,7 +418,7 @@ def test_evaluate_finds_a_faithful_generator_at_the_floor(averages):
         assert record["better"] == "lower" or record["high"] >= record["floor_low"], name
         assert record["low"] <= record["value"] <= record["high"], name
         assert record["n"] == 80 and record["patients"] == 80
-        of_pixels = name in {"ms_ssim", "power_spectrum_distance", "intensity_distance"}
+        of_pixels = name in {"ms_ssim", "power_spectrum_distance", "autocorrelation_distance", "intensity_distance"}
         assert record["extractor"] == ("pixels" if of_pixels else "averages")
         assert record["weights_sha256"] == (None if of_pixels else averages.weights_sha256)
         assert record["reading"] in {"within the floor", "not distinguishable at this n", "beyond the floor"}, name

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from medgan_tf.metrics import custom, damage, evaluate, reading, sensitivity
-from medgan_tf.metrics.copies import copies, nearest
+from medgan_tf.metrics.copies import copies, nearest, nearest_pairs
 
 WORSE = "worse than real by more than chance"
 
@@ -67,6 +67,15 @@ def test_copies_are_the_share_nearer_than_the_nearest_percent_of_the_held_out():
     assert 0.003 < copies(distances, nearest(fresh, training)) < 0.02
     half = np.concatenate([training[:1000] + 1e-3, fresh[:1000]])
     assert copies(distances, nearest(half, training)) == pytest.approx(0.505, abs=0.01)
+
+
+def test_the_nearest_pairs_are_the_copies_and_their_originals():
+    training = np.random.default_rng(0).normal(size=(100, 3))
+    features = np.random.default_rng(1).normal(size=(50, 3)) + 5
+    features[[7, 30]] = training[[12, 90]] + [[1e-3], [1e-4]]
+    own, partner, distance = nearest_pairs(features, training, 2)
+    assert (own.tolist(), partner.tolist()) == ([30, 7], [90, 12])
+    np.testing.assert_allclose(distance, np.sqrt(3) * np.array([1e-4, 1e-3]), rtol=1e-6)
 
 
 def test_a_memorising_generator_has_a_good_distance_and_is_flagged(patches):

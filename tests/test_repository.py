@@ -87,7 +87,19 @@ def test_tracked_files_are_small_and_hold_no_data():
 
 def test_imports_go_one_way():
     order = [
-        *("config", "results", "dicom", "phantoms", "datasets", "public", "tfgan", "metrics", "networks"),
+        *(
+            "config",
+            "results",
+            "comparison",
+            "claims",
+            "dicom",
+            "phantoms",
+            "datasets",
+            "public",
+            "tfgan",
+            "metrics",
+            "networks",
+        ),
         *(
             "losses",
             "augment",

@@ -12,7 +12,7 @@ import pytest
 from medgan_tf import config, figures, results
 from medgan_tf import run as runner
 
-PIXEL_METRICS = ("ms_ssim", "power_spectrum_distance", "intensity_distance")
+PIXEL_METRICS = ("ms_ssim", "power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,9 @@ from scipy import ndimage
 
 from medgan_tf.metrics import (
     autocorrelation,
+    autocorrelation_distance,
+    autocovariances,
+    curves,
     intensity_distance,
     intensity_histograms,
     power_spectra,
@@ -57,7 +60,7 @@ def test_autocorrelation_of_smoothed_noise_is_a_gaussian():
         np.random.default_rng(0).normal(size=(200, 128, 128)), (0, sigma, sigma), mode="wrap"
     )
     images = np.clip(np.rint(128 + 40 * smooth / smooth.std()), 0, 255).astype(np.uint8)[..., None]
-    found = autocorrelation(images)
+    found = autocorrelation(autocovariances(images))
     assert found[0] == 1 and len(found) == 65
     lag = np.hypot(*np.mgrid[-8:9, -8:9])
     truth = np.exp(-(lag**2) / (4 * sigma**2))
@@ -72,13 +75,43 @@ def test_autocorrelation_is_the_sum_over_pixel_pairs():
     pairs = [centred[:, 1:] * centred[:, :-1], centred[1:] * centred[:-1]]
     diagonal = [centred[1:, 1:] * centred[:-1, :-1], centred[1:, :-1] * centred[:-1, 1:]]  # 1.41 rounds to 1
     expected = np.mean([part.mean() for part in pairs + diagonal]) / centred.var()
-    assert autocorrelation(image)[1] == pytest.approx(expected, rel=1e-5)
+    assert autocorrelation(autocovariances(image))[1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_autocorrelations_are_as_far_apart_as_their_curves_whatever_the_contrast():
+    fine, coarse = (np.random.default_rng(s).normal(size=(100, 64, 64)) for s in (0, 1))
+    fine, coarse = (ndimage.gaussian_filter(x, (0, s, s)) for x, s in ((fine, 1.5), (coarse, 3)))
+
+    def grey(x, deviation):
+        return autocovariances(np.clip(np.rint(128 + deviation * x / x.std()), 0, 255).astype(np.uint8)[..., None])
+
+    assert autocorrelation_distance(grey(fine, 20), grey(fine, 40)) < 0.003
+    expected = np.sqrt(np.mean((autocorrelation(grey(fine, 40)) - autocorrelation(grey(coarse, 40)))[1:] ** 2))
+    assert expected > 0.05 and autocorrelation_distance(grey(fine, 40), grey(coarse, 40)) == pytest.approx(expected)
+
+
+def test_curves_hold_the_truth_and_widen_where_images_of_a_patient_are_alike():
+    found = curves(noise(200, 20, (32, 32)), repeats=20)
+    spectrum, correlation = found["power_spectrum"], found["autocorrelation"]
+    assert spectrum["place"] == correlation["place"] == list(range(1, 17)) and spectrum["n"] == 200
+    assert all(
+        low <= value <= high for low, value, high in zip(*(spectrum[k] for k in ("low", "value", "high")), strict=True)
+    )
+    rings = slice(2, None)  # the window spreads what it takes off the lowest
+    assert (
+        max(spectrum["value"][rings]) - min(spectrum["value"][rings]) < 1
+    )  # the mean of logarithms of few terms is lower
+    assert max(map(abs, correlation["value"][1:])) < 0.02
+    alike = np.repeat(noise(50, 20, (32, 32)), 4, axis=0)
+    blind, known = (curves(alike, who, 20)["power_spectrum"] for who in (None, np.repeat(np.arange(50), 4)))
+    width = lambda record: np.mean(np.subtract(record["high"], record["low"]))  # noqa: E731
+    assert width(known) > 1.5 * width(blind)
 
 
 def test_statistics_refuse_what_are_not_8_bit_images():
-    for function in (power_spectra, intensity_histograms, autocorrelation):
+    for function in (power_spectra, intensity_histograms, autocovariances):
         for wrong in (np.zeros((3, 8, 8, 1)), np.zeros((3, 8, 8), np.uint8), np.zeros((0, 8, 8, 1), np.uint8)):
             with pytest.raises(ValueError, match="uint8"):
                 function(wrong)
-    with pytest.raises(ValueError, match="one grey level"):
-        autocorrelation(np.full((2, 8, 8, 1), 9, np.uint8))
+    grey = autocovariances(np.full((2, 8, 8, 1), 9, np.uint8))
+    assert np.isnan(autocorrelation(grey)).all() and np.isnan(autocorrelation_distance(grey, grey))

@@ -40,6 +40,11 @@ class Run:
         """The names of the models that have weights, in the order of the profile."""
         return [name for name in self.profile.models if (self.model(name) / "generator.weights.h5").exists()]
 
+    def trained_seeds(self):
+        """(name, seed) of the models that have weights: the first seed, and the profile's others where they exist."""
+        pairs = [(name, seed) for name in self.profile.models for seed in {0: None} | dict.fromkeys(self.profile.seeds)]
+        return [pair for pair in pairs if (self.model(*pair) / "generator.weights.h5").exists()]
+
 
 def open_run(name="", profile="quick", data=()):
     """The run of this name, made if it is new; by default it is named after its profile and data.

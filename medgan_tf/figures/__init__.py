@@ -1,27 +1,54 @@
 """Every figure and table. `save` and `save_table` write them for a thesis, with caption and data."""
 
 from .charts import by_class, over_training, overfitting, quality, training_curves
+from .comparisons import ablation, canonical, crosses, meet, precision_recall, quality_cost
 from .pictures import attention, grids, mixing, pairs, pick, progression
+from .series import curves, sensitivity
 from .style import save
-from .tables import FURTHER, ablation_table, ablation_verdict, equivariance_table, quality_table, save_table
+from .tables import (
+    FEATURES,
+    FURTHER,
+    PIXELS,
+    ablation_table,
+    ablation_verdict,
+    canonical_table,
+    claims_table,
+    comparison_table,
+    equivariance_table,
+    quality_table,
+    save_table,
+)
 
 __all__ = [
+    "FEATURES",
     "FURTHER",
+    "PIXELS",
+    "ablation",
     "ablation_table",
     "ablation_verdict",
     "attention",
     "by_class",
+    "canonical",
+    "canonical_table",
+    "claims_table",
+    "comparison_table",
+    "crosses",
+    "curves",
     "equivariance_table",
     "grids",
+    "meet",
     "mixing",
     "over_training",
     "overfitting",
     "pairs",
     "pick",
+    "precision_recall",
     "progression",
     "quality",
+    "quality_cost",
     "quality_table",
     "save",
     "save_table",
+    "sensitivity",
     "training_curves",
 ]

@@ -4,10 +4,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, STYLE, WIDTH
+from .style import COLOURS, MARKERS, STYLE, WIDTH
 from .tables import ARROWS, FEATURES, METRIC_NAMES
-
-MARKERS = "osD^vP*"
 
 
 def training_curves(logs):
@@ -35,8 +33,8 @@ def training_curves(logs):
 def over_training(logs):
     """Distances, recall and coverage of the training images, over the images seen and over the time that it took.
 
-    logs: {model: path of log.csv}; the columns are those of `callbacks.Watch`. Times compare where the trainings had
-    the same machine to themselves.
+    logs: {model: path of log.csv}; the columns are those of `callbacks.Watch`, of which an older log may lack some.
+    Times compare where the trainings had the same machine to themselves.
     """
     tables = {model: pd.read_csv(path) for model, path in logs.items()}
     tables = {model: table.assign(minutes=table["seconds"].cumsum() / 60) for model, table in tables.items()}
@@ -45,12 +43,14 @@ def over_training(logs):
         figure = Figure(figsize=(WIDTH, 1.5 * len(measures) + 0.4), layout="constrained")
         axes = figure.subplots(len(measures), 2, sharey="row", sharex="col", squeeze=False)
         for row, measure in zip(axes, measures, strict=True):
+            logged = {model: table for model, table in tables.items() if measure in table}
             for axis, column in zip(row, ("kimg", "minutes"), strict=True):
-                for number, (model, table) in enumerate(tables.items()):
+                for model, table in logged.items():
+                    number = list(tables).index(model)
                     look = {"marker": MARKERS[number % 7], "ms": 3, "color": COLOURS[number % 7]}
                     axis.plot(table[column], table[measure], label=model, **look)
-                if measure.endswith("distance"):
-                    axis.set_yscale("log" if all((table[measure] > 0).all() for table in tables.values()) else "linear")
+                positive = all((table[measure] > 0).all() for table in logged.values())
+                axis.set_yscale("log" if measure.endswith("distance") and positive else "linear")
             row[0].set_ylabel(METRIC_NAMES[measure])
         for axis, label in zip(axes[-1], ("thousand images seen", "minutes of training"), strict=True):
             axis.set_xlabel(label)

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 WIDTH = 6.3  # inches: the text width of an A4 thesis
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
+MARKERS = "osD^vP*"
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -17,6 +19,13 @@ STYLE = {
     "pdf.fonttype": 42,  # text stays text in the PDF
     "savefig.dpi": 200,
 }
+
+
+def plain_ticks(axis):
+    """Ticks of a logarithmic matplotlib axis at 1, 2 and 5 times powers of ten, written as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save(figure, run_dir, name, caption, notebook, data=None):

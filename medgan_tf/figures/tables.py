@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+
+from medgan_tf.comparison import over_seeds
 
 METRIC_NAMES = {
     "kernel_distance": "kernel distance",
@@ -19,15 +20,29 @@ METRIC_NAMES = {
     "ms_ssim": "MS-SSIM",
     "frechet_distance_infinity": "Fréchet distance, infinite n",
     "power_spectrum_distance": "power spectrum, dB",
+    "autocorrelation_distance": "autocorrelation",
     "intensity_distance": "intensities, grey levels",
     "copies": "copies",
+    "label_agreement": "label agreement",
 }
 FEATURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
-FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "power_spectrum_distance", "intensity_distance")
-FURTHER += ("copies",)
+FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "copies")
+PIXELS = ("power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 CELL = re.compile(r"^(\S+) (\[.*\])$")
+HEADING = re.compile(r"^(.*?,) (.*)$")
 STACKED = r"\\shortstack{\1\\\\{}\2}"
-LATEX = {"–": "--", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}
+LATEX = {
+    "%": r"\%",
+    "_": r"\_",
+    "&": r"\&",
+    "#": r"\#",
+    "–": "--",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "→": r"$\rightarrow$",
+    "é": r"\'e",
+    "χ²": r"$\chi^2$",
+}
 ARROWS = {"lower": "↓", "higher": "↑", "closer to floor": "→"}
 
 
@@ -45,6 +60,44 @@ def quality_table(table, metrics=FEATURES):
     columns = [metric for metric in metrics if metric in floors.index]
     named = {metric: f"{METRIC_NAMES[metric]} {ARROWS[floors.loc[metric, 'better']]}" for metric in columns}
     return pd.DataFrame(cells).T[columns].rename(columns=named)
+
+
+RULES = {
+    "any rule": "any rule",
+    "two_lungs": "two lungs",
+    "heart_left": "heart left",
+    "one_finding": "one finding",
+    "lesions_inside": "lesions inside",
+}
+
+
+def canonical_table(parts):
+    """A row for fresh phantoms and each model: distance, shares of images that break rules, and tests with their p.
+
+    parts: {part: `results.canonical` of it} with "metrics", "broken" and "tests". Shares are in per cent.
+    """
+    broken = parts["broken"][parts["broken"]["name"].isin(RULES)]
+    cells = {
+        f"{METRIC_NAMES['frechet_distance']} ↓": _cells(parts["metrics"].query("name == 'frechet_distance'")),
+        **{f"% break: {RULES[rule]}": _cells(rows, 100) for rule, rows in broken.groupby("name", sort=False)},
+        **{
+            f"{'χ²' if name == 'prevalence' else 'KS'}, {name}": {
+                row.model: f"{row.statistic:.3g} ({_p(row.p)})" for row in rows.itertuples()
+            }
+            for name, rows in parts["tests"].groupby("name", sort=False)
+        },
+    }
+    return pd.DataFrame(cells).loc[list(dict.fromkeys(parts["broken"]["model"]))].fillna("–").T
+
+
+def _cells(rows, factor=1):
+    return {
+        row.model: _interval(*(factor * end for end in (row.value, row.low, row.high))) for row in rows.itertuples()
+    }
+
+
+def _p(p):
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def equivariance_table(table):
@@ -69,8 +122,9 @@ def ablation_table(table):
         if metric in cells:
             cells[metric][step] = _interval(*over_seeds(rows))
     better = table.drop_duplicates("metric").set_index("metric")["better"]
-    names = METRIC_NAMES | {"label_agreement": "label agreement"}
-    return pd.DataFrame({f"{names[metric]} {ARROWS[better[metric]]}": column for metric, column in cells.items()})
+    return pd.DataFrame(
+        {f"{METRIC_NAMES[metric]} {ARROWS[better[metric]]}": column for metric, column in cells.items()}
+    )
 
 
 def ablation_verdict(table, metric="kernel_distance"):
@@ -88,30 +142,110 @@ def ablation_verdict(table, metric="kernel_distance"):
     return sentences
 
 
-def over_seeds(rows):
-    """(value, low, high) of rows of one measure, one a seed."""
-    if len(rows) < 3:
-        return tuple(rows[["value", "low", "high"]].mean())
-    mean, error = rows["value"].mean(), stats.sem(rows["value"])
-    return mean, *(mean + side * stats.t.ppf(0.975, len(rows) - 1) * error for side in (-1, 1))
+COMPARED = ("kernel_distance", "frechet_distance", "recall", "coverage")
 
 
-def save_table(table, run_dir, name, caption):
+def comparison_table(summary, metrics=COMPARED):
+    """A row a model, with its costs and the metrics; a star where nothing sets a value apart from the best one.
+
+    kimg are thousands of real images that the training saw.
+
+    summary: `comparison.summarise` of one run or several. Numbers are comparable within the same data, features and n;
+    where these differ the row's name says the run and the data.
+    """
+    summary = summary.assign(row=_row_names(summary))
+    rows = list(dict.fromkeys(summary["row"]))
+    costs = summary.drop_duplicates("row").set_index("row").loc[rows]
+    table = pd.DataFrame(
+        {
+            "seeds": costs["seeds"].astype(str),
+            "kimg": _numbers(costs["kimg"]),
+            "minutes": _numbers(costs["seconds"] / 60),
+            "parameters, millions": _numbers(costs["parameters"] / 1e6),
+            "memory, GiB": _numbers(costs["peak_memory_mib"] / 1024),
+        }
+    )
+    for metric in (metric for metric in metrics if metric in set(summary["metric"])):
+        own = summary[summary["metric"] == metric]
+        column = {row["row"]: _starred(row) for row in own.to_dict("records")}
+        table[f"{METRIC_NAMES[metric]} {ARROWS[own['better'].iloc[0]]}"] = pd.Series(column)
+    return table.fillna("–").rename_axis(index=None)
+
+
+def _row_names(summary):
+    several = summary["run"].nunique() > 1
+    return [
+        f"{model} ({run}, {data})" if several else model
+        for model, run, data in summary[["model", "run", "data"]].to_numpy()
+    ]
+
+
+def _numbers(values):
+    return ["–" if np.isnan(value) else f"{value:.3g}" for value in values]
+
+
+def _starred(row):
+    value, interval = _interval(row["value"], row["low"], row["high"]).split(" ", 1)
+    return f"{value}{'*' if row['among_best'] else ''} {interval}"
+
+
+def claims_table(table):
+    """A row a claim: what was claimed, what this run measured of the same kind of model, and why it is no comparison.
+
+    table: `claims.beside` of one run.
+    """
+    return (
+        pd.DataFrame(
+            {
+                "source": table["source"],
+                "model": table["model"],
+                "claimed": [f"{row.metric} {row.claimed:g}" for row in table.itertuples()],
+                "measured here": [_measured(row) for row in table.to_dict("records")],
+                "not comparable because": ["; ".join(reasons) for reasons in table["reasons"]],
+                "known of the claim": table["note"].fillna("–"),
+            }
+        )
+        .set_index("source")
+        .rename_axis(index=None)
+    )
+
+
+def _measured(row):
+    if pd.isna(row["value"]):
+        return "–"
+    value = _interval(row["value"], row["low"], row["high"]) if pd.notna(row["low"]) else f"{row['value']:.3g}"
+    floor = f", real against real {row['floor']:.3g}" if pd.notna(row["floor"]) else ""
+    n = f", n = {row['n']:.0f}" if pd.notna(row["n"]) else ""
+    return f"{row['kind']}: {row['what']} {value}{floor}{n}"
+
+
+def save_table(table, run_dir, name, caption, columns=None):
     """Write tables/NAME.tex (booktabs) and NAME.csv; return the table.
 
-    In LaTeX an interval stands below its value, so that eight columns fit the width of a page.
+    In LaTeX an interval stands below its value, and what follows the comma of a heading below it, so that ten columns
+    fit a page. columns: LaTeX's column format, by default one line a cell; such as "lp{5cm}" for long text.
     """
     folder = Path(run_dir) / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}.csv")
-    text = table.map(lambda cell: CELL.sub(STACKED, cell)).to_latex(
-        caption=caption, label=f"tab:{name}", position="htbp", column_format="l" + "c" * table.shape[1]
+    headings = {column: HEADING.sub(STACKED, _latex(column)) for column in table}
+    escaped = table.map(_latex).rename(index=_latex, columns=headings)
+    text = escaped.map(lambda cell: CELL.sub(STACKED, cell)).to_latex(
+        caption=_latex(caption),
+        label=f"tab:{name}",
+        position="htbp",
+        column_format=columns or "l" + "c" * table.shape[1],
     )
     text = text.replace("[htbp]", "[htbp]\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}", 1)
-    for sign, command in LATEX.items():
-        text = text.replace(sign, command)
     (folder / f"{name}.tex").write_text("% needs \\usepackage{booktabs}\n" + text)
     return table
+
+
+def _latex(text):
+    """Text whose every sign LaTeX prints as it is."""
+    for sign, command in LATEX.items():
+        text = str(text).replace(sign, command)
+    return text
 
 
 def _interval(value, low, high):

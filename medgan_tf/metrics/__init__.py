@@ -4,7 +4,10 @@ Importing this package does not import TensorFlow; the functions that need it do
 """
 
 from .agreement import agreement
+from .canonical import canonical
+from .copies import nearest_pairs
 from .coverage import precision_recall
+from .curves import curves
 from .distances import frechet_distance, frechet_distance_infinity, inception_score, kernel_distance
 from .encoding import alike, encodings, reencode
 from .evaluate import evaluate, evaluate_classes
@@ -15,6 +18,8 @@ from .sensitivity import damage, sensitivity
 from .similarity import diversity, ms_ssim, psnr, ssim
 from .statistics import (
     autocorrelation,
+    autocorrelation_distance,
+    autocovariances,
     intensity_distance,
     intensity_histograms,
     power_spectra,
@@ -26,6 +31,10 @@ __all__ = [
     "agreement",
     "alike",
     "autocorrelation",
+    "autocorrelation_distance",
+    "autocovariances",
+    "canonical",
+    "curves",
     "custom",
     "damage",
     "diversity",
@@ -43,6 +52,7 @@ __all__ = [
     "kernel_distance",
     "load_domain",
     "ms_ssim",
+    "nearest_pairs",
     "power_spectra",
     "power_spectrum_distance",
     "precision_recall",

@@ -11,6 +11,16 @@ def nearest(features, training):
     return pairwise_distances_argmin_min(features, training)[1]
 
 
+def nearest_pairs(features, training, count):
+    """The `count` rows of features (N, D) that lie nearest to a row of training (T, D), nearest first.
+
+    Returns (count,) arrays: their indices, those of their nearest training rows, and the distances.
+    """
+    partner, distance = pairwise_distances_argmin_min(features, training)
+    order = np.argsort(distance, kind="stable")[:count]
+    return order, partner[order], distance[order]
+
+
 def copies(held_out, other):
     """Share, 0 to 1, of `other` (M,) nearer to a training image than all but the nearest 1% of held-out real images.
 

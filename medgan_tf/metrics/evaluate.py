@@ -12,10 +12,17 @@ from .features import extract
 from .intervals import TooFewError, draw_halves
 from .records import METRICS, record
 from .similarity import diversity, scales
-from .statistics import intensity_distance, intensity_histograms, power_spectra, power_spectrum_distance
+from .statistics import (
+    autocorrelation_distance,
+    autocovariances,
+    intensity_distance,
+    intensity_histograms,
+    power_spectra,
+    power_spectrum_distance,
+)
 
 NEIGHBOURS = 5
-OF_PIXELS = {"ms_ssim", "power_spectrum_distance", "intensity_distance"}
+OF_PIXELS = {"ms_ssim", "power_spectrum_distance", "autocorrelation_distance", "intensity_distance"}
 PIXELS = {"extractor": "pixels", "weights_sha256": None}
 FEWEST_FOR_FRECHET = 5000  # images a side below which the kernel distance leads
 
@@ -28,6 +35,7 @@ class Sample:
     features: np.ndarray  # (N, D)
     spectra: np.ndarray  # (N, R)
     histograms: np.ndarray  # (N, 256)
+    covariances: np.ndarray  # (N, R + 1)
     logits: np.ndarray | None = None  # (N, C)
     labels: np.ndarray | None = None
     patients: np.ndarray | None = None
@@ -54,8 +62,8 @@ def evaluate(
     Frechet distance, whose bias is then small.
 
     Further the Frechet distance at infinite n, precision, recall, density, coverage, the Inception score where the
-    extractor has logits, MS-SSIM within classes, the power spectrum's and the intensities' distance and, with
-    `training`, `copies`. All look at the features but the last-named three, whose extractor is "pixels".
+    extractor has logits, MS-SSIM within classes, the distances of power spectra, autocorrelations and intensities and,
+    with `training`, `copies`. MS-SSIM and these three distances look at the pixels, all others at the features.
 
     A record has value, low, high (95%), the same of the real-against-real floor (floor, floor_low,
     floor_high), reading (`records.reading` in words), n (images a side in each comparison), repeats, patients (how
@@ -121,7 +129,7 @@ def evaluate_classes(real, fake, extractor, classes, real_labels, fake_labels=No
 def _sample(images, extractor, cache, learned, labels, patients=None):
     features, logits = extract(extractor, images, cache)
     to_training = None if learned is None else nearest(features, learned)
-    statistics = power_spectra(images), intensity_histograms(images)
+    statistics = power_spectra(images), intensity_histograms(images), autocovariances(images)
     return Sample(images, features, *statistics, logits, labels, patients, to_training)
 
 
@@ -135,6 +143,7 @@ def _measure(reference, sample, seed):
         "kernel_distance": kernel_distance(reference.features, sample.features),
         **precision_recall(reference.features, sample.features, NEIGHBOURS),
         "power_spectrum_distance": power_spectrum_distance(reference.spectra, sample.spectra),
+        "autocorrelation_distance": autocorrelation_distance(reference.covariances, sample.covariances),
         "intensity_distance": intensity_distance(reference.histograms, sample.histograms),
     }
     if sample.logits is not None:

@@ -15,6 +15,7 @@ METRICS = {  # name: (which direction is better, lowest and highest possible val
     "inception_score": ("higher", 1, np.inf),
     "ms_ssim": ("closer to floor", 0, 1),
     "power_spectrum_distance": ("lower", 0, np.inf),
+    "autocorrelation_distance": ("lower", 0, 2),
     "intensity_distance": ("lower", 0, 255),
     "copies": ("lower", 0, 1),
 }

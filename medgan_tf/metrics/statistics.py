@@ -1,7 +1,7 @@
 """Statistics of the pixels themselves, without features: power spectrum, intensities, autocorrelation.
 
-The canonical statistics of Kelkar et al. 2023 (arXiv 2204.12007). Spectra and histograms are kept one row an image, so
-that the metrics' resampling can average any subset.
+The canonical statistics of Kelkar et al. 2023 (arXiv 2204.12007). Spectra, histograms and autocovariances are kept
+one row an image, so that the metrics' resampling can average any subset.
 """
 
 import numpy as np
@@ -49,23 +49,37 @@ def intensity_distance(a, b):
     return float(wasserstein_distance(levels, levels, a.sum(0), b.sum(0)))
 
 
-def autocorrelation(images):
-    """(R + 1,) radially averaged autocorrelation at lags of 0 ... R = min(H, W) // 2 pixels; 1 at lag 0.
+def autocovariances(images):
+    """(N, R + 1) float32: radially averaged autocovariance of each uint8 image (N, H, W, 1) at lags of 0 ... R pixels.
 
-    Autocovariances of the uint8 images (N, H, W, 1), each about its own mean and divided by the number of pixel pairs,
-    are averaged over images and divided by the mean variance. Taking each image's own mean makes large lags slightly
-    negative. Raises ValueError for other arrays, and where every image is of one grey level.
+    R = min(H, W) // 2. Each image is taken about its own mean, and each lag divided by its number of pixel pairs.
+    Raises ValueError for other arrays.
     """
     height, width = _check(images)
     padded = (2 * height, 2 * width)  # so that no pixel meets one across the border
-    power = sum(np.square(np.abs(fft.fft2(batch, padded))).sum(0, np.float64) for batch in _batches(images))
-    pairs = np.rint(fft.ifft2(np.square(np.abs(fft.fft2(np.ones((height, width)), padded)))).real)
-    covariance = fft.ifft2(power).real / np.maximum(pairs, 1)
-    if covariance[0, 0] <= 0:
-        raise ValueError("every image is of one grey level, which has no autocorrelation")
+    pairs = np.rint(fft.irfft2(np.square(np.abs(fft.rfft2(np.ones((height, width)), padded))), padded))
     down, across = (fft.fftfreq(side, 1 / side) for side in padded)
-    lags = np.hypot(down[:, None], across)
-    return _rings(lags, range(min(height, width) // 2 + 1)) @ covariance.ravel() / covariance[0, 0]
+    rings = _rings(np.hypot(down[:, None], across), range(min(height, width) // 2 + 1))
+    parts = []
+    for batch in _batches(images):
+        sums = fft.irfft2(np.square(np.abs(fft.rfft2(batch, padded))), padded)
+        parts.append((rings @ (sums / np.maximum(pairs, 1)).reshape(len(batch), -1).T).T)
+    return np.concatenate(parts).astype(np.float32)
+
+
+def autocorrelation(covariances):
+    """(R + 1,) autocorrelation at lags of 0 ... R pixels, 1 at lag 0, from the `autocovariances` (N, R + 1) of a set.
+
+    These are averaged over images and divided by the mean variance. Taking each image's own mean makes large lags
+    slightly negative. All NaN where every image is of one grey level.
+    """
+    mean = covariances.mean(0, np.float64)
+    return mean / mean[0] if mean[0] > 0 else np.full_like(mean, np.nan)
+
+
+def autocorrelation_distance(a, b):
+    """Root mean square difference, over lags from 1, between the `autocorrelation` of two sets' `autocovariances`."""
+    return float(np.sqrt(np.square(autocorrelation(a) - autocorrelation(b))[1:].mean()))
 
 
 def _batches(images):

@@ -27,6 +27,8 @@ from .anatomy import (
 )
 from .picture import Lesion, draw, pixel_grid
 
+DIAMETERS = {"nodule": (0.02, 0.075), "pneumonia": (0.11, 0.2)}  # least and most, as shares of the image's side
+MOST_SPOTS = 3  # nodules or patches of pneumonia in one image
 PREVALENCE = {"normal": 0.4, "pneumonia": 0.3, "nodule": 0.2, "effusion": 0.1}
 
 
@@ -38,14 +40,14 @@ def sample_lesions(kind, anatomy, acquisition, rng):
         sides = [["right"], ["left"], ["right", "left"]][rng.choice(3, p=[0.4, 0.35, 0.25])]
         return [_sample_effusion(anatomy, acquisition, side, rng) for side in sides]
     lesions = []
-    for _ in range(rng.integers(1, 4)):
+    for _ in range(rng.integers(1, MOST_SPOTS, endpoint=True)):
         lesions.append(_sample_spot(kind, anatomy, acquisition, lesions, rng))
     return lesions
 
 
 def _sample_spot(kind, anatomy, acquisition, others, rng):
     """Draw a nodule or a patch of pneumonia whose circle lies in the lung and apart from `others`."""
-    smallest, largest = {"nodule": (0.02, 0.075), "pneumonia": (0.11, 0.2)}[kind]
+    smallest, largest = DIAMETERS[kind]
     contrast = rng.uniform(*{"nodule": (0.35, 0.9), "pneumonia": (0.3, 0.8)}[kind])
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     while True:

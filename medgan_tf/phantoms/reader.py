@@ -94,6 +94,13 @@ def load_reader(folder):
     return reader
 
 
+def reader_in(folder, read_image, image_size=64, patients=600, steps=None):
+    """The reader in `folder`; where there is none yet, one is trained as by `train_reader` and saved there."""
+    if not (Path(folder) / "reader.json").exists():
+        train_reader(folder, read_image, image_size, patients, steps=steps).save(folder)
+    return load_reader(folder)
+
+
 def weights_hash(model):
     """sha256 over the shapes, types and bytes of a Keras model's weights, in their order."""
     digest = hashlib.sha256()

@@ -1,11 +1,14 @@
 """How well a reader reads, on patients whose truth is known and that it never saw."""
 
 import numpy as np
+import pandas as pd
 
+from .cohort import DIAMETERS, MOST_SPOTS
 from .reader_rules import matches, true_nodules
 from .reader_truth import CHANNELS
 
 FINDINGS = ("nodule", "pneumonia", "effusion")
+PIXEL = 1 / 64  # of the image's side
 SIZES = ((0, 2), (2, 3), (3, np.inf))  # pixels of the reader's image
 
 
@@ -16,51 +19,69 @@ def report(read, covered, truth, masks):
     of the same images. Every share has k, n and its 95 % interval (Wilson), which takes images for independent,
     although a patient has up to four.
     """
-    has, findings = _has(read), {}
+    has, errors = _has(read), {}
     for finding in FINDINGS:
         said, classes = has[finding].to_numpy(), truth["class"].to_numpy()
-        findings[finding] = {
+        errors[finding] = {
             "sensitivity": share(said[classes == finding]),
             "specificity": share(~said[classes != finding]),
             "said_of": {name: share(said[classes == name]) for name in np.unique(classes)},
         }
-    with_nodules = read["nodules"] > 0
     return {
         "images": len(truth),
-        "findings": findings,
+        "findings": errors,
         "nodules": _nodules(read, truth, masks.shape[1]),
         "dice": {name: _dice(covered[..., i], masks[..., i] >= 0.5) for i, name in enumerate(CHANNELS[:3])},
-        "rules": {
-            "two_lungs": share(read["lungs"] == 2),
-            "heart_left": share(read["heart_left"]),
-            "lesions_inside": share(read["lesions_inside"][with_nodules]),
-        },
+        "rules": {rule: share(kept.dropna()) for rule, kept in obeyed(read).items()},
     }
 
 
 def check_rules(reader, images, labels, classes):
     """What a `Reader` finds in images, class by class: {class: {finding or rule: share}}.
 
-    images: uint8 (N, H, W, 1); labels: (N,) int into `classes`, what was asked for. Findings: nodule, pneumonia and
-    effusion, which are to be there where they were asked for and nowhere else. Rules: two_lungs, heart_left and, of
-    images with a nodule, lesions_inside. A share has value, low, high (95 %, Wilson), k and n. Lesions count only in
-    images with two lungs: in something that is no chest the reader sees many.
+    images: uint8 (N, H, W, 1); labels: (N,) int into `classes`, what was asked for. Of `findings` the share of images
+    that have it, which is to be there where it was asked for and nowhere else; of `obeyed` the share of images that
+    keep the rule. A share has value, low, high (95 %, Wilson), k and n.
     """
     read, labels = reader.read(images), np.asarray(labels)
-    chest = (read["lungs"] == 2).to_numpy()
-    found = {name: has.to_numpy() & chest for name, has in _has(read).items()}
-    records = {}
-    for label, name in enumerate(classes):
-        own = labels == label
-        records[name] = {finding: share(has[own]) for finding, has in found.items()}
-        records[name]["two_lungs"] = share(chest[own])
-        records[name]["heart_left"] = share(read["heart_left"][own])
-        records[name]["lesions_inside"] = share(read["lesions_inside"][own & found["nodule"]])
-    return records
+    columns = pd.concat([findings(read), obeyed(read)], axis=1)
+    return {
+        name: {column: share(columns[column][labels == label].dropna()) for column in columns}
+        for label, name in enumerate(classes)
+    }
+
+
+def findings(read):
+    """Which of nodule, pneumonia and effusion each image has: bool DataFrame, from that of `Reader.read`.
+
+    Lesions count only in images with two lungs: in something that is no chest the reader sees many.
+    """
+    return _has(read).mul(read["lungs"] == 2, axis=0)
+
+
+def obeyed(read):
+    """Which rules of the phantoms each image keeps: DataFrame of True, False, and NA where a rule asks for nothing.
+
+    two_lungs, heart_left; of images with two lungs one_finding, as no phantom has two kinds, and lesion_number, at most
+    three nodules or patches; of images with nodules lesions_inside and lesion_size, all diameters within the phantoms'
+    range and a pixel at 64 pixels.
+    """
+    chest, found, (least, most) = read["lungs"] == 2, findings(read), DIAMETERS["nodule"]
+    fits = [all(least - PIXEL < size < most + PIXEL for size in sizes) for sizes in read["nodule_sizes"]]
+    rules = {
+        "two_lungs": (chest, chest | True),
+        "heart_left": (read["heart_left"], chest | True),
+        "one_finding": (found.sum(axis=1) <= 1, chest),
+        "lesion_number": (read[["nodules", "pneumonia"]].max(axis=1) <= MOST_SPOTS, chest),
+        "lesions_inside": (read["lesions_inside"], found["nodule"]),
+        "lesion_size": (pd.Series(fits, read.index, bool), found["nodule"]),
+    }
+    return pd.DataFrame({name: kept.astype("boolean").where(asked) for name, (kept, asked) in rules.items()})
 
 
 def _has(read):
-    return {"nodule": read["nodules"] > 0, "pneumonia": read["pneumonia"] > 0, "effusion": read["effusion"]}
+    has = {"nodule": read["nodules"] > 0, "pneumonia": read["pneumonia"] > 0, "effusion": read["effusion"]}
+    return pd.DataFrame(has, dtype=bool)
 
 
 def _nodules(read, truth, image_size):
@@ -99,7 +120,7 @@ def _dice(found, true):
 
 
 def share(hits):
-    """Share of true values with k, n and the bounds of its Wilson 95 % interval; None where there is nothing."""
+    """Share of true values (n,) with k, n and the bounds of its Wilson 95 % interval; None where there is nothing."""
     from scipy.stats import binomtest
 
     k, n = int(np.sum(hits)), len(hits)

@@ -10,7 +10,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from .anatomy import SIDES, Acquisition, Anatomy, effusion_depth, heart_depth, in_lung, to_patient
-from .cohort import write_cohort
+from .cohort import PREVALENCE, write_cohort
 from .picture import pixel_grid
 
 CHANNELS = ("right lung", "left lung", "heart", "nodule", "pneumonia", "effusion")  # sides are the patient's
@@ -26,6 +26,22 @@ def fresh_images(folder, read_image, image_size, patients, seed):
 
     folder = Path(folder)
     truth = write_cohort(folder / "dicom", patients, seed, prevalence=READER_PREVALENCE)
+    convert(folder / "dicom", folder / "images", image_size=256)
+    return images_of(truth, folder, read_image, image_size), truth
+
+
+def independent_images(folder, read_image, image_size, count, seed=2000):
+    """`count` phantoms of as many patients, in the classes' true prevalence: images uint8 (N, S, S, 1) and their truth.
+
+    For tests that take images for independent. What lies in the folder from an earlier call is used again.
+    """
+    from medgan_tf.dicom import convert
+
+    folder = Path(folder)
+    drawn = folder / "dicom" / "truth.csv"
+    truth = pd.read_csv(drawn) if drawn.exists() else None
+    if truth is None or len(truth) != count:
+        truth = write_cohort(folder / "dicom", count, seed, images_per_patient=(1, 1), prevalence=PREVALENCE)
     convert(folder / "dicom", folder / "images", image_size=256)
     return images_of(truth, folder, read_image, image_size), truth
 

@@ -1,0 +1,96 @@
+"""Models of one run and of several side by side: quality over seeds, what lies within noise, and what it cost."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from medgan_tf import results
+
+COSTS = ["kimg", "seconds", "parameters", "peak_memory_mib"]
+ALIKE = ["data", "patients", "extractor", "weights_sha256", "n"]  # what numbers must share to be compared
+
+
+def models(runs):
+    """Every metric of every model of these `config.Run`s, with what its training took: a row a run, model and seed.
+
+    Columns: run, model, seed, data, those of `results.quality`, kimg, seconds, parameters (of both networks) and
+    peak_memory_mib, NaN where a training did not record it. Raises ValueError for a run without measured models.
+    """
+    tables = []
+    for run in runs:
+        table = results.quality(run.directory)
+        if table.empty:
+            raise ValueError(f"{run.directory} holds no measured model: run notebook 06 on it first.")
+        costs = pd.DataFrame([_cost(run, name) for name in table["model"]])
+        names = [re.sub(r"_seed\d+$", "", name) for name in table["model"]]
+        data = " and ".join(folder.name for folder in run.data) or "phantoms"
+        tables.append(table.assign(run=run.name, data=data, model=names).join(costs))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _cost(run, name):
+    record = results.read(run.directory).get(f"training/{name}", {})
+    parameters = sum(record["parameters"].values()) if record else np.nan
+    costs = {cost: record.get(cost, np.nan) for cost in COSTS} | {"parameters": parameters}
+    return costs | {"seed": record.get("settings", {}).get("seed", 0)}
+
+
+def summarise(table):
+    """Of `models`, a row a run, model and metric: seeds in one number, and whether it is among the best.
+
+    value, low, high are over the `seeds` (see `over_seeds`), the floor and the costs their means. `among_best`: nothing
+    that this metric says sets the model apart from the best one that it can be compared with, on the same data with the
+    same features and n; the best itself is among them. The 95% interval of the difference then holds 0.
+    """
+    keys = [*ALIKE, "run", "model", "metric"]
+    rows = []
+    for key, seeds in table.groupby(keys, sort=False, dropna=False):
+        row = dict(zip(keys, key, strict=True))
+        row |= dict(zip(("value", "low", "high"), over_seeds(seeds), strict=True))
+        means = seeds[["floor", "floor_low", "floor_high", *COSTS]].mean()
+        rows.append(row | means.to_dict() | {"better": seeds["better"].iloc[0], "seeds": len(seeds)})
+    found = pd.DataFrame(rows)
+    found["among_best"] = False
+    for _, rivals in found.groupby([*ALIKE, "metric"], sort=False, dropna=False):
+        best = rivals.loc[_badness(rivals).idxmin()]
+        found.loc[rivals.index, "among_best"] = [_within_noise(row, best) for _, row in rivals.iterrows()]
+    return found
+
+
+def over_seeds(rows):
+    """(value, low, high) of rows of one measure, one a seed.
+
+    Of three seeds and more the mean with its 95% t interval; of fewer the mean of value and interval over half-splits,
+    which does not know how much another seed would differ.
+    """
+    if len(rows) < 3:
+        return tuple(rows[["value", "low", "high"]].mean())
+    mean, error = rows["value"].mean(), stats.sem(rows["value"])
+    return mean, *(mean + side * stats.t.ppf(0.975, len(rows) - 1) * error for side in (-1, 1))
+
+
+def difference(a, b):
+    """(value, low, high) of a - b from the 95% intervals of both: Zou and Donner 2008 (MOVER).
+
+    Models are measured against the same halves, whose luck they share; taking them for independent makes the interval
+    rather too wide. Records that have value, low and high.
+    """
+    value = a["value"] - b["value"]
+    return (
+        value,
+        value - np.hypot(a["value"] - a["low"], b["high"] - b["value"]),
+        value + np.hypot(a["high"] - a["value"], b["value"] - b["low"]),
+    )
+
+
+def _within_noise(row, best):
+    _, low, high = difference(row, best)
+    return bool(low <= 0 <= high)
+
+
+def _badness(rows):
+    """The smaller, the better."""
+    off = (rows["value"] - rows["floor"]).abs()
+    return rows["value"].where(rows["better"] == "lower", off.where(rows["better"] != "higher", -rows["value"]))

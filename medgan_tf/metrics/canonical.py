@@ -1,0 +1,110 @@
+"""Statistics whose truth is known, because the images are to be phantoms: rules of anatomy, lesions, prevalences.
+
+After Kelkar et al. 2023 (arXiv 2204.12007) and Deshpande et al. 2021 (arXiv 2111.12577): generators that match a whole
+set's statistics break rules within single images, and mix the classes in other proportions. What an image shows is read
+back by `phantoms.Reader`, and always held against what the same reader reads in phantoms: its errors are on both sides.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from medgan_tf.phantoms import findings, obeyed, share
+
+SEVERAL, NO_CHEST = "several findings", "no two lungs"
+DRAWS = 9999  # of a test by simulation
+
+
+def canonical(read, reference, seed=0):
+    """{part: {name: record}} of one set of images against phantoms, from what `Reader.read` says of both.
+
+    read, reference: its DataFrames, a row an image, of independent images (`phantoms.independent_images`).
+
+    "broken"      for each rule of `phantoms.obeyed`, and for "any rule", the share of images that break it: value, low,
+                  high (95 %, Wilson), k and n. The same of the phantoms is the floor, their `floor`, `floor_low` and
+                  `floor_high`: no phantom breaks a rule, so all of it is the reader's error.
+    "prevalence"  for normal, each finding, several findings and images without two lungs, the share of images
+    "lesions"     of the number of nodules and of patches of pneumonia in images that have any, and of the nodules'
+                  diameters (shares of the image's side): the mean with its 95 % interval, that of the phantoms, and n
+    "tests"       "prevalence": chi-square of the table of both sets' counts, its p by simulating tables with the same
+                  sums, since some counts are small. The three of "lesions": the two-sample Kolmogorov-Smirnov statistic
+                  with its p, which for numbers of lesions, with their ties, is too large rather than too small. Each
+                  has statistic, p, n and reference_n. One p of twenty is below 0.05 by chance.
+    Where there are no lesions to speak of, value, statistic and p are None.
+    """
+    sets = read, reference
+    lesions = [_lesions(each) for each in sets]
+    counts = (
+        pd.DataFrame([_shown(each).value_counts() for each in sets]).reindex(columns=_names()).fillna(0).astype(int)
+    )
+    tests = {name: _ks(*(each[name] for each in lesions)) for name in lesions[0]}
+    return {
+        "broken": _with_floor(*({rule: share(hits) for rule, hits in _broken(each).items()} for each in sets)),
+        "prevalence": _with_floor(*({name: share(_shown(each) == name) for name in _names()} for each in sets)),
+        "lesions": _with_floor(*({name: _mean(values) for name, values in each.items()} for each in lesions)),
+        "tests": {"prevalence": _chi_square(counts, seed)} | tests,
+    }
+
+
+def _broken(read):
+    """{rule: bool array over the images that it asks something of}, and "any rule" over all images."""
+    kept = obeyed(read)
+    broken = {rule: ~column.dropna().to_numpy(bool) for rule, column in kept.items()}
+    return {"any rule": ~kept.fillna(True).to_numpy(bool).all(axis=1)} | broken
+
+
+def _names():
+    return ["normal", "nodule", "pneumonia", "effusion", SEVERAL, NO_CHEST]
+
+
+def _shown(read):
+    """What each image shows, one of `_names`."""
+    found = findings(read)
+    shown = pd.Series(found.idxmax(axis=1), read.index, object)
+    shown[found.sum(axis=1) == 0] = "normal"
+    shown[found.sum(axis=1) > 1] = SEVERAL
+    shown[read["lungs"] != 2] = NO_CHEST
+    return shown
+
+
+def _lesions(read):
+    """Numbers of lesions, over images that have any, and diameters, over nodules."""
+    found, chest = findings(read), read["lungs"] == 2
+    sizes = [size for sizes in read["nodule_sizes"][chest] for size in sizes]
+    return {
+        "number of nodules": read["nodules"][found["nodule"]].to_numpy(),
+        "number of patches": read["pneumonia"][found["pneumonia"]].to_numpy(),
+        "diameter of nodules": np.array(sizes),
+    }
+
+
+def _mean(values):
+    if len(values) < 2:
+        return {"value": None, "low": None, "high": None, "n": len(values)}
+    margin = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return {"value": values.mean(), "low": values.mean() - margin, "high": values.mean() + margin, "n": len(values)}
+
+
+def _with_floor(records, floors):
+    ends = {"value": "floor", "low": "floor_low", "high": "floor_high"}
+    return {name: record | {new: floors[name][old] for old, new in ends.items()} for name, record in records.items()}
+
+
+def _chi_square(counts, seed):
+    """counts: (2, K), a row a set."""
+    numbers = counts.to_numpy()
+    sizes = {"n": numbers[0].sum(), "reference_n": numbers[1].sum()}
+    table = numbers[:, numbers.sum(0) > 0]
+    if table.shape[1] < 2:  # both sets show one and the same thing
+        return {"statistic": 0.0, "p": 1.0} | sizes
+    method = stats.MonteCarloMethod(n_resamples=DRAWS, rng=np.random.default_rng(seed))
+    found = stats.chi2_contingency(table, correction=False, method=method)
+    return {"statistic": found.statistic, "p": found.pvalue} | sizes
+
+
+def _ks(values, reference):
+    sizes = {"n": len(values), "reference_n": len(reference)}
+    if min(sizes.values()) < 2:
+        return {"statistic": None, "p": None} | sizes
+    found = stats.ks_2samp(values, reference, method="asymp")
+    return {"statistic": found.statistic, "p": found.pvalue} | sizes

@@ -1,0 +1,164 @@
+"""Canonical statistics: what the reader reads in images, held against the phantoms' rules and numbers."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from medgan_tf import datasets, figures, phantoms, results
+from medgan_tf.metrics import canonical
+from medgan_tf.phantoms import findings, obeyed
+
+CLASSES = ("normal", "nodule", "pneumonia", "effusion")
+PIXEL = 1 / 64
+
+
+def reading(count, seed=0, prevalence=(0.4, 0.2, 0.3, 0.1), most=3, diameters=(0.02, 0.075)):
+    """What a reader without errors says of `count` phantoms of this model."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.choice(CLASSES, count, p=prevalence)
+    numbers = rng.integers(1, most, count, endpoint=True)
+    nodules = np.where(kinds == "nodule", numbers, 0)
+    return pd.DataFrame(
+        {
+            "lungs": 2,
+            "heart_left": True,
+            "nodules": nodules,
+            "nodule_sizes": [rng.uniform(*diameters, number).tolist() for number in nodules],
+            "lesions_inside": True,
+            "pneumonia": np.where(kinds == "pneumonia", numbers, 0),
+            "effusion": kinds == "effusion",
+        }
+    )
+
+
+def changed(read, rows, **values):
+    """The reading with these values in these rows."""
+    read = read.copy()
+    for name, value in values.items():
+        read[name] = [value if row in rows else old for row, old in enumerate(read[name])]
+    return read
+
+
+def first(read, kind, count):
+    return set(read.index[read[kind] > 0][:count])
+
+
+def test_phantoms_keep_every_rule():
+    read = reading(400)
+    kept = obeyed(read)
+    assert kept.fillna(True).all(axis=None)
+    assert kept["lesions_inside"].notna().tolist() == (read["nodules"] > 0).tolist()  # of others nothing is asked
+    assert canonical(read, reading(400, seed=1))["broken"]["any rule"]["k"] == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "values"),
+    [
+        ("two_lungs", {"lungs": 1}),
+        ("two_lungs", {"lungs": 3}),
+        ("heart_left", {"heart_left": False}),
+        ("one_finding", {"effusion": True}),
+        ("lesion_number", {"nodules": 4}),
+        ("lesions_inside", {"lesions_inside": False}),
+        ("lesion_size", {"nodule_sizes": [0.05, 0.12]}),
+        ("lesion_size", {"nodule_sizes": [0.002]}),
+    ],
+)
+def test_each_broken_rule_is_counted_with_its_interval(rule, values):
+    read = reading(400)
+    nodules = int((read["nodules"] > 0).sum())
+    found = canonical(changed(read, first(read, "nodules", 7), **values), reading(400, seed=1))["broken"]
+    asked = nodules if rule in ("lesions_inside", "lesion_size") else 400
+    low, high = stats.binomtest(7, asked).proportion_ci(method="wilson")
+    assert (found[rule]["k"], found[rule]["n"]) == (7, asked)
+    assert (found[rule]["low"], found[rule]["high"]) == (low, high)
+    assert (found["any rule"]["k"], found["any rule"]["n"]) == (7, 400)
+    assert found[rule]["floor"] == 0 and found[rule]["floor_high"] > 0
+
+
+def test_a_lesion_of_phantom_size_read_a_little_off_keeps_the_rule():
+    read = reading(50)
+    rows = first(read, "nodules", 3)
+    assert obeyed(changed(read, rows, nodule_sizes=[0.075 + 0.9 * PIXEL]))["lesion_size"].dropna().all()
+    assert not obeyed(changed(read, rows, nodule_sizes=[0.075 + 1.1 * PIXEL]))["lesion_size"].dropna().all()
+
+
+def test_lesions_count_only_in_a_chest():
+    read = changed(reading(100), set(range(100)), lungs=0, nodules=30)
+    assert not findings(read).any(axis=None)
+    found = canonical(read, reading(100, seed=1))
+    assert found["prevalence"]["no two lungs"]["value"] == 1
+    assert found["lesions"]["number of nodules"] | {"floor": 0, "floor_low": 0, "floor_high": 0} == {
+        **{"value": None, "low": None, "high": None, "n": 0},
+        **{"floor": 0, "floor_low": 0, "floor_high": 0},
+    }
+    assert found["tests"]["diameter of nodules"]["p"] is None
+
+
+def test_each_test_sees_what_it_is_for_and_nothing_else():
+    reference = reading(600, seed=1)
+    numbers = canonical(reading(600, most=1), reference)["tests"]
+    sizes = canonical(reading(600, diameters=(0.02, 0.05)), reference)["tests"]
+    classes = canonical(reading(600, prevalence=(0.3, 0.3, 0.3, 0.1)), reference)["tests"]
+    assert numbers["number of nodules"]["p"] < 1e-3 and numbers["number of patches"]["p"] < 1e-3
+    assert sizes["diameter of nodules"]["p"] < 1e-6 and sizes["number of nodules"]["p"] > 0.01
+    assert classes["prevalence"]["p"] < 0.01 and classes["diameter of nodules"]["p"] > 0.01
+    assert numbers["prevalence"]["p"] > 0.01
+
+
+def test_of_twenty_phantom_cohorts_about_one_has_a_p_below_a_twentieth(monkeypatch):
+    monkeypatch.setattr(sys.modules["medgan_tf.metrics.canonical"], "DRAWS", 499)
+    found = [canonical(reading(150, seed), reading(150, seed + 1000), seed)["tests"] for seed in range(100)]
+    for name in found[0]:
+        small = np.mean([tests[name]["p"] < 0.05 for tests in found])
+        assert small < 0.13, name  # numbers of lesions have ties, so their p is too large and few are small
+    assert min(tests["prevalence"]["p"] for tests in found) < 0.1
+
+
+def test_chi_square_is_that_of_scipy_and_empty_classes_do_not_spoil_it():
+    read, reference = reading(300, 1, (0.5, 0.0, 0.5, 0.0)), reading(300, 2, (0.4, 0.0, 0.6, 0.0))
+    found = canonical(read, reference)
+    counts = [
+        [round(300 * found["prevalence"][name][end]) for name in ("normal", "pneumonia")] for end in ("value", "floor")
+    ]
+    expected = stats.chi2_contingency(counts, correction=False)
+    assert found["tests"]["prevalence"]["statistic"] == pytest.approx(expected.statistic)
+    assert found["tests"]["prevalence"]["p"] == pytest.approx(expected.pvalue, abs=0.02)
+    same = canonical(reading(50, 1, (1, 0, 0, 0)), reading(50, 2, (1, 0, 0, 0)))["tests"]["prevalence"]
+    assert (same["statistic"], same["p"]) == (0, 1)
+
+
+def test_fresh_phantoms_come_one_a_patient_and_once(tmp_path):
+    images, truth = phantoms.independent_images(tmp_path, datasets.read_image, 64, 12)
+    assert images.shape == (12, 64, 64, 1) and truth["patient"].nunique() == 12
+    drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "dicom").rglob("*.dcm")}
+    again, _ = phantoms.independent_images(tmp_path, datasets.read_image, 64, 12)
+    assert np.array_equal(images, again)
+    assert {path: path.stat().st_mtime_ns for path in drawn} == drawn
+    other, _ = phantoms.independent_images(tmp_path / "other", datasets.read_image, 64, 12, seed=7)
+    assert not np.array_equal(images, other)
+
+
+def test_table_and_figures_show_the_records(tmp_path):
+    reference = reading(300, seed=1)
+    bad = reading(300, 2)
+    sets = {"fresh phantoms": reading(300), "broken": changed(bad, set(range(0, 300, 2)), heart_left=False)}
+    ends = {"value": 3.0, "low": 2.0, "high": 4.0, "floor": 2.5, "floor_low": 1.0, "floor_high": 4.5, "n": 150}
+    for name, read in sets.items():
+        metrics = {"frechet_distance": ends | {"better": "lower"}}
+        results.write(tmp_path, f"canonical/{name}", {"seed": 2, "metrics": metrics} | canonical(read, reference))
+    parts = {part: results.canonical(tmp_path, part) for part in ("metrics", "broken", "prevalence", "tests")}
+    table = figures.canonical_table(parts)
+    assert list(table.columns) == ["fresh phantoms", "broken"]
+    low, high = (100 * end for end in stats.binomtest(150, 300).proportion_ci(method="wilson"))
+    assert table.loc["% break: heart left", "broken"] == f"50.0 [{low:.1f}, {high:.1f}]"
+    assert table.loc["Fréchet distance ↓", "broken"] == table.loc["Fréchet distance ↓", "fresh phantoms"]
+    assert table.loc["χ², prevalence", "broken"].endswith(")") and "p = " in table.loc["χ², prevalence", "broken"]
+    drawn = figures.canonical(parts)
+    points = {line.get_label(): line for line in drawn["canonical"].axes[0].containers}
+    assert points["broken"].lines[0].get_ydata()[0] == pytest.approx(0.5)
+    assert points["broken"].lines[0].get_xdata()[0] == points["fresh phantoms"].lines[0].get_xdata()[0] == 3
+    assert {"canonical", "canonical_rules", "canonical_classes"} == set(drawn)
