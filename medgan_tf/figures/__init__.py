@@ -1,5 +1,6 @@
 """Every figure and table. `save` and `save_table` write them for a thesis, with caption and data."""
 
+from .augmentation import augmentation_table, forest, rare_table, small_data
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .pictures import attention, grids, mixing, pairs, pick, progression
 from .style import save
@@ -10,8 +11,10 @@ __all__ = [
     "ablation_table",
     "ablation_verdict",
     "attention",
+    "augmentation_table",
     "by_class",
     "equivariance_table",
+    "forest",
     "grids",
     "mixing",
     "over_training",
@@ -21,7 +24,9 @@ __all__ = [
     "progression",
     "quality",
     "quality_table",
+    "rare_table",
     "save",
     "save_table",
+    "small_data",
     "training_curves",
 ]

@@ -54,12 +54,19 @@ def plan(settings):
     comparisons += [Comparison(arm.name, CLASSICAL.name, "classical") for arm in mixed]
     comparisons += [Comparison(arm.name, REAL.name, "rare class") for arm in (RARE_DUPLICATED, RARE_SYNTHETIC)]
     comparisons.append(Comparison(RARE_SYNTHETIC.name, RARE_DUPLICATED.name, "rare class"))
-    for fraction in settings.fractions:
-        alone = Arm(f"{fraction:.0%} of real", fraction)
-        helped = Arm(f"{fraction:.0%} of real + synthetic", fraction, synthetic=1)
-        arms += [alone, helped]
-        comparisons.append(Comparison(helped.name, alone.name, "small data"))
+    for fraction, alone, helped in curve(settings):
+        if 0 < fraction < 1:
+            arms += [Arm(alone, fraction), Arm(helped, fraction, synthetic=1)]
+            comparisons.append(Comparison(helped, alone, "small data"))
     return arms, comparisons
+
+
+def curve(settings):
+    """[(fraction of the real images, arm on these, arm on these and synthetic ones, as many as all real)]."""
+    parts = [(fraction, f"{fraction:.0%} of real") for fraction in settings.fractions]
+    points = [(0.0, None, SYNTHETIC_ONLY.name)]
+    points += [(fraction, name, f"{name} + synthetic") for fraction, name in parts]
+    return points + [(1.0, REAL.name, "real + 1 synthetic")] * (1 in settings.ratios)
 
 
 def compose(arm, train, pool, seed):
@@ -102,7 +109,7 @@ def subset(train, fraction, seed):
 
 
 def main_class(patients, labels):
-    """(owner (N,), classes (P,)): each image's patient as a number, and the commonest class of each patient's images."""
+    """(owner (N,), classes (P,)): each image's patient as a number, and what most images of a patient are of."""
     names, owner = np.unique(patients, return_inverse=True)
     counts = np.zeros((len(names), labels.max() + 1), int)
     np.add.at(counts, (owner, labels), 1)

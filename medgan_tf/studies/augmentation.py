@@ -18,6 +18,7 @@ from .classifier import Classifier
 from .comparison import compare, estimate, resample
 from .measures import MEASURES, measure, operating_points
 from .sources import Pool, rarest
+from .verdict import verdict
 
 TRAINING = ("steps", "backbone", "weights", "batch_size", "learning_rate")  # settings that change a classifier
 
@@ -51,26 +52,31 @@ def study(data, source, settings, journal):
     }
     label, missing = rarest(data.train)
     names = [*data.classes, "mean"]
-    return {
+    content = {
         "settings": asdict(settings),
         "source": {"name": source.name, "sha256": source.sha256, "notes": source.notes},
         "splits": {split: getattr(data, split).record for split in ("train", "validation", "test")},
         "rare_class": {"name": data.classes[label], "topped_up_by": missing},
         "arms": [
-            {"arm": name, "class": names[column], "measure": kind}
-            | {key: number for key, number in estimate(pick(seeds, kind, column)).items() if key != "p"}
+            {"arm": name, "class": names[column], "measure": kind} | level(seeds, kind, column)
             for name, seeds in measured.items()
             for kind in MEASURES
             for column in (label, len(data.classes))
             if (kind, column) != ("calibration_error", label)
         ],
+        "curve": [
+            {"images": round(fraction * len(data.train)), "real": alone, "real + synthetic": helped}
+            for fraction, alone, helped in design.curve(settings)
+        ],
         "comparisons": compare(measured, comparisons, names, label),
     }
+    return content | {"verdict": verdict(content)}
 
 
-def pick(seeds, kind, column):
-    """(seeds, 1 + B) of one measure, of one class or of the mean (the last column)."""
-    return np.stack([found[kind][:, column] for found in seeds])
+def level(seeds, kind, column):
+    """{value, low, high} of one measure, of one class or of the mean (the last column); kept between 0 and 1."""
+    found = estimate(np.stack([measures[kind][:, column] for measures in seeds]))
+    return {"value": found["value"], "low": max(found["low"], 0.0), "high": min(found["high"], 1.0)}
 
 
 def check(data):

@@ -61,16 +61,15 @@ def measure(logits, labels, thresholds, weights):
 
 
 def ranking(scores, positive, weights):
-    """(AUROC (B,), average precision (B,)) of scores (N,), equal ones counted as scikit-learn does."""
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # of each group of equal scores
-    true = np.cumsum(weights[:, order] * positive[order], axis=1, dtype=float)[:, last]
-    false = np.cumsum(weights[:, order] * ~positive[order], axis=1, dtype=float)[:, last]
-    steps_true, steps_false = np.diff(true, prepend=0), np.diff(false, prepend=0)
-    area = ((true - steps_true / 2) * steps_false).sum(axis=1) / (true[:, -1] * false[:, -1])
-    drawn = np.maximum(true + false, 1e-300)  # nothing drawn yet: its step is 0 too
-    precision = (true / drawn * steps_true).sum(axis=1) / true[:, -1]
-    return area, precision
+    """(AUROC (B,), average precision (B,)) of scores (N,); equal scores count as scikit-learn counts them."""
+    of_class, others = scores[positive], scores[~positive]
+    won = (of_class[:, None] > others) + 0.5 * (of_class[:, None] == others).astype(np.float32)
+    drawn, drawn_others = weights[:, positive], weights[:, ~positive]
+    total = drawn.sum(axis=1)
+    area = (drawn @ won * drawn_others).sum(axis=1) / (total * drawn_others.sum(axis=1))
+    above = (scores[:, None] >= of_class).astype(np.float32)  # (N, P): in front of each image of the class, or level
+    precision = drawn @ above[positive] / np.maximum(weights @ above, 1)
+    return area, (drawn * precision).sum(axis=1) / total
 
 
 def share(right, among, weights):

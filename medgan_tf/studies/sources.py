@@ -1,6 +1,7 @@
 """Where the augmentation study takes synthetic images of a wanted class from."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,14 @@ class Source:
     sha256: str  # of what draws: images of another source are not taken for this one's
     draw: Callable
     notes: tuple[str, ...] = ()  # what a reader has to know of these images, in sentences
+
+
+def conditional(run):
+    """The name of the first trained model of a config.Run that knows classes. Raises ValueError where there is none."""
+    for name in run.trained():
+        if json.loads((run.model(name) / "model.json").read_text())["conditional"]:
+            return name
+    raise ValueError(f"The run {run.name} has no model that knows classes: run the notebook 04_cgan first.")
 
 
 def from_model(model_dir, data, labeller=None):
