@@ -19,35 +19,44 @@ NAMES = {
 LOOKS = {"better": (COLOURS[2], "^"), "worse": (COLOURS[1], "v"), "no difference shown": ("0.45", "o")}
 
 
-def forest(table, measures=("auroc", "balanced_accuracy", "calibration_error")):
+def forest(table, measures=("auroc", "sensitivity", "calibration_error")):
     """A panel a measure, a row a comparison: the difference to the reference with its 95% interval.
 
-    table: rows of one model of `results.augmentation`. Families of comparisons are set apart by lines. A triangle is a
-    difference that was shown after Holm's correction, up for better and down for worse; a circle is none shown.
+    table: rows of one model of `results.augmentation`. A triangle is a difference that was shown after Holm's
+    correction, up for better and down for worse; a circle is none shown.
     """
     table = table[table["measure"].isin(measures)]
-    rows = list(dict.fromkeys(zip(table["family"], table["arm"], table["reference"], strict=True)))
-    families = [family for family, _, _ in rows]
-    label = {"small data": "{0}", "main": "{0}"}
+    heads = [_head(*row) for row in table[["family", "reference", "class"]].itertuples(index=False)]
+    lines = []  # a heading for each block of comparisons with the same reference, then its arms
+    for line in zip(heads, table["arm"], strict=True):
+        if line not in lines:
+            lines += [line] if line[0] in [head for head, _ in lines] else [(line[0], None), line]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.9 + 0.22 * len(rows)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.8 + 0.19 * len(lines)), layout="constrained")
         axes = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
         for axis, measure in zip(axes, measures, strict=True):
             axis.axvline(0, color="0.4", lw=1, ls=":")
-            for row in table[table["measure"] == measure].itertuples():
-                colour, marker = LOOKS[row.reading]
-                place = rows.index((row.family, row.arm, row.reference))
-                errors = [[row.value - row.low], [row.high - row.value]]
-                axis.errorbar(row.value, place, xerr=errors, fmt=marker, ms=4, capsize=2, color=colour, ls="")
-            for place in range(1, len(rows)):
-                if families[place] != families[place - 1]:
-                    axis.axhline(place - 0.5, color="0.8", lw=0.8)
+            for head, row in zip(heads, table.itertuples(), strict=True):
+                if row.measure == measure:
+                    colour, marker = LOOKS[row.reading]
+                    errors = [[row.value - row.low], [row.high - row.value]]
+                    look = {"fmt": marker, "ms": 4, "capsize": 2, "color": colour, "ls": ""}
+                    axis.errorbar(row.value, lines.index((head, row.arm)), xerr=errors, **look)
             axis.set_title(f"difference in\n{NAMES[measure]} {'↓' if measure == 'calibration_error' else '↑'}")
             axis.locator_params(axis="x", nbins=4)
-        texts = [label.get(family, "{0}\nagainst {1}").format(arm, reference) for family, arm, reference in rows]
-        axes[0].set_yticks(range(len(rows)), texts, fontsize=7)
-        axes[0].set_ylim(len(rows) - 0.5, -0.5)
+            axis.tick_params(axis="y", length=0)
+        axes[0].set_yticks(range(len(lines)), [arm or head for head, arm in lines], fontsize=7)
+        for (_, arm), text in zip(lines, axes[0].get_yticklabels(), strict=True):
+            text.set_fontweight("normal" if arm else "bold")
+        axes[0].set_ylim(len(lines) - 0.5, -0.5)
     return figure
+
+
+def _head(family, reference, name):
+    """What stands above comparisons with the same reference."""
+    if family == "small data":
+        return "against that part of real only"
+    return f"{name.replace('_', ' ')}, against {reference}" if family == "rare class" else f"against {reference}"
 
 
 def small_data(values, curve, measures=("auroc", "balanced_accuracy")):
