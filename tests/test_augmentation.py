@@ -239,13 +239,16 @@ def test_planted_cases_come_out_right(starved, tmp_path):
     collapsed = augmentation.study(data, source_of([i[:1] for i in bank], "collapsed"), SETTINGS, tmp_path / "journal")
     for content in (ideal, collapsed):
         results.write(tmp_path, f"augmentation/{content['source']['name']}", content)
-    found = results.augmentation(tmp_path).set_index(["model", "arm", "reference", "measure"])["reading"]
+    records = results.augmentation(tmp_path).set_index(["model", "arm", "reference", "measure"])
+    found = records["reading"]
     for name in ("ideal", "collapsed"):
         assert found[name, "real + duplicated real", "real only", "auroc"] == "no difference shown"
     assert found["ideal", "real + 5 synthetic", "real only", "auroc"] == "better"
     for reference in ("real only", "rare class duplicated"):
-        assert found["ideal", "rare class topped up", reference, "sensitivity"] == "better"
-        assert found["collapsed", "rare class topped up", reference, "sensitivity"] != "better"
+        assert found["ideal", "rare class topped up", reference, "auroc"] == "better"
+        assert records["value"]["ideal", "rare class topped up", reference, "sensitivity"] > 0
+        for measure in ("auroc", "sensitivity"):
+            assert found["collapsed", "rare class topped up", reference, measure] != "better"
     assert found["collapsed", "real + 5 synthetic", "real only", "auroc"] != "better"
     assert found["collapsed", "synthetic only (TSTR)", "real only", "auroc"] != "better"
     assert any("1 of 1 better" in sentence for sentence in ideal["verdict"])
@@ -258,7 +261,7 @@ def check_pictures(folder):
     parts = [results.augmentation(folder, part) for part in ("arms", "comparisons", "curve")]
     values, comparisons, curve = (part[part["model"] == "ideal"] for part in parts)
     forest = figures.forest(comparisons)
-    assert [len(axis.containers) for axis in forest.axes] == [7, 7, 4]  # the rare class has no calibration of its own
+    assert [len(axis.containers) for axis in forest.axes] == [8, 8, 5]  # the rare class has no calibration of its own
     labels = [text.get_text() for text in forest.axes[0].get_yticklabels()]
     assert labels[:2] == ["against real only", "real + classical"] and "effusion, against real only" in labels
     table = figures.save_table(figures.augmentation_table(values, comparisons), folder, "augmentation", "A caption.")
