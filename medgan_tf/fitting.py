@@ -114,18 +114,23 @@ def fit(gan, settings, data, model_dir, extractor=None):
 
 
 def _record(path, settings, gan, data):
-    """Write model.json, or hold the settings against the one that is there: only kimg may differ."""
+    """Write model.json, or hold settings and patients against the one that is there: only kimg may differ."""
     record = {
         "image_size": data.image_size,
         "classes": list(data.classes),
         "data": data.name,
         "conditional": gan.conditional,
+        "training": data.train.record,
     }
     record["settings"] = json.loads(json.dumps(asdict(settings)))
     if path.exists():
         before = json.loads(path.read_text())
         differing = [name for name, value in record["settings"].items() if before["settings"].get(name) != value]
         differing += [name for name in ("image_size", "classes", "data") if before[name] != record[name]]
+        if "training" not in before:  # written before records named the patients: that they were these is not known
+            del record["training"]
+        elif before["training"] != record["training"]:
+            differing.append("training split")
         if set(differing) - ({"kimg"} if settings.schedule == "constant" else set()):
             raise ValueError(
                 f"{path.parent} was trained with another {', '.join(differing)}; use another run name or delete it."

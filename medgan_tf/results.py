@@ -113,6 +113,13 @@ def equivariance(run_dir):
     )
 
 
+def augmentation(run_dir, part="comparisons"):
+    """What the augmentation study found with every model, one row each: part "arms", "comparisons" or "curve"."""
+    return pd.DataFrame(
+        {"model": name} | record for name, section in _sections(run_dir, "augmentation") for record in section[part]
+    )
+
+
 def _sections(run_dir, kind):
     """(name, content) of the sections "kind/name"."""
     prefix = f"{kind}/"

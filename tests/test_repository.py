@@ -111,6 +111,7 @@ def test_imports_go_one_way():
             "equivariance",
             "latents",
             "inversion",
+            "studies",
         ),
         *("figures", "publish", "report", "run", "__main__"),
     ]

@@ -174,6 +174,7 @@ def test_every_notebook_runs_in_the_smoke_profile_and_the_report_holds_it_all(ou
     assert {"environment", "data", "domain", "training/gan", "training/dcgan", "quality/gan", "quality/dcgan"} <= set(
         sections
     )
+    assert "learnt from the training split alone" in sections["augmentation/cgan"]["verdict"][0]
     for name in ("gan", "dcgan"):
         assert sections[f"training/{name}"]["kimg"] >= 0.5
         for metric, entry in sections[f"quality/{name}"]["metrics"].items():
@@ -186,7 +187,7 @@ def test_every_notebook_runs_in_the_smoke_profile_and_the_report_holds_it_all(ou
     splits = pd.read_csv(folder / "images" / "manifest.csv").groupby("patient")["split"].nunique()
     assert (splits == 1).all()
     page = (folder / "report.html").read_text()
-    for name in ("01_dicom_to_jpg", "02_gan", "03_dcgan", "06_evaluation"):
+    for name in ("01_dicom_to_jpg", "02_gan", "03_dcgan", "06_evaluation", "07_augmentation"):
         assert name in page
     assert page.count("data:image/png;base64") >= len(list((folder / "figures").glob("*.png")))
     assert "http://" not in page.split("<h2>Notebooks")[0]

@@ -2,6 +2,17 @@
 
 from .profiles import ABLATION, CGAN_PAPER, PROFILES
 from .runs import Run, find_run, open_run, outputs
-from .settings import Profile, Training
+from .settings import Augmentation, Profile, Training
 
-__all__ = ["ABLATION", "CGAN_PAPER", "PROFILES", "Profile", "Run", "Training", "find_run", "open_run", "outputs"]
+__all__ = [
+    "ABLATION",
+    "CGAN_PAPER",
+    "PROFILES",
+    "Augmentation",
+    "Profile",
+    "Run",
+    "Training",
+    "find_run",
+    "open_run",
+    "outputs",
+]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .settings import Profile, Training
+from .settings import Augmentation, Profile, Training
 
 # The paper's recipe needs batches of 128 and 25 epochs and more; it is the one for a GPU.
 DCGAN_PAPER = Training(
@@ -180,6 +180,7 @@ PROFILES = {
         repeats=4,
         inversion_steps=20,
         seeds=(0,),
+        augmentation=Augmentation(steps=20, seeds=(0, 1), ratios=(1,), fractions=(0.25,), resamples=200),
         models={
             "gan": _smoke(DENSE),
             "dcgan": SMOKE_DCGAN,
@@ -200,6 +201,7 @@ PROFILES = {
         repeats=20,
         inversion_steps=300,
         seeds=(0,),
+        augmentation=Augmentation(steps=300, seeds=(0, 1, 2)),
         models={
             "gan": DENSE,
             "dcgan": DCGAN_CPU,
@@ -220,6 +222,7 @@ PROFILES = {
         repeats=40,
         inversion_steps=1000,
         seeds=(0, 1, 2),
+        augmentation=Augmentation(steps=4000, seeds=(0, 1, 2, 3, 4)),
         models={
             "gan": replace(DENSE, kimg=500, epoch_kimg=25),
             "dcgan": DCGAN_PAPER,

@@ -34,6 +34,22 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """What the augmentation study trains and compares; every classifier takes the same number of steps."""
+
+    steps: int  # of the optimizer, whatever the arm
+    seeds: tuple[int, ...]  # each with its own initial weights, order, subsets of patients and synthetic images
+    ratios: tuple[float, ...] = (0.25, 0.5, 1, 2, 5)  # synthetic images to real training images
+    fractions: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)  # of the real training images, by patient
+    backbone: str = "small"  # or the name of a keras.applications model, for example "DenseNet121"
+    weights: str | None = None  # a weight file for that model; None: random ones
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    specificity: float = 0.9  # on validation, where the operating point is chosen
+    resamples: int = 2000  # of the test patients, behind each interval
+
+
+@dataclass(frozen=True)
 class Profile:
     """How much of everything a run does."""
 
@@ -46,6 +62,7 @@ class Profile:
     repeats: int  # half-splits behind each interval
     inversion_steps: int  # gradient steps that bring a real image into a StyleGAN's latents
     seeds: tuple[int, ...]  # of the ablation's trainings
+    augmentation: Augmentation
     models: dict[str, Training]
     parts: dict[str, Training]  # what the ablations train besides the models
 

@@ -1,6 +1,6 @@
 """Image folders and manifests to patient-level splits and to batches that can resume at any image."""
 
-from .images import Images, Split, load, read_folder, read_image
+from .images import Images, Split, join, load, read_folder, read_image
 from .manifests import (
     SPLITS,
     assign_splits,
@@ -19,6 +19,7 @@ __all__ = [
     "assign_splits",
     "check_splits",
     "holds_images",
+    "join",
     "load",
     "patient_of",
     "prepare",

@@ -1,5 +1,6 @@
 """The images of a manifest, split by split, and batches of them that can resume at any image."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,13 @@ class Split:
         """The split of these images."""
         return Split(**{name: part[indices] for name, part in vars(self).items()})
 
+    @property
+    def record(self):
+        """For a model's record, whom it learnt from: counts, and a hash of the patients, without their names."""
+        patients = sorted(set(self.patients))
+        digest = hashlib.sha256("\n".join(patients).encode()).hexdigest()
+        return {"images": len(self), "patients": len(patients), "patients_sha256": digest}
+
     def shuffled(self, seed=0):
         """The same images in random order."""
         return self.take(np.random.default_rng(seed).permutation(len(self)))
@@ -53,6 +61,11 @@ class Split:
         return (
             indices.batch(batch_size, drop_remainder=True).map(batch, num_parallel_calls=2).prefetch(tf.data.AUTOTUNE)
         )
+
+
+def join(splits):
+    """The images of several splits as one, in their order."""
+    return Split(*(np.concatenate([getattr(split, name) for split in splits]) for name in Split.__dataclass_fields__))
 
 
 def _endless(groups, seed, start):
@@ -108,8 +121,7 @@ class Images:
     @cached_property
     def held_out(self):
         """Validation and test together: the real images that generators are measured against."""
-        parts = self.validation, self.test
-        return Split(*(np.concatenate([getattr(p, f) for p in parts]) for f in Split.__dataclass_fields__))
+        return join([self.validation, self.test])
 
     def reduced(self, count, seed=0):
         """The same set with at most `count` training images, of whole patients drawn at random; the rest stays."""

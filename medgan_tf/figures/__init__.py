@@ -1,5 +1,6 @@
 """Every figure and table. `save` and `save_table` write them for a thesis, with caption and data."""
 
+from .augmentation import augmentation_table, forest, rare_table, small_data
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .comparisons import ablation, canonical, crosses, meet, precision_recall, quality_cost
 from .pictures import attention, grids, mixing, pairs, pick, progression
@@ -27,6 +28,7 @@ __all__ = [
     "ablation_table",
     "ablation_verdict",
     "attention",
+    "augmentation_table",
     "by_class",
     "canonical",
     "canonical_table",
@@ -35,6 +37,7 @@ __all__ = [
     "crosses",
     "curves",
     "equivariance_table",
+    "forest",
     "grids",
     "meet",
     "mixing",
@@ -47,8 +50,10 @@ __all__ = [
     "quality",
     "quality_cost",
     "quality_table",
+    "rare_table",
     "save",
     "save_table",
     "sensitivity",
+    "small_data",
     "training_curves",
 ]

@@ -56,7 +56,7 @@ def quality_table(table, metrics=FEATURES):
     rows = {"real against real": floors[["floor", "floor_low", "floor_high"]]}
     for model, records in table.groupby("model", sort=False):
         rows[model] = records.set_index("metric")[["value", "low", "high"]]
-    cells = {name: {metric: _interval(*numbers) for metric, *numbers in row.itertuples()} for name, row in rows.items()}
+    cells = {name: {metric: interval(*numbers) for metric, *numbers in row.itertuples()} for name, row in rows.items()}
     columns = [metric for metric in metrics if metric in floors.index]
     named = {metric: f"{METRIC_NAMES[metric]} {ARROWS[floors.loc[metric, 'better']]}" for metric in columns}
     return pd.DataFrame(cells).T[columns].rename(columns=named)
@@ -91,9 +91,7 @@ def canonical_table(parts):
 
 
 def _cells(rows, factor=1):
-    return {
-        row.model: _interval(*(factor * end for end in (row.value, row.low, row.high))) for row in rows.itertuples()
-    }
+    return {row.model: interval(*(factor * end for end in (row.value, row.low, row.high))) for row in rows.itertuples()}
 
 
 def _p(p):
@@ -102,7 +100,7 @@ def _p(p):
 
 def equivariance_table(table):
     """A row a generator, a column each of EQ-T, EQ-T_frac and EQ-R in dB. table: `results.equivariance` of one run."""
-    cells = table.assign(cell=[_interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
+    cells = table.assign(cell=[interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
     wide = cells.pivot(index="model", columns="metric", values="cell")
     wide = wide.loc[sorted(wide.index)].reindex(columns=["EQ-T", "EQ-T_frac", "EQ-R"]).fillna("–")
     return wide.rename(columns={"EQ-T_frac": "EQ-T, fractions of pixels"}).rename_axis(index=None, columns=None)
@@ -120,7 +118,7 @@ def ablation_table(table):
     cells = {metric: {} for metric in ABLATION if metric in set(table["metric"])}
     for (step, metric), rows in table.groupby(["step", "metric"], sort=False):
         if metric in cells:
-            cells[metric][step] = _interval(*over_seeds(rows))
+            cells[metric][step] = interval(*over_seeds(rows))
     better = table.drop_duplicates("metric").set_index("metric")["better"]
     return pd.DataFrame(
         {f"{METRIC_NAMES[metric]} {ARROWS[better[metric]]}": column for metric, column in cells.items()}
@@ -132,7 +130,7 @@ def ablation_verdict(table, metric="kernel_distance"):
     steps = {step: over_seeds(rows) for step, rows in table[table["metric"] == metric].groupby("step", sort=False)}
     sentences = []
     for (before, old), (step, new) in pairwise(steps.items()):
-        found = f"{_interval(*old)} to {_interval(*new)}"
+        found = f"{interval(*old)} to {interval(*new)}"
         if new[2] < old[1]:
             sentences.append(f"{step}: the {METRIC_NAMES[metric]} falls against {before}, from {found}.")
         elif new[1] > old[2]:
@@ -185,8 +183,8 @@ def _numbers(values):
 
 
 def _starred(row):
-    value, interval = _interval(row["value"], row["low"], row["high"]).split(" ", 1)
-    return f"{value}{'*' if row['among_best'] else ''} {interval}"
+    value, ends = interval(row["value"], row["low"], row["high"]).split(" ", 1)
+    return f"{value}{'*' if row['among_best'] else ''} {ends}"
 
 
 def claims_table(table):
@@ -213,7 +211,7 @@ def claims_table(table):
 def _measured(row):
     if pd.isna(row["value"]):
         return "–"
-    value = _interval(row["value"], row["low"], row["high"]) if pd.notna(row["low"]) else f"{row['value']:.3g}"
+    value = interval(row["value"], row["low"], row["high"]) if pd.notna(row["low"]) else f"{row['value']:.3g}"
     floor = f", real against real {row['floor']:.3g}" if pd.notna(row["floor"]) else ""
     n = f", n = {row['n']:.0f}" if pd.notna(row["n"]) else ""
     return f"{row['kind']}: {row['what']} {value}{floor}{n}"
@@ -248,8 +246,8 @@ def _latex(text):
     return text
 
 
-def _interval(value, low, high):
-    """Three significant digits of the larger end, the same decimals throughout."""
+def interval(value, low, high):
+    """A cell, three significant digits of the larger end and the same decimals throughout."""
     largest = max(abs(low), abs(high))
     decimals = int(np.clip(2 - np.floor(np.log10(largest)), 0, 6)) if largest else 2
     return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from .backbone import convolutions, options, random_layers, seeds_of
 from .pipeline import Extractor, on_images, prepare, weights_hash
 
-FILTERS = (16, 32, 64, 128)
 FEATURES = 64
 BATCH = 64
 PASSES = 6  # over the images and their turned copies
@@ -98,29 +98,16 @@ def _network(image_size, classes, seed):
     import keras
     from keras import layers
 
-    seeds = iter(np.random.default_rng(seed).integers(2**31, size=32).tolist())
-
-    def options():
-        return {"use_bias": False, "kernel_initializer": keras.initializers.HeNormal(seed=next(seeds))}
-
-    x = inputs = keras.Input((image_size, image_size, 1))
-    x = layers.RandomTranslation(0.06, 0.06, fill_mode="nearest", seed=next(seeds))(x)
-    x = layers.RandomRotation(0.02, fill_mode="nearest", seed=next(seeds))(x)
-    x = layers.RandomZoom(0.1, fill_mode="nearest", seed=next(seeds))(x)
-    x = layers.RandomBrightness(0.1, value_range=(-1, 1), seed=next(seeds))(x)
-    x = layers.RandomContrast(0.2, value_range=(-1, 1), seed=next(seeds))(x)
-    for filters in FILTERS:
-        x = layers.Conv2D(filters, 3, strides=2, padding="same", **options())(x)
-        x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
-    x = layers.Conv2D(filters, 3, padding="same", **options())(x)
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
-    x = layers.Dense(FEATURES, **options())(layers.GlobalAveragePooling2D()(x))
+    seeds = seeds_of(seed)
+    inputs = keras.Input((image_size, image_size, 1))
+    x = convolutions(random_layers(inputs, seeds), seeds)
+    x = layers.Dense(FEATURES, **options(seeds))(x)
     x = layers.BatchNormalization(momentum=0.95, center=False, scale=False, name="features")(x)
     outputs = {"features": x}
     x = layers.Dropout(0.2, seed=next(seeds))(layers.ReLU()(x))
-    outputs["turns"] = layers.Dense(TURNS, name="turns", **options())(x)
+    outputs["turns"] = layers.Dense(TURNS, name="turns", **options(seeds))(x)
     if classes:
-        outputs["logits"] = layers.Dense(classes, name="logits", **options())(x)
+        outputs["logits"] = layers.Dense(classes, name="logits", **options(seeds))(x)
     return keras.Model(inputs, outputs, name="domain")
 
 

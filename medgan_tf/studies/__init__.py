@@ -1,0 +1,1 @@
+"""Studies that decide whether synthetic images may be used."""

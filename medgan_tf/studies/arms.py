@@ -1,0 +1,116 @@
+"""The arms of the augmentation study: what each classifier learns from, and what it is compared with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medgan_tf import datasets
+
+from .sources import rarest
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one classifier learns from. Ratios are to the whole real training split, in its class proportions."""
+
+    name: str
+    fraction: float = 1.0  # of the real training images, whole patients of each class
+    synthetic: float = 0.0  # ratio of synthetic images
+    duplicated: float = 0.0  # ratio of repeated real images
+    classical: bool = False  # shifts, small turns, zoom, brightness, contrast
+    rare: str = ""  # "synthetic" or "duplicated": what tops the rarest class up to the size of the commonest
+    tested_on: str = "real"
+
+    @property
+    def real(self):
+        """Whether the arm has to do with real images alone, and so with no generator."""
+        return not self.synthetic and self.rare != "synthetic" and self.tested_on == "real"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An arm against its reference; Holm's correction is over the comparisons of one family."""
+
+    arm: str
+    reference: str
+    family: str
+
+
+REAL = Arm("real only")
+CLASSICAL = Arm("real + classical", classical=True)
+DUPLICATED = Arm("real + duplicated real", duplicated=1)
+SYNTHETIC_ONLY = Arm("synthetic only (TSTR)", fraction=0, synthetic=1)
+ON_SYNTHETIC = Arm("real, tested on synthetic (TRTS)", tested_on="synthetic")
+RARE_DUPLICATED = Arm("rare class duplicated", rare="duplicated")
+RARE_SYNTHETIC = Arm("rare class topped up", rare="synthetic")
+
+
+def plan(settings):
+    """(arms, comparisons) of the study; settings: config.Augmentation."""
+    mixed = [Arm(f"real + {ratio:g} synthetic", synthetic=ratio) for ratio in settings.ratios]
+    main = [CLASSICAL, DUPLICATED, *mixed, SYNTHETIC_ONLY]
+    arms = [REAL, *main, ON_SYNTHETIC, RARE_DUPLICATED, RARE_SYNTHETIC]
+    comparisons = [Comparison(arm.name, REAL.name, "main") for arm in main]
+    comparisons += [Comparison(arm.name, CLASSICAL.name, "classical") for arm in mixed]
+    comparisons += [Comparison(arm.name, REAL.name, "rare class") for arm in (RARE_DUPLICATED, RARE_SYNTHETIC)]
+    comparisons.append(Comparison(RARE_SYNTHETIC.name, RARE_DUPLICATED.name, "rare class"))
+    for fraction, alone, helped in curve(settings):
+        if 0 < fraction < 1:
+            arms += [Arm(alone, fraction), Arm(helped, fraction, synthetic=1)]
+            comparisons.append(Comparison(helped, alone, "small data"))
+    return arms, comparisons
+
+
+def curve(settings):
+    """[(fraction of the real images, arm on these, arm on these and synthetic ones, as many as all real)]."""
+    parts = [(fraction, f"{fraction:.0%} of real") for fraction in settings.fractions]
+    points = [(0.0, None, SYNTHETIC_ONLY.name)]
+    points += [(fraction, name, f"{name} + synthetic") for fraction, name in parts]
+    return points + [(1.0, REAL.name, "real + 1 synthetic")] * (1 in settings.ratios)
+
+
+def compose(arm, train, pool, seed):
+    """The datasets.Split that the classifier of this arm and seed learns from.
+
+    train: the real training split. pool: sources.Pool of this seed. Synthetic images of a smaller ratio are the first
+    of those of a larger one, and the patients of a smaller fraction are among those of a larger one.
+    """
+    parts = [subset(train, arm.fraction, seed)]
+    order = np.random.default_rng(seed).permutation(len(train))
+    if arm.duplicated:
+        parts.append(train.take(np.resize(order, round(arm.duplicated * len(train)))))
+    if arm.synthetic:
+        parts.append(pool.mixed.take(slice(round(arm.synthetic * len(train)))))
+    if arm.rare == "duplicated":
+        label, missing = rarest(train)
+        parts.append(train.take(np.resize(order[train.labels[order] == label], missing)))
+    if arm.rare == "synthetic":
+        parts.append(pool.rare)
+    return datasets.join(parts)
+
+
+def subset(train, fraction, seed):
+    """Whole patients of each class, at least one, until they have this fraction of its images; nested in `fraction`.
+
+    A patient counts for the class that most of their images have.
+    """
+    if fraction == 1:
+        return train
+    if fraction == 0:
+        return train.take(slice(0, 0))
+    owner, classes = main_class(train.patients, train.labels)
+    counts = np.bincount(owner)
+    kept = []
+    for label in np.unique(classes):
+        order = np.random.default_rng((seed, int(label))).permutation(np.flatnonzero(classes == label))
+        images = counts[order].cumsum()
+        kept += list(order[: 1 + np.searchsorted(images, round(fraction * images[-1]))])
+    return train.take(np.isin(owner, kept))
+
+
+def main_class(patients, labels):
+    """(owner (N,), classes (P,)): each image's patient as a number, and what most images of a patient are of."""
+    names, owner = np.unique(patients, return_inverse=True)
+    counts = np.zeros((len(names), labels.max() + 1), int)
+    np.add.at(counts, (owner, labels), 1)
+    return owner, counts.argmax(axis=1)

@@ -1,0 +1,158 @@
+"""Does synthetic data help a classifier? Arms on the same real test split, by patient.
+
+Generators and classifiers learn from the training split alone. All classifiers take the same number of optimizer steps,
+whatever they learn from, and none is chosen among its states. Operating points are chosen on validation. The test split
+is asked once, when a training has ended. Arms are compared image by image and seed by seed (`comparison`).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from . import arms as design
+from .classifier import Classifier
+from .comparison import compare, estimate, resample
+from .measures import MEASURES, measure, operating_points
+from .sources import Pool, rarest
+from .verdict import verdict
+
+TRAINING = ("steps", "backbone", "weights", "batch_size", "learning_rate")  # settings that change a classifier
+
+
+def study(data, source, settings, journal):
+    """Train what is missing, compare, and return the content of one section of results.json.
+
+    data: datasets.Images. source: sources.Source. settings: config.Augmentation. journal: a folder that gets the
+    answers of every classifier as soon as it is trained, so that a stopped study goes on where it was; answers that
+    come from other data, settings or another source are replaced. Raises ValueError for data of one class, for a class
+    that a split lacks, and for splits that share a patient.
+    """
+    check(data)
+    arms, comparisons = design.plan(settings)
+    answers = train_all(arms, data, source, settings, Path(journal))
+    weights = {
+        "real": resample(data.test.patients, data.test.labels, settings.resamples),
+        "synthetic": resample(np.arange(len(data.test)), data.test.labels, settings.resamples),
+    }
+    measured = {
+        arm.name: [
+            measure(
+                logits["test"],
+                data.test.labels,
+                operating_points(logits["validation"], data.validation.labels, settings.specificity),
+                weights[arm.tested_on],
+            )
+            for logits in answers[arm.name]
+        ]
+        for arm in arms
+    }
+    label, missing = rarest(data.train)
+    names = [*data.classes, "mean"]
+    content = {
+        "settings": asdict(settings),
+        "source": {"name": source.name, "sha256": source.sha256, "notes": source.notes},
+        "splits": {split: getattr(data, split).record for split in ("train", "validation", "test")},
+        "rare_class": {"name": data.classes[label], "topped_up_by": missing},
+        "arms": [
+            {"arm": name, "class": names[column], "measure": kind} | level(seeds, kind, column)
+            for name, seeds in measured.items()
+            for kind in MEASURES
+            for column in (label, len(data.classes))
+            if (kind, column) != ("calibration_error", label)
+        ],
+        "curve": [
+            {"images": round(fraction * len(data.train)), "real": alone, "real + synthetic": helped}
+            for fraction, alone, helped in design.curve(settings)
+        ],
+        "comparisons": compare(measured, comparisons, names, label),
+    }
+    return content | {"verdict": verdict(content)}
+
+
+def level(seeds, kind, column):
+    """{value, low, high} of one measure, of one class or of the mean (the last column); kept between 0 and 1."""
+    found = estimate(np.stack([measures[kind][:, column] for measures in seeds]))
+    return {"value": found["value"], "low": max(found["low"], 0.0), "high": min(found["high"], 1.0)}
+
+
+def check(data):
+    """Raise ValueError unless the splits share no patient and each has every class."""
+    splits = {name: getattr(data, name) for name in ("train", "validation", "test")}
+    if len(data.classes) < 2:
+        raise ValueError(f"{data.name} has one class, '{data.classes[0]}': there is nothing to classify.")
+    for name, split in splits.items():
+        absent = set(range(len(data.classes))) - set(split.labels.tolist())
+        if absent:
+            raise ValueError(f"The {name} split has no image of '{data.classes[min(absent)]}'; add patients of it.")
+        for other, known in splits.items():
+            shared = set(split.patients) & set(known.patients)
+            if other != name and shared:
+                raise ValueError(
+                    f"Patient '{min(shared)}' is in {name} and {other}: the splits leak; assign them anew."
+                )
+
+
+def train_all(arms, data, source, settings, journal):
+    """{arm: [{"validation": logits (V, C), "test": logits (T, C)} for each seed]}, from the journal where they are."""
+    wanted = [(arm, seed) for seed in settings.seeds for arm in arms]
+    paths = {(arm, seed): _path(journal, arm, seed, source) for arm, seed in wanted}
+    prints = _fingerprints(wanted, data, source, settings)
+    missing = [job for job in wanted if not _is_there(paths[job], prints[job])]
+    classifiers, pool = {}, None
+    with tqdm(total=len(missing) * settings.steps, desc="classifiers", unit="step", disable=not missing) as bar:
+        for arm, seed in missing:
+            bar.set_postfix_str(f"{arm.name}, seed {seed}")
+            if arm.classical not in classifiers:
+                classifiers[arm.classical] = Classifier(data.image_size, len(data.classes), settings, arm.classical)
+            classifier = classifiers[arm.classical]
+            if pool is None or pool.seed != seed:
+                pool = Pool(source, data.train, max(settings.ratios, default=1), seed)
+            classifier.train(design.compose(arm, data.train, pool, seed), seed, bar.update)
+            test = data.test if arm.tested_on == "real" else pool.like(data.test)
+            logits = {
+                name: classifier.logits(split.images)
+                for name, split in (("validation", data.validation), ("test", test))
+            }
+            _write(paths[arm, seed], prints[arm, seed], logits)
+    return {arm.name: [_read(paths[arm, seed]) for seed in settings.seeds] for arm in arms}
+
+
+def _path(journal, arm, seed, source):
+    name = "".join(letter if letter.isalnum() else "_" for letter in arm.name)
+    return journal / ("real" if arm.real else source.name) / f"{name}_seed{seed}.npz"
+
+
+def _fingerprints(wanted, data, source, settings):
+    """{(arm, seed): what its answers depend on, as a hash}."""
+    digest = hashlib.sha256()
+    for split in (data.train, data.validation, data.test):
+        for array in (split.images, split.labels, np.char.encode(split.patients)):
+            digest.update(np.ascontiguousarray(array))
+    known = [digest.hexdigest(), *(getattr(settings, name) for name in TRAINING)]
+    drawn = [source.sha256, max(settings.ratios, default=1)]
+    parts = {(arm, seed): [known, asdict(arm), seed, None if arm.real else drawn] for arm, seed in wanted}
+    return {job: hashlib.sha256(json.dumps(part).encode()).hexdigest() for job, part in parts.items()}
+
+
+def _is_there(path, fingerprint):
+    if not path.exists():
+        return False
+    with np.load(path) as stored:
+        return str(stored["fingerprint"]) == fingerprint
+
+
+def _read(path):
+    with np.load(path) as stored:
+        return {name: stored[name] for name in ("validation", "test")}
+
+
+def _write(path, fingerprint, logits):
+    """Written beside and renamed, so that an interrupted study leaves no half file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".unfinished-{path.name}")
+    np.savez(partial, fingerprint=fingerprint, **logits)
+    partial.replace(path)

@@ -1,0 +1,76 @@
+"""The classifiers of the augmentation study: a small network for a CPU, or any of keras.applications."""
+
+from types import ModuleType
+
+import keras
+import numpy as np
+from keras import layers
+
+from medgan_tf.metrics.backbone import convolutions, options, random_layers, seeds_of
+
+DROPOUT = 0.2
+
+
+class Classifier:
+    """One architecture, trained again and again from new weights; TensorFlow traces its training step once.
+
+    settings: config.Augmentation. classical: vary the training images by shifts, small turns, zoom, brightness and
+    contrast. Raises ValueError for a backbone that Keras does not have.
+    """
+
+    def __init__(self, image_size, classes, settings, classical=False):
+        self.settings = settings
+        self.build = lambda seed: network(image_size, classes, settings, classical, seed)
+        self.model = self.build(0)
+        self.model.compile(
+            keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps)),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        self.model.optimizer.build(self.model.trainable_variables)
+
+    def train(self, split, seed, on_step):
+        """From new weights, settings.steps steps on a datasets.Split; on_step() is called after each."""
+        for variable, fresh in zip(self.model.variables, self.build(seed).variables, strict=True):
+            variable.assign(fresh)
+        for variable in self.model.optimizer.variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+        self.model.fit(
+            split.batches(self.settings.batch_size, seed),
+            steps_per_epoch=self.settings.steps,
+            shuffle=False,  # the batches are shuffled already
+            verbose=0,
+            callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: on_step())],
+        )
+
+    def logits(self, images):
+        """(N, classes) float32 of images uint8 or uint16 (N, S, S, 1)."""
+        scale = np.float32(2 / np.iinfo(images.dtype).max)
+        batches = (images[i : i + 256] * scale - 1 for i in range(0, len(images), 256))
+        return np.concatenate([self.model.predict_on_batch(batch) for batch in batches])
+
+
+def network(image_size, classes, settings, classical, seed):
+    """keras.Model, (B, S, S, 1) in [-1, 1] -> logits (B, classes). Sets Keras's seed for this process."""
+    keras.utils.set_random_seed(seed)
+    seeds = seeds_of(seed)
+    inputs = keras.Input((image_size, image_size, 1))
+    x = random_layers(inputs, seeds) if classical else inputs
+    x = convolutions(x, seeds) if settings.backbone == "small" else _application(x, settings)
+    x = layers.Dropout(DROPOUT, seed=next(seeds))(x)
+    return keras.Model(inputs, layers.Dense(classes, **options(seeds))(x))
+
+
+def _application(x, settings):
+    """(B, S, S, 1) in [-1, 1] -> (B, D): the named network of keras.applications, with the input that it expects."""
+    modules = [module for module in vars(keras.applications).values() if isinstance(module, ModuleType)]
+    homes = [module for module in modules if callable(getattr(module, settings.backbone, None))]
+    homes = [module for module in homes if hasattr(module, "preprocess_input")]
+    if not homes:
+        raise ValueError(
+            f"There is no backbone '{settings.backbone}'; take 'small' or a model of keras.applications, such as"
+            " 'MobileNetV2' or 'DenseNet121'."
+        )
+    colour = layers.Concatenate()([(x + 1) * 127.5] * 3)
+    build = getattr(homes[0], settings.backbone)
+    backbone = build(include_top=False, weights=settings.weights, input_shape=tuple(colour.shape[1:]), pooling="avg")
+    return backbone(homes[0].preprocess_input(colour))

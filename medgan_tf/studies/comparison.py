@@ -1,0 +1,80 @@
+"""Arms side by side: a bootstrap by patient, the spread over seeds, Holm's correction, and the result in words."""
+
+from dataclasses import asdict
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from .arms import main_class
+from .measures import MEASURES
+
+LEVEL = 0.05
+
+
+def resample(patients, labels, count, seed=0):
+    """(1 + count, N) float32 weights of N images: all once, then `count` bootstrap resamples of their patients.
+
+    Patients are drawn, not images, because images of one patient are not independent; and within each class, so that a
+    rare one is in every resample. A patient counts for the class that most of their images have.
+    """
+    owner, classes = main_class(patients, labels)
+    generator = np.random.default_rng(seed)
+    drawn = np.zeros((count, len(classes)), np.float32)
+    for label in np.unique(classes):
+        members = np.flatnonzero(classes == label)
+        drawn[:, members] = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), size=count)
+    return np.concatenate([np.ones((1, len(owner)), np.float32), drawn[:, owner]])
+
+
+def estimate(values):
+    """{value, low, high, p}: the mean over seeds with its 95% interval, and p of its being 0, two-sided.
+
+    values (seeds, 1 + B): a measure, or the difference of one between two arms with the same seed, on the test set and
+    on its resamples. The error's variance is that of the mean over seeds between resamples (which other patients) plus
+    that of the seeds over their number (which other initial weights, orders, subsets and synthetic images), with
+    Satterthwaite's degrees of freedom. In simulations 95% intervals hold the truth 94 to 95% of the time with five
+    seeds, 92 to 95% with three, 87 to 95% with two. With one seed the second part is not known and not in the interval.
+    """
+    value, seeds = values[:, 0].mean(), len(values)
+    between_patients = np.nanvar(values[:, 1:].mean(axis=0), ddof=1)
+    between_seeds = values[:, 0].var(ddof=1) / seeds if seeds > 1 else 0.0
+    error = np.sqrt(between_patients + between_seeds)
+    freedom = error**4 / (between_seeds**2 / (seeds - 1)) if between_seeds > 0 else np.inf
+    margin = stats.t.ppf(1 - LEVEL / 2, freedom) * error
+    p = 2 * stats.t.sf(abs(value) / error, freedom) if error > 0 else float(value == 0)
+    return {"value": float(value), "low": float(value - margin), "high": float(value + margin), "p": float(p)}
+
+
+def compare(measured, comparisons, names, rare):
+    """One record a comparison, class and measure, with p after Holm's (1979) correction over its family.
+
+    measured: {arm: [{measure: (1 + B, C + 1)} for each seed]}. comparisons: list of arms.Comparison. names: the C
+    classes and "mean". The family "rare class" is of the class number `rare`, the others of the mean over classes. Each
+    measure is corrected by itself: of several measures, the one that decides has to be named beforehand.
+    """
+    records = []
+    for family in dict.fromkeys(comparison.family for comparison in comparisons):
+        column = rare if family == "rare class" else len(names) - 1
+        members = [comparison for comparison in comparisons if comparison.family == family]
+        for kind, better in MEASURES.items():
+            if (kind, family) == ("calibration_error", "rare class"):
+                continue  # it is of all classes together
+            found = []
+            for comparison in members:
+                arm, reference = (measured[name] for name in (comparison.arm, comparison.reference))
+                pairs = [a[kind][:, column] - b[kind][:, column] for a, b in zip(arm, reference, strict=True)]
+                found.append(asdict(comparison) | {"class": names[column], "measure": kind} | estimate(np.stack(pairs)))
+            corrected = multipletests([record["p"] for record in found], LEVEL, "holm")[1]
+            for record, p in zip(found, corrected, strict=True):
+                record["p_holm"] = float(p)
+                record["reading"] = reading(record, better)
+            records += found
+    return records
+
+
+def reading(record, better):
+    """ "better", "worse" or "no difference shown", by the corrected p of a record with value and p_holm."""
+    if not record["p_holm"] < LEVEL:
+        return "no difference shown"
+    return "better" if (record["value"] > 0) == (better == "higher") else "worse"

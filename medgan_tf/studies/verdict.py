@@ -1,0 +1,85 @@
+"""The augmentation study in sentences, in which what was not shown is said not to have been shown."""
+
+from .arms import CLASSICAL, DUPLICATED, REAL, SYNTHETIC_ONLY
+
+DECISIVE = {
+    "main": "auroc",
+    "classical": "auroc",
+    "small data": "auroc",
+    "rare class": "sensitivity",
+}  # named beforehand
+
+
+def verdict(content):
+    """Sentences on what `augmentation.study` returned: the decisive measure of each family of comparisons."""
+    found = [record for record in content["comparisons"] if record["measure"] == DECISIVE[record["family"]]]
+    family = lambda name: [record for record in found if record["family"] == name]  # noqa: E731
+    baselines = (CLASSICAL.name, DUPLICATED.name, SYNTHETIC_ONLY.name)
+    mixed = [record for record in family("main") if record["arm"] not in baselines]
+    source, test, seeds = content["source"]["name"], content["splits"]["test"], len(content["settings"]["seeds"])
+    sentences = [
+        *content["source"]["notes"],
+        f"Real test images: {test['images']} of {test['patients']} patients, {seeds} seed(s). Differences are in macro"
+        " AUROC where nothing else is said, with 95% intervals; p is Holm-corrected over"
+        f" {len(family('main'))} comparisons with {REAL.name}.",
+        _summary(mixed, f"images of {source} added to the real ones", REAL.name),
+        _summary(family("classical"), f"images of {source} added to the real ones", CLASSICAL.name),
+    ]
+    sentences += [_sentence(record) for record in family("main") if record["arm"] in baselines]
+    rare = content["rare_class"]
+    sentences += [
+        f"The rarest class, {rare['name'].replace('_', ' ')}, topped up by {rare['topped_up_by']} images to the size of"
+        " the commonest; differences are in its own sensitivity, at a specificity of"
+        f" {content['settings']['specificity']:g} on validation:",
+        *map(_sentence, family("rare class")),
+    ]
+    if family("small data"):
+        sentences.append(
+            _summary(
+                family("small data"), f"images of {source} added to a part of the real ones", "the same part alone"
+            )
+            + " The generator had learnt from all of the training split: such a gain is that of a generator shared by"
+            " someone who has more images, not one that a small set makes for itself."
+        )
+    if seeds == 1:
+        sentences.append("With one seed, how much another would differ is not in the intervals.")
+    return sentences
+
+
+def _summary(records, what, reference):
+    """One sentence on several ratios or fractions, which names the range that is left open where nothing was shown."""
+    readings = [record["reading"] for record in records]
+    count = len(records)
+    if set(readings) == {"no difference shown"}:
+        low, high = min(record["low"] for record in records), max(record["high"] for record in records)
+        return (
+            f"{_upper(what)}: against {reference}, no difference can be shown in any of {count} comparisons; that is"
+            f" no proof of none, the intervals reach from {low:+.3f} to {high:+.3f}."
+        )
+    parts = [
+        f"{readings.count(reading)} of {count} {word}"
+        for reading, word in (
+            ("better", "better"),
+            ("worse", "worse"),
+            ("no difference shown", "without a difference shown"),
+        )
+        if reading in readings
+    ]
+    shown = [record for record in records if record["reading"] != "no difference shown"]
+    numbers = "; ".join(f"{record['arm']} {_numbers(record)}" for record in shown)
+    return f"{_upper(what)}: against {reference}, {', '.join(parts)} ({numbers})."
+
+
+def _sentence(record):
+    """One comparison in words."""
+    found = {"better": "better than", "worse": "worse than", "no difference shown": "no difference can be shown from"}
+    return f"{_upper(record['arm'])}: {found[record['reading']]} {record['reference']}, {_numbers(record)}."
+
+
+def _upper(text):
+    return text[0].upper() + text[1:]
+
+
+def _numbers(record):
+    p = "< 0.001" if record["p_holm"] < 0.001 else f"= {record['p_holm']:.3f}"
+    return f"{record['value']:+.3f} [{record['low']:+.3f}, {record['high']:+.3f}], p {p}"
