@@ -2,6 +2,7 @@
 
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .pictures import attention, grids, mixing, pairs, pick, progression
+from .readers import artefact_map, power_table, reader_caption, reader_roc, reader_shares, reader_table
 from .style import save
 from .tables import FURTHER, ablation_table, ablation_verdict, equivariance_table, quality_table, save_table
 
@@ -9,6 +10,7 @@ __all__ = [
     "FURTHER",
     "ablation_table",
     "ablation_verdict",
+    "artefact_map",
     "attention",
     "by_class",
     "equivariance_table",
@@ -18,9 +20,14 @@ __all__ = [
     "overfitting",
     "pairs",
     "pick",
+    "power_table",
     "progression",
     "quality",
     "quality_table",
+    "reader_caption",
+    "reader_roc",
+    "reader_shares",
+    "reader_table",
     "save",
     "save_table",
     "training_curves",

@@ -114,6 +114,13 @@ def save_table(table, run_dir, name, caption):
     return table
 
 
+def cell(record):
+    """A record {value, low, high} as "value [low, high]"; without an interval the value, without a value a dash."""
+    if record["low"] is None:
+        return "–" if record["value"] is None else f"{record['value']:.3g}"
+    return _interval(record["value"], record["low"], record["high"])
+
+
 def _interval(value, low, high):
     """Three significant digits of the larger end, the same decimals throughout."""
     largest = max(abs(low), abs(high))

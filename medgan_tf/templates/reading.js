@@ -39,7 +39,8 @@ function keep() {
 function view(name) {
   for (const id of ["start", "reading", "done"]) element(id).hidden = id !== name;
   document.body.dataset.view = name;
-  element("progress").hidden = element("copy").hidden = name === "start";
+  element("progress").hidden = name === "start";
+  element("copy").hidden = name !== "reading";
   window.scrollTo(0, 0);
 }
 
@@ -120,6 +121,11 @@ function drawMarks() {
   element("unmark").hidden = !marks.length;
 }
 
+function sayMarks() {
+  const count = current().artefacts.length;
+  element("said").textContent = `${count} mark${count === 1 ? "" : "s"}`;
+}
+
 function mark(event) {
   if (event.detail) { // a pointer; a key has none and marks at the cross
     const box = element("picture").getBoundingClientRect();
@@ -128,12 +134,14 @@ function mark(event) {
   current().artefacts.push(cross.map((part) => Number(part.toFixed(4))));
   keep();
   drawMarks();
+  sayMarks();
 }
 
 function unmark() {
   current().artefacts.pop();
   keep();
   drawMarks();
+  sayMarks();
   if (element("unmark").hidden) element("picture").focus();
 }
 

@@ -18,7 +18,7 @@ class MalformedError(ValueError):
 
 
 def read(folder, kit):
-    """(answers, problems) of every CSV file in a folder: a DataFrame with COLUMNS, and a sentence for each file left out.
+    """(answers, problems) of the CSV files in a folder: a DataFrame with COLUMNS, and a sentence for each one left out.
 
     `artefacts` holds a list of (x, y) for each answer and `presentation` says whether the reader saw the image for the
     first or the second time. An unfinished file counts with what it has. Raises ValueError where there is no folder.
@@ -38,9 +38,7 @@ def read(folder, kit):
             problems.append(f"{', '.join(files.index)}: all are of reader {reader}; keep the one that counts.")
             tables = {name: table for name, table in tables.items() if name not in files.index}
     if len({table["source"].iloc[0] for table in tables.values()}) > 1:
-        raise ValueError(
-            f"{folder} mixes files of readers and of simulated readers: keep them in folders of their own."
-        )
+        raise ValueError(f"{folder} mixes files of readers and of simulated readers: keep them apart.")
     empty = pd.DataFrame(columns=[*COLUMNS, "presentation"])
     return pd.concat(tables.values(), ignore_index=True) if tables else empty, problems
 

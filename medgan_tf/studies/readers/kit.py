@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from medgan_tf import datasets, inference, metrics
+from medgan_tf import datasets, inference, metrics, results
 
 KINDS = ("real", "synthetic")
 REPEATED = 0.1  # of the images are shown twice
@@ -40,6 +40,11 @@ class Kit:
     def page(self):
         """The file for the readers."""
         return self.directory / PAGE
+
+    @property
+    def hidden(self):
+        """The folder that no reader may see."""
+        return self.directory / KEY.parent
 
     @property
     def answers(self):
@@ -94,8 +99,16 @@ def open_kit(directory):
     if not (directory / KEY).exists():
         raise ValueError(f"{directory} holds no kit of a reader study: {KEY.as_posix()} is missing.")
     key = pd.read_csv(directory / KEY, keep_default_na=False)
-    settings = json.loads((directory / KEY).with_name("kit.json").read_text())
-    return Kit(directory, settings, key, np.load((directory / KEY).with_name("images.npy")))
+    settings = json.loads((directory / KEY.parent / "kit.json").read_text())
+    return Kit(directory, settings, key, np.load(directory / KEY.parent / "images.npy"))
+
+
+def best(run):
+    """The model of a config.Run with the smallest kernel distance. Raises ValueError where none was measured."""
+    quality = results.quality(run.directory)
+    if quality.empty:
+        raise ValueError(f"No model of {run.name} was measured: name one, or run 06_evaluation first.")
+    return quality[quality["metric"] == "kernel_distance"].set_index("model")["value"].idxmin()
 
 
 def one_of_each_patient(split, count, seed=0):
@@ -151,15 +164,14 @@ def png(image):
 
 
 def _write(kit):
-    hidden = (kit.directory / KEY).parent
-    for folder in (hidden, kit.page.parent, kit.answers):
+    for folder in (kit.hidden, kit.page.parent, kit.answers):
         folder.mkdir(parents=True, exist_ok=True)
     settings = kit.settings
     kit.page.write_text(page(kit.images, settings["orders"], settings["study"], settings["classes"]), encoding="utf-8")
     (kit.directory / "README.txt").write_text(README.format(page=PAGE.as_posix()))
-    (hidden / "kit.json").write_text(json.dumps(settings))
-    np.save(hidden / "images.npy", kit.images)
-    kit.key.to_csv(hidden / "key.csv", index=False)  # last: it is what says that the kit is whole
+    (kit.hidden / "kit.json").write_text(json.dumps(settings))
+    np.save(kit.hidden / "images.npy", kit.images)
+    kit.key.to_csv(kit.directory / KEY, index=False)  # last: it is what says that the kit is whole
 
 
 def _same(kit, made_of):

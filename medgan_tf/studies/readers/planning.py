@@ -14,8 +14,8 @@ def power_table(images=IMAGES, readers=READERS, accuracies=ACCURACIES, reader_sh
     power: {accuracy: chance that the pooled interval lies above or below 0.5, where this accuracy is the truth}.
     equivalence: chance that it lies within 0.5 +- MARGIN, where the truth is 0.5. half_width: of that interval.
     reader_share, image_share: of the variance of right and wrong answers, what differs between readers and what differs
-    between images. 0.02 is readers whose own accuracies spread by 0.07 around 0.5; 0.1 is the correlation of two readers
-    on one image, of the size of the kappa of Park et al. (2021). Both are assumptions: put in those of a pilot study.
+    between images. 0.02 is readers whose own accuracies spread by 0.07 around 0.5; 0.1 is the correlation of two
+    readers on one image, of the size of kappa in Park et al. 2021. Both are assumptions: put in those of a pilot study.
     Normal approximation; the interval is that of `Resamples`, whose mean variance is derived in `_variances`.
     """
     records = []

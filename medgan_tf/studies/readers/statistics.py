@@ -48,6 +48,11 @@ def analyse(kit, answers, problems=(), seed=0):
     return section | {"reading": sentences(section)}
 
 
+def section_name(section):
+    """Where `analyse`'s section goes in results.json; simulated readers have a place of their own."""
+    return f"reader_study{'_simulated' if section.get('simulated') else ''}/{section['model']}"
+
+
 def _pooled(first, kinds, seed):
     """({measure: record over readers}, DataFrame of the records of each reader that the bootstrap gives)."""
     wide = first.pivot(index="reader", columns="image", values=["correct", "score", "realism"])
@@ -128,7 +133,7 @@ def _roc(rows):
 
 
 def _artefacts(rows):
-    """Where readers saw artefacts: x, y from the top left as fractions; and in what share of the answers they saw any."""
+    """Where readers saw artefacts, x and y from the top left as fractions, and in what share of their answers."""
     points = [list(point) for marks in rows["artefacts"] for point in marks]
     return {"marked": share(rows["artefacts"].str.len() > 0), "points": points}
 
