@@ -2,7 +2,7 @@
 
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .pictures import attention, grids, mixing, pairs, pick, progression
-from .readers import artefact_map, power_table, reader_caption, reader_roc, reader_shares, reader_table
+from .readers import artefact_map, power_table, reader_roc, reader_shares, reader_table, save_reader_study
 from .style import save
 from .tables import FURTHER, ablation_table, ablation_verdict, equivariance_table, quality_table, save_table
 
@@ -24,11 +24,11 @@ __all__ = [
     "progression",
     "quality",
     "quality_table",
-    "reader_caption",
     "reader_roc",
     "reader_shares",
     "reader_table",
     "save",
+    "save_reader_study",
     "save_table",
     "training_curves",
 ]

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .charts import MARKERS
-from .style import COLOURS, STYLE, WIDTH
-from .tables import cell
+from .style import COLOURS, STYLE, WIDTH, save
+from .tables import cell, save_table
 
 SHARES = {"accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity"}
 COLUMNS = SHARES | {
@@ -16,6 +16,23 @@ COLUMNS = SHARES | {
     "realism_synthetic": "realism of synthetic",
 }
 WARNING = "simulated readers, no people"
+
+
+def save_reader_study(section, images, kinds, run_dir, notebook):
+    """Save the table and the three figures of an analysed section; return what a notebook displays.
+
+    images, kinds: as for `artefact_map`. Those of simulated readers have names and captions that say so.
+    """
+    suffix, about = "_simulated" if section["simulated"] else "", reader_caption(section)
+    shares = f"{about} Synthetic is the positive kind. Wilson intervals; for all, a bootstrap of readers and images."
+    roc = f"{about} ROC curves from answer and confidence."
+    places = f"{about} Where readers marked artefacts, over the mean image of each kind."
+    return [
+        save_table(reader_table(section), run_dir, f"readers{suffix}", shares),
+        save(reader_shares(section), run_dir, f"reader_shares{suffix}", shares, notebook),
+        save(reader_roc(section), run_dir, f"reader_roc{suffix}", roc, notebook),
+        save(artefact_map(section, images, kinds), run_dir, f"reader_artefacts{suffix}", places, notebook),
+    ]
 
 
 def reader_caption(section):
@@ -96,7 +113,7 @@ def artefact_map(section, images, kinds, bins=16):
             box = {"extent": (0, 1, 1, 0), "aspect": mean.shape[0] / mean.shape[1]}
             axis.imshow(mean, cmap="gray", vmin=0, vmax=255, **box)
             shown = axis.imshow(np.ma.masked_equal(count, 0), cmap="YlOrRd", alpha=0.6, vmin=0, vmax=highest, **box)
-            axis.set_title(f"{kind}: marks in {marked['k']} of {marked['n']} answers")
+            axis.set_title(f"{kind}\nmarks in {marked['k']} of {marked['n']} answers")
             axis.set_axis_off()
         figure.colorbar(shown, ax=axes, shrink=0.8, label="marks", ticks=mpl.ticker.MaxNLocator(integer=True))
         _warn(figure, section)
