@@ -12,6 +12,7 @@ from .verdict import sentences
 
 RESAMPLES = 2000
 LEVELS = 10  # of the ROC: real with confidence 5 is 0, real with 1 is 4, synthetic with 1 is 5, synthetic with 5 is 9
+SHARES = ("accuracy", "sensitivity", "specificity")
 RECORDED = ("model", "study", "count", "seed", "weights_sha256", "jpg_quality")
 
 
@@ -20,8 +21,9 @@ def analyse(kit, answers, problems=(), seed=0):
 
     answers, problems: of `answers.read`. Synthetic is the positive kind: sensitivity is the share of synthetic images
     that were called synthetic, specificity that of real ones called real. A reader's shares have Wilson intervals;
-    pooled values are means over readers with intervals of `Resamples`. Only the first presentation of an image counts;
-    the second is for the agreement of readers with themselves. `simulated` says that no person has read anything.
+    pooled values are means over readers with intervals of `Resamples`, or Wilson's where no draw differs. Only the
+    first presentation of an image counts; the second is for the agreement of readers with themselves. `simulated` says
+    that no person has read anything.
     """
     section = {name: kit.settings[name] for name in RECORDED} | {"left_out": list(problems)}
     if answers.empty:
@@ -75,8 +77,16 @@ def _pooled(first, kinds, seed):
         answered = np.isfinite(matrix["correct"][:, images.get(name, slice(None))])
         pooled[name] = draws.pooled(each) | {"readers": len(wide), "images": int(answered.any(axis=0).sum())}
         pooled[name]["n"] = int(answered.sum())
+        if name in SHARES and pooled[name]["low"] is None and answered.any():
+            pooled[name] |= _without_spread(pooled[name])
     single = {name: draws.each(values[name]) for name in ("auc", "realism_real", "realism_synthetic")}
     return pooled, wide.index.to_frame().assign(**single)[list(single)]
+
+
+def _without_spread(found):
+    """Wilson's bounds where no draw differs, as of readers who are always right: they count as one."""
+    bounds = share(np.arange(found["images"]) < round(found["value"] * found["images"]))
+    return {"low": bounds["low"], "high": bounds["high"]}
 
 
 def _one(rows, twice):

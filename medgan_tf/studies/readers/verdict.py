@@ -9,7 +9,7 @@ def sentences(section):
     accuracy, agreement = section["pooled"]["accuracy"], section["agreement"]["between_readers"]
     said = [SIMULATED] if section["simulated"] else []
     said.append(_accuracy(accuracy, section["readers"]))
-    at_chance = accuracy["low"] is not None and accuracy["low"] <= 0.5 <= accuracy["high"]
+    at_chance = accuracy["low"] <= 0.5 <= accuracy["high"]
     if agreement["value"] is not None:
         said.append(
             f"Agreement between the readers: Fleiss' kappa {_interval(agreement)}, {agreement['images']} images."
@@ -20,7 +20,8 @@ def sentences(section):
     if same:
         said.append(f"Of images shown twice, {same['k']} of {same['n']} got the same answer from the same reader.")
     realism = section["pooled"]["realism_difference"]
-    said.append(f"Real images were called more realistic by {_interval(realism)} of 5 points.")
+    if realism["value"] is not None:
+        said.append(f"Realism of real images less that of synthetic ones: {_interval(realism)} on a scale of 1 to 5.")
     if section["readers"] < 3:
         said.append("With fewer than three readers the intervals hold for these readers alone.")
     return said + [f"Left out: {problem}" for problem in section["left_out"]]
@@ -28,8 +29,6 @@ def sentences(section):
 
 def _accuracy(accuracy, readers):
     found = f"{readers} reader{'s' * (readers > 1)} told synthetic from real images with accuracy {_interval(accuracy)}"
-    if accuracy["low"] is None:
-        return f"{found}: all answers were alike, which gives no interval."
     if accuracy["low"] > 0.5:
         return f"{found}, above chance."
     if accuracy["high"] < 0.5:
