@@ -17,7 +17,7 @@ from medgan_tf.__main__ import main
 from medgan_tf.studies import readers
 from medgan_tf.studies.readers import kit as kits
 from medgan_tf.studies.readers import planning
-from medgan_tf.studies.readers.resampling import Resamples
+from medgan_tf.studies.readers.resampling import Resamples, pooled
 
 SIZE = 16
 NETWORK = {"channel_base": 64, "channel_max": 8, "latent_dim": 8, "mapping_layers": 2}
@@ -264,7 +264,7 @@ def test_the_bootstrap_agrees_with_scikit_learn_draw_by_draw():
     random = np.random.default_rng(0)
     synthetic, scores = np.arange(30) % 2 == 0, random.integers(0, 10, (3, 30)).astype(float)
     scores[1, :7] = np.nan
-    draws = Resamples(synthetic, 3, 20)
+    draws = Resamples(synthetic, 20)
     found = draws.auc(scores, 10)
     for draw, weights in enumerate(draws.images):
         for reader, row in enumerate(scores):
@@ -282,31 +282,22 @@ def crossed(random, accuracy, readers_, images, reader_share=0.02, image_share=0
     return (random.random((readers_, images)) < np.clip(chance, 0, 1)).astype(float)
 
 
-def test_the_plan_tells_the_variance_the_width_and_the_power_that_studies_then_have():
-    random, true, shape = np.random.default_rng(0), 0.6, (5, 60)
-    means, spreads, beyond = [], [], []
-    for seed in range(500):
-        values = crossed(random, true, *shape)
-        draws = Resamples(np.arange(shape[1]) % 2 == 0, shape[0], 300, seed)
-        each = draws.means(values)
-        pooled = (each * draws.readers).sum(axis=1) / shape[0]
-        found = draws.pooled(each)
-        means.append(found["value"])
-        spreads.append(pooled[1:].var())
-        beyond.append(not found["low"] <= 0.5 <= found["high"])
-    variance, bootstrap = planning._variances(true, *shape, 0.02, 0.1)
-    assert np.var(means) == pytest.approx(variance, rel=0.2)
-    assert np.mean(spreads) == pytest.approx(bootstrap, rel=0.1)
-    assert np.mean(beyond) == pytest.approx(planning._beyond_chance(true, *shape, 0.02, 0.1), abs=0.08)
+def study(random, seed, *shape):
+    """What `pooled` makes of one study whose true accuracy is 0.6."""
+    draws = Resamples(np.arange(shape[1]) % 2 == 0, 300, seed)
+    return pooled(draws.means(crossed(random, 0.6, *shape)))
 
 
-def test_pooled_intervals_hold_the_truth_as_often_as_they_say():
-    random, hits = np.random.default_rng(1), []
-    for seed in range(300):
-        draws = Resamples(np.arange(60) % 2 == 0, 5, 300, seed)
-        found = draws.pooled(draws.means(crossed(random, 0.6, 5, 60)))
-        hits.append(found["low"] <= 0.6 <= found["high"])
-    assert np.mean(hits) >= 0.93
+@pytest.mark.parametrize("shape", [(5, 60, 0.02, 0.1), (3, 100, 0.1, 0.1), (10, 60, 0.0, 0.0)])
+def test_pooled_intervals_hold_the_truth_as_often_as_they_say_and_the_plan_says_what_studies_find(shape):
+    random = np.random.default_rng(0)
+    found = pd.DataFrame([study(random, seed, *shape) for seed in range(400)])
+    holds = (found["low"] <= 0.6) & (found["high"] >= 0.6)
+    assert 0.92 <= holds.mean() <= 0.98
+    error, _ = planning._error(0.6, *shape)
+    assert found["value"].std() == pytest.approx(error, rel=0.1)
+    beyond = (found["low"] > 0.5) | (found["high"] < 0.5)
+    assert beyond.mean() == pytest.approx(planning.beyond_chance(0.6, *shape), abs=0.08)
 
 
 def test_more_images_and_more_readers_mean_more_power():
@@ -316,7 +307,7 @@ def test_more_images_and_more_readers_mean_more_power():
         wide = table.assign(power=power[column]).pivot(index="images", columns="readers", values="power")
         assert (wide.diff().iloc[1:] > -1e-9).all(axis=None) and (wide.diff(axis=1).iloc[:, 1:] > -1e-9).all(axis=None)
     assert (power["0.55"] < power["0.7"]).all()
-    assert table["half_width"].between(0.03, 0.2).all()
+    assert table["half_width"].between(0.03, 0.25).all()
 
 
 def simulated(folder, **settings):

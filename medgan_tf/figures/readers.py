@@ -24,7 +24,9 @@ def save_reader_study(section, images, kinds, run_dir, notebook):
     images, kinds: as for `artefact_map`. Those of simulated readers have names and captions that say so.
     """
     suffix, about = "_simulated" if section["simulated"] else "", reader_caption(section)
-    shares = f"{about} Synthetic is the positive kind. Wilson intervals; for all, a bootstrap of readers and images."
+    shares = (
+        f"{about} Synthetic is the positive kind. Wilson intervals; for all, intervals for other readers and images."
+    )
     roc = f"{about} ROC curves from answer and confidence."
     places = f"{about} Where readers marked artefacts, over the mean image of each kind."
     return [
@@ -64,7 +66,7 @@ def power_table(records):
 
 
 def reader_shares(section):
-    """Accuracy, sensitivity and specificity of each reader (Wilson) and of all (bootstrap), with 95% intervals."""
+    """Accuracy, sensitivity and specificity of each reader and of all, with 95% intervals."""
     rows = section["by_reader"] | {"all readers": section["pooled"]}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.9 + 0.24 * len(rows)), layout="constrained")
@@ -85,7 +87,7 @@ def reader_shares(section):
 def reader_roc(section):
     """Each reader's ROC curve, from answer and confidence."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH * 0.62, WIDTH * 0.56), layout="constrained")
+        figure = Figure(figsize=(WIDTH, WIDTH * 0.54), layout="constrained")
         axis = figure.subplots()
         axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls=":", label="chance")
         for number, (name, curve) in enumerate(section["roc"].items()):
@@ -93,7 +95,7 @@ def reader_roc(section):
             look = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7], "ms": 3, "lw": 1.2, "ls": "-"}
             axis.plot(curve["false_positives"], curve["true_positives"], label=f"{name}: {area:.2f}", **look)
         axis.set(xlabel="real images called synthetic", ylabel="synthetic images called synthetic", aspect="equal")
-        axis.legend(fontsize=7, loc="lower right", title="AUC", title_fontsize=7)
+        axis.legend(loc="center left", bbox_to_anchor=(1.03, 0.5), title="area under the curve", title_fontsize=9)
         _warn(figure, section)
     return figure
 

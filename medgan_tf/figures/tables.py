@@ -27,7 +27,7 @@ FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "power_spe
 FURTHER += ("copies",)
 CELL = re.compile(r"^(\S+) (\[.*\])$")
 STACKED = r"\\shortstack{\1\\\\{}\2}"
-LATEX = {"–": "--", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}
+LATEX = {"%": r"\%", "–": "--", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}
 ARROWS = {"lower": "↓", "higher": "↑", "closer to floor": "→"}
 
 

@@ -1,11 +1,11 @@
 """How many images and readers a study needs for what it wants to show."""
 
-import numpy as np
-from scipy.stats import norm
+from scipy.stats import nct, norm, t
+
+from .resampling import standard_error
 
 IMAGES, READERS, ACCURACIES = (50, 100, 200, 300), (3, 5, 10), (0.55, 0.6, 0.7)
 MARGIN = 0.1  # of accuracy around chance, within which images pass for equal
-Z = norm.ppf(0.975)
 
 
 def power_table(images=IMAGES, readers=READERS, accuracies=ACCURACIES, reader_share=0.02, image_share=0.1):
@@ -16,7 +16,7 @@ def power_table(images=IMAGES, readers=READERS, accuracies=ACCURACIES, reader_sh
     reader_share, image_share: of the variance of right and wrong answers, what differs between readers and what differs
     between images. 0.02 is readers whose own accuracies spread by 0.07 around 0.5; 0.1 is the correlation of two
     readers on one image, of the size of kappa in Park et al. 2021. Both are assumptions: put in those of a pilot study.
-    Normal approximation; the interval is that of `Resamples`, whose mean variance is derived in `_variances`.
+    The interval is that of `resampling.pooled`, at the mean of its variance (noncentral t; Hillis et al. 2011).
     """
     records = []
     for n in images:
@@ -24,32 +24,31 @@ def power_table(images=IMAGES, readers=READERS, accuracies=ACCURACIES, reader_sh
             shape = r, n, reader_share, image_share
             records.append(
                 {"images": n, "readers": r}
-                | {"power": {str(p): _beyond_chance(p, *shape) for p in accuracies}}
-                | {"equivalence": _equivalence(*shape), "half_width": Z * _variances(0.5, *shape)[1] ** 0.5}
+                | {"power": {str(accuracy): beyond_chance(accuracy, *shape) for accuracy in accuracies}}
+                | {"equivalence": within_margin(*shape), "half_width": half_width(*shape)}
             )
     return records
 
 
-def _beyond_chance(accuracy, *shape):
-    true, estimated = np.sqrt(_variances(accuracy, *shape))
-    distance = abs(accuracy - 0.5)
-    return float(norm.cdf((distance - Z * estimated) / true) + norm.cdf((-distance - Z * estimated) / true))
+def beyond_chance(accuracy, *shape):
+    """The chance that the interval excludes 0.5, where this is the accuracy; shape: readers, images and the shares."""
+    error, freedom = _error(accuracy, *shape)
+    needed, distance = t.ppf(0.975, freedom), (accuracy - 0.5) / error
+    return float(nct.sf(needed, freedom, distance) + nct.cdf(-needed, freedom, distance))
 
 
-def _equivalence(*shape):
-    true, estimated = np.sqrt(_variances(0.5, *shape))
-    return float(max(0, 2 * norm.cdf((MARGIN - Z * estimated) / true) - 1))
+def within_margin(*shape):
+    """The chance that the interval lies within MARGIN of 0.5, where 0.5 is the accuracy."""
+    return float(max(0, 2 * norm.cdf((MARGIN - half_width(*shape)) / _error(0.5, *shape)[0]) - 1))
 
 
-def _variances(accuracy, readers, images, reader_share, image_share):
-    """(variance of the pooled accuracy, mean of what the bootstrap of readers and images takes it for).
+def half_width(*shape):
+    """Of the interval, where the accuracy is 0.5."""
+    error, freedom = _error(0.5, *shape)
+    return float(t.ppf(0.975, freedom) * error)
 
-    Right or wrong is accuracy + reader + image + rest, crossed. The bootstrap sees the spread of the means of readers
-    and of images, each of which holds its part of the rest, which so enters three times.
-    """
-    total = accuracy * (1 - accuracy)
-    reader, image = total * reader_share / readers, total * image_share / images
-    rest = total * (1 - reader_share - image_share) / (readers * images)
-    of_readers, of_images = 1 - 1 / readers, 1 - 1 / images
-    bootstrap = of_readers * (reader + rest) + of_images * (image + rest) + of_readers * of_images * rest
-    return reader + image + rest, bootstrap
+
+def _error(accuracy, readers, images, reader_share, image_share):
+    """Right or wrong is accuracy + reader + image + rest, crossed: what `standard_error` makes of their variances."""
+    total, rest = accuracy * (1 - accuracy), 1 - reader_share - image_share
+    return standard_error(total * (reader_share + rest / images), total * image_share / images, readers)

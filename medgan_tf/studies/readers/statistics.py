@@ -7,7 +7,7 @@ from statsmodels.stats.inter_rater import fleiss_kappa
 from medgan_tf.phantoms.reader_report import share
 
 from .kit import KINDS
-from .resampling import Resamples, record
+from .resampling import Resamples, each, pooled, record
 from .verdict import sentences
 
 RESAMPLES = 2000
@@ -21,9 +21,9 @@ def analyse(kit, answers, problems=(), seed=0):
 
     answers, problems: of `answers.read`. Synthetic is the positive kind: sensitivity is the share of synthetic images
     that were called synthetic, specificity that of real ones called real. A reader's shares have Wilson intervals;
-    pooled values are means over readers with intervals of `Resamples`, or Wilson's where no draw differs. Only the
-    first presentation of an image counts; the second is for the agreement of readers with themselves. `simulated` says
-    that no person has read anything.
+    pooled values are means over readers with intervals for other readers and images (`resampling.pooled`), or Wilson's
+    where nothing spreads. Only the first presentation of an image counts; the second is for the agreement of readers
+    with themselves. `simulated` says that no person has read anything.
     """
     section = {name: kit.settings[name] for name in RECORDED} | {"left_out": list(problems)}
     if answers.empty:
@@ -33,7 +33,7 @@ def analyse(kit, answers, problems=(), seed=0):
     first["correct"] = first["answer"] == first["kind"]
     first["score"] = np.where(first["answer"] == "synthetic", 4 + first["confidence"], 5 - first["confidence"])
     twice = joined[joined.duplicated(["reader", "image"], keep=False)]
-    pooled, single = _pooled(first, kit.key.set_index("image")["kind"], seed)
+    together, single = _pooled(first, kit.key.set_index("image")["kind"], seed)
     readers = {name: _one(rows, twice[twice["reader"] == name]) for name, rows in first.groupby("reader")}
     section |= {
         "status": "analysed",
@@ -41,7 +41,7 @@ def analyse(kit, answers, problems=(), seed=0):
         "readers": len(readers),
         "presentations": len(kit.settings["orders"][0]),
         "by_reader": {name: own | dict(single.loc[name]) for name, own in readers.items()},
-        "pooled": pooled,
+        "pooled": together,
         "agreement": {"between_readers": _between(first, seed), "with_themselves": _with_themselves(twice, seed)},
         "roc": {name: _roc(rows) for name, rows in first.groupby("reader") if rows["kind"].nunique() == 2},
         "artefacts": {kind: _artefacts(first[first["kind"] == kind]) for kind in KINDS},
@@ -60,31 +60,30 @@ def _pooled(first, kinds, seed):
     wide = first.pivot(index="reader", columns="image", values=["correct", "score", "realism"])
     matrix = {name: wide[name].reindex(columns=kinds.index).to_numpy(float) for name in ("correct", "score", "realism")}
     synthetic = kinds.to_numpy() == "synthetic"
-    draws = Resamples(synthetic, len(wide), RESAMPLES, seed)
-    values = {
-        "accuracy": draws.means(matrix["correct"]),
-        "sensitivity": draws.means(matrix["correct"], synthetic),
-        "specificity": draws.means(matrix["correct"], ~synthetic),
-        "auc": draws.auc(matrix["score"], LEVELS),
-        "realism_real": draws.means(matrix["realism"], ~synthetic),
-        "realism_synthetic": draws.means(matrix["realism"], synthetic),
+    every, draws = np.ones(len(kinds), bool), Resamples(synthetic, RESAMPLES, seed)
+    measures = {  # values of each draw and reader, the images they are of, and their range
+        "accuracy": (draws.means(matrix["correct"]), every, 0, 1),
+        "sensitivity": (draws.means(matrix["correct"], synthetic), synthetic, 0, 1),
+        "specificity": (draws.means(matrix["correct"], ~synthetic), ~synthetic, 0, 1),
+        "auc": (draws.auc(matrix["score"], LEVELS), every, 0, 1),
+        "realism_real": (draws.means(matrix["realism"], ~synthetic), ~synthetic, 1, 5),
+        "realism_synthetic": (draws.means(matrix["realism"], synthetic), synthetic, 1, 5),
     }
-    values["realism_difference"] = values["realism_real"] - values["realism_synthetic"]
-    images = {"sensitivity": synthetic, "realism_synthetic": synthetic}
-    images |= {"specificity": ~synthetic, "realism_real": ~synthetic}
-    pooled = {}
-    for name, each in values.items():
-        answered = np.isfinite(matrix["correct"][:, images.get(name, slice(None))])
-        pooled[name] = draws.pooled(each) | {"readers": len(wide), "images": int(answered.any(axis=0).sum())}
-        pooled[name]["n"] = int(answered.sum())
-        if name in SHARES and pooled[name]["low"] is None and answered.any():
-            pooled[name] |= _without_spread(pooled[name])
-    single = {name: draws.each(values[name]) for name in ("auc", "realism_real", "realism_synthetic")}
-    return pooled, wide.index.to_frame().assign(**single)[list(single)]
+    values = {name: measure[0] for name, measure in measures.items()}
+    measures["realism_difference"] = (values["realism_real"] - values["realism_synthetic"], every, -4, 4)
+    found = {}
+    for name, (drawn, images, *bounds) in measures.items():
+        answered = np.isfinite(matrix["correct"][:, images])
+        numbers = {"readers": len(wide), "images": int(answered.any(axis=0).sum()), "n": int(answered.sum())}
+        found[name] = pooled(drawn, *bounds) | numbers
+        if name in SHARES and found[name]["low"] is None and answered.any():
+            found[name] |= _without_spread(found[name])
+    single = {name: each(values[name]) for name in ("auc", "realism_real", "realism_synthetic")}
+    return found, wide.index.to_frame().assign(**single)[list(single)]
 
 
 def _without_spread(found):
-    """Wilson's bounds where no draw differs, as of readers who are always right: they count as one."""
+    """Wilson's bounds where nothing spreads, as of readers who are always right: they count as one."""
     bounds = share(np.arange(found["images"]) < round(found["value"] * found["images"]))
     return {"low": bounds["low"], "high": bounds["high"]}
 

@@ -8,7 +8,8 @@ def sentences(section):
     """Sentences on an analysed section; no difference from chance is reported as that, and not as likeness."""
     accuracy, agreement = section["pooled"]["accuracy"], section["agreement"]["between_readers"]
     said = [SIMULATED] if section["simulated"] else []
-    said.append(_accuracy(accuracy, section["readers"]))
+    who = f"{section['readers']} {'simulated ' * section['simulated']}reader{'s' * (section['readers'] > 1)}"
+    said.append(_accuracy(accuracy, who))
     at_chance = accuracy["low"] <= 0.5 <= accuracy["high"]
     if agreement["value"] is not None:
         said.append(
@@ -22,13 +23,13 @@ def sentences(section):
     realism = section["pooled"]["realism_difference"]
     if realism["value"] is not None:
         said.append(f"Realism of real images less that of synthetic ones: {_interval(realism)} on a scale of 1 to 5.")
-    if section["readers"] < 3:
-        said.append("With fewer than three readers the intervals hold for these readers alone.")
+    if section["readers"] == 1:
+        said.append("Of one reader the intervals hold for this reader alone.")
     return said + [f"Left out: {problem}" for problem in section["left_out"]]
 
 
-def _accuracy(accuracy, readers):
-    found = f"{readers} reader{'s' * (readers > 1)} told synthetic from real images with accuracy {_interval(accuracy)}"
+def _accuracy(accuracy, who):
+    found = f"{who} told synthetic from real images with accuracy {_interval(accuracy)}"
     if accuracy["low"] > 0.5:
         return f"{found}, above chance."
     if accuracy["high"] < 0.5:
