@@ -19,10 +19,11 @@ REPEATED = 0.1  # of the images are shown twice
 ORDERS = 24  # orders of presentation; a reader's code chooses one
 PAGE, KEY = Path("for_readers") / "reading.html", Path("hidden") / "key.csv"
 TEMPLATES = Path(__file__).parents[2] / "templates"
-README = """{page}   give this file to the readers, by any means; it needs nothing but a browser
+README = """{page}   give this file to the readers; it needs nothing but a browser
 hidden/                    the key: keep it from every reader until the last one is done
 answers/                   put the readers' files here (answers_..._CODE.csv) and analyse them
 
+The page holds images of patients: give it only to those who may see them.
 A new kit needs a new folder: answers belong to the kit that they were given for.
 """
 
