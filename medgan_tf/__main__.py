@@ -90,6 +90,29 @@ def export(run, model, out, data, licence):
     return 0
 
 
+def read_blind(run, model, out, count, seed, answers):
+    """Make a kit for a reader study, or analyse what came back."""
+    from medgan_tf import config, figures, results
+    from medgan_tf.studies import readers
+
+    run = config.find_run(run)
+    if answers is None:
+        kit = readers.make(run, model, out, count, seed)
+        print(f"Give the readers {kit.page}; keep {kit.hidden} from them; collect their files in {kit.answers}")
+        return 0
+    kit = readers.open_kit(out)
+    read, problems = readers.read(answers, kit)
+    section = readers.analyse(kit, read, problems)
+    for problem in problems:
+        print(f"medgan_tf: left out: {problem}", file=sys.stderr)
+    if section["status"] == "not run":
+        print(f"Reader study: not run, {section['why']} in {answers}")
+    else:
+        print(figures.reader_table(section).to_string(), *section["reading"], sep="\n")
+    results.write(run.directory, readers.section_name(section), section)
+    return 1 if problems else 0
+
+
 def evaluate(real, fake, features, weights, image_size, training, by_class, json_file):
     """Measure one folder of images against another."""
     from medgan_tf import datasets, metrics
@@ -201,6 +224,19 @@ def _parser():
     option("--out", required=True, type=Path, help="folder for weights, record and card")
     option("--data", required=True, metavar="TEXT", help="for the card: what the training images are")
     option("--licence", required=True, metavar="TEXT", help="for the card: the licence of the training images")
+
+    option = add(
+        "readers",
+        read_blind,
+        "Make the kit of a blinded reader study, or analyse the answers",
+        "Readers get one HTML file that works without a network, and give back one CSV file each.",
+    )
+    option("run", metavar="RUN", help="a folder under outputs/")
+    option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
+    option("--out", required=True, type=Path, help="folder of the kit")
+    option("--count", type=int, default=100, help="different images, half of them real (default 100)")
+    option("--seed", type=int, default=0, help="the same seed draws the same images (default 0)")
+    option("--answers", type=Path, metavar="DIR", help="analyse the CSV files in this folder with the key in --out")
 
     option = add(
         "evaluate",

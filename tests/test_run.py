@@ -140,9 +140,10 @@ def test_tables_say_what_results_say(tmp_path):
     assert table.loc["gan", "Fréchet distance ↓"] == "12.3 [12.2, 12.4]"
     assert table.loc["real against real", "Fréchet distance ↓"] == "0.500 [0.400, 0.600]"
     assert table.loc["dcgan", "coverage ↑"] == "0.00 [0.00, 0.00]"
-    figures.save_table(table, tmp_path, "quality", "A caption.")
+    figures.save_table(table, tmp_path, "quality", "A caption with 95% intervals.")
     tex = (tmp_path / "tables" / "quality.tex").read_text()
     assert r"\toprule" in tex and r"$\downarrow$" in tex and r"\shortstack{12.3\\{}[12.2, 12.4]}" in tex
+    assert r"with 95\% intervals" in tex
     assert all(ord(letter) < 128 for letter in tex)
 
 

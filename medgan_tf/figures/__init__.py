@@ -4,6 +4,7 @@ from .augmentation import augmentation_table, forest, rare_table, small_data
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .comparisons import ablation, canonical, crosses, meet, precision_recall, quality_cost
 from .pictures import attention, grids, mixing, pairs, pick, progression
+from .readers import artefact_map, power_table, reader_roc, reader_shares, reader_table, save_reader_study
 from .series import curves, sensitivity
 from .style import save
 from .tables import (
@@ -27,6 +28,7 @@ __all__ = [
     "ablation",
     "ablation_table",
     "ablation_verdict",
+    "artefact_map",
     "attention",
     "augmentation_table",
     "by_class",
@@ -45,13 +47,18 @@ __all__ = [
     "overfitting",
     "pairs",
     "pick",
+    "power_table",
     "precision_recall",
     "progression",
     "quality",
     "quality_cost",
     "quality_table",
     "rare_table",
+    "reader_roc",
+    "reader_shares",
+    "reader_table",
     "save",
+    "save_reader_study",
     "save_table",
     "sensitivity",
     "small_data",

@@ -1,1 +1,1 @@
-"""Studies that decide whether synthetic images may be used."""
+"""The studies that decide whether synthetic images may be used."""

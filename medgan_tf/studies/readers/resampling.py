@@ -1,0 +1,83 @@
+"""The intervals behind pooled numbers: images by a bootstrap, readers by their own spread."""
+
+import numpy as np
+from scipy import stats
+
+
+class Resamples:
+    """Draws of images with replacement within each kind, and intervals for other images and other readers.
+
+    synthetic: bool (images,). Values for every draw are (1 + number, readers); row 0 is the sample itself.
+    """
+
+    def __init__(self, synthetic, number=2000, seed=0):
+        random = np.random.default_rng(seed)
+        self.synthetic = np.asarray(synthetic)
+        self.images = np.ones((1 + number, len(self.synthetic)))
+        for kind in (self.synthetic, ~self.synthetic):
+            size = int(kind.sum())
+            self.images[1:, kind] = random.multinomial(size, np.full(size, 1 / max(size, 1)), number)
+
+    def means(self, values, kind=True):
+        """Each reader's mean of values (readers, images), NaN where not answered, over images of this kind (mask)."""
+        weights = self.images * kind
+        with np.errstate(invalid="ignore"):
+            return (weights @ np.nan_to_num(values).T) / (weights @ np.isfinite(values).T)
+
+    def auc(self, scores, levels):
+        """Each reader's area under the ROC curve; scores (readers, images) in 0 to levels - 1, NaN where not answered.
+
+        The area is the chance that a synthetic image has a higher score than a real one, ties counting half.
+        """
+        chosen = [(scores == level).T for level in range(levels)]
+        above, below = (
+            np.stack([(self.images * kind) @ column for column in chosen]) for kind in (self.synthetic, ~self.synthetic)
+        )
+        lower = below.cumsum(axis=0) - below / 2
+        with np.errstate(invalid="ignore"):
+            return (above * lower).sum(axis=0) / (above.sum(axis=0) * below.sum(axis=0))
+
+
+def each(values):
+    """A record of each reader from values (1 + number, readers); intervals hold for other images."""
+    return [record(column) for column in values.T]
+
+
+def pooled(values, lowest=-np.inf, highest=np.inf):
+    """The record of the mean over readers of values (1 + number, readers), its interval kept in the measure's range.
+
+    Obuchowski and Rockette (1995): the variance of the mean is that between the readers' values, plus the covariance of
+    two readers who see the same images, here from the draws of images; t with the degrees of freedom of Hillis (2007).
+    So the interval holds for other readers and other images of the same kinds. Drawing readers with replacement, too,
+    gives intervals that are too narrow for few readers who differ, and too wide for many who do not. One reader has
+    an interval for other images alone.
+    """
+    values = values[:, np.isfinite(values[0])]  # a reader may have seen no image of a kind
+    draws, readers = values[np.isfinite(values).all(axis=1)], values.shape[1]
+    if readers < 2 or len(draws) < 2:
+        return record(values[:, 0]) if readers else {"value": None, "low": None, "high": None}
+    between = values[0].var(ddof=1)
+    own, mean = draws[1:].var(axis=0, ddof=1).mean(), draws[1:].mean(axis=1).var(ddof=1)
+    margin = _margin(between, max(0.0, (readers * mean - own) / (readers - 1)), readers)
+    value = float(values[0].mean())
+    bounds = (max(value - margin, lowest), min(value + margin, highest)) if margin else (None, None)
+    return dict(zip(("value", "low", "high"), (value, *bounds), strict=True))
+
+
+def standard_error(between, covariance, readers):
+    """(standard error of a mean over readers, its degrees of freedom), as `pooled` explains."""
+    total = between + readers * covariance
+    freedom = (readers - 1) * (total / between) ** 2 if between else np.inf
+    return (total / readers) ** 0.5, freedom
+
+
+def record(draws):
+    """{value, low, high}: the first of draws, and the middle 95% of the others; None where there is no spread."""
+    finite = draws[1:][np.isfinite(draws[1:])]
+    low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) and np.ptp(finite) else (None, None)
+    return {"value": float(draws[0]) if np.isfinite(draws[0]) else None, "low": low, "high": high}
+
+
+def _margin(between, covariance, readers):
+    error, freedom = standard_error(between, covariance, readers)
+    return float(stats.t.ppf(0.975, freedom) * error)
