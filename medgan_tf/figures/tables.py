@@ -246,6 +246,13 @@ def _latex(text):
     return text
 
 
+def cell(record):
+    """A record {value, low, high} as "value [low, high]"; without an interval the value, without a value a dash."""
+    if record["low"] is None:
+        return "–" if record["value"] is None else f"{record['value']:.3g}"
+    return interval(record["value"], record["low"], record["high"])
+
+
 def interval(value, low, high):
     """A cell, three significant digits of the larger end and the same decimals throughout."""
     largest = max(abs(low), abs(high))
