@@ -1,6 +1,6 @@
 """Every figure and table. `save` and `save_table` write them for a thesis, with caption and data."""
 
-from .augmentation import augmentation_table, forest, rare_table, small_data
+from .augmentation import augmentation_table, difference_table, forest, rare_table, small_data
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .pictures import attention, grids, mixing, pairs, pick, progression
 from .style import save
@@ -13,6 +13,7 @@ __all__ = [
     "attention",
     "augmentation_table",
     "by_class",
+    "difference_table",
     "equivariance_table",
     "forest",
     "grids",

@@ -27,7 +27,15 @@ FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "power_spe
 FURTHER += ("copies",)
 CELL = re.compile(r"^(\S+) (\[.*\])$")
 STACKED = r"\\shortstack{\1\\\\{}\2}"
-LATEX = {"–": "--", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "é": r"\'e"}
+LATEX = {
+    "%": r"\%",
+    "<": "$<$",
+    "–": "--",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "→": r"$\rightarrow$",
+    "é": r"\'e",
+}
 ARROWS = {"lower": "↓", "higher": "↑", "closer to floor": "→"}
 
 
@@ -99,19 +107,31 @@ def over_seeds(rows):
 def save_table(table, run_dir, name, caption):
     """Write tables/NAME.tex (booktabs) and NAME.csv; return the table.
 
-    In LaTeX an interval stands below its value, so that eight columns fit the width of a page.
+    In LaTeX an interval stands below its value and long heads on two lines, so that eight columns fit a page.
     """
     folder = Path(run_dir) / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}.csv")
-    text = table.map(lambda cell: CELL.sub(STACKED, cell)).to_latex(
-        caption=caption, label=f"tab:{name}", position="htbp", column_format="l" + "c" * table.shape[1]
+    text = (
+        table.map(lambda cell: CELL.sub(STACKED, cell))
+        .rename(columns=_stacked)
+        .to_latex(caption=caption, label=f"tab:{name}", position="htbp", column_format="l" + "c" * table.shape[1])
     )
     text = text.replace("[htbp]", "[htbp]\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}", 1)
+    text = text.replace(" \\\\\n", " \\\\[3pt]\n")  # else an interval touches the value of the next row
     for sign, command in LATEX.items():
         text = text.replace(sign, command)
     (folder / f"{name}.tex").write_text("% needs \\usepackage{booktabs}\n" + text)
     return table
+
+
+def _stacked(head):
+    """A long head on two lines, broken at the space nearest to its middle."""
+    spaces = [match.start() for match in re.finditer(" ", head)]
+    if len(head) <= 12 or not spaces:
+        return head
+    middle = min(spaces, key=lambda place: abs(place - len(head) / 2))
+    return rf"\shortstack{{{head[:middle]}\\{{}}{head[middle + 1 :]}}}"
 
 
 def interval(value, low, high):
