@@ -1,6 +1,6 @@
 """Every figure and table. `save` and `save_table` write them for a thesis, with caption and data."""
 
-from .augmentation import augmentation_table, forest, rare_table, small_data
+from .augmentation import augmentation_table, difference_table, forest, rare_table, small_data
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .comparisons import ablation, canonical, crosses, meet, precision_recall, quality_cost
 from .pictures import attention, grids, mixing, pairs, pick, progression
@@ -38,6 +38,7 @@ __all__ = [
     "comparison_table",
     "crosses",
     "curves",
+    "difference_table",
     "equivariance_table",
     "forest",
     "grids",

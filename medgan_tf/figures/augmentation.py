@@ -2,7 +2,6 @@
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from .style import COLOURS, STYLE, WIDTH
@@ -43,7 +42,7 @@ def forest(table, measures=("auroc", "sensitivity", "calibration_error")):
                     look = {"fmt": marker, "ms": 4, "capsize": 2, "color": colour, "ls": ""}
                     axis.errorbar(row.value, lines.index((head, row.arm)), xerr=errors, **look)
             axis.set_title(f"difference in\n{NAMES[measure]} {'↓' if measure == 'calibration_error' else '↑'}")
-            axis.locator_params(axis="x", nbins=4)
+            axis.locator_params(axis="x", nbins=3)
             axis.tick_params(axis="y", length=0)
         axes[0].set_yticks(range(len(lines)), [arm or head for head, arm in lines], fontsize=7)
         for (_, arm), text in zip(lines, axes[0].get_yticklabels(), strict=True):
@@ -56,7 +55,9 @@ def _head(family, reference, name):
     """What stands above comparisons with the same reference."""
     if family == "small data":
         return "against that part of real only"
-    return f"{name.replace('_', ' ')}, against {reference}" if family == "rare class" else f"against {reference}"
+    if family == "rare class":
+        return f"{name.replace('_', ' ')}, against {reference.removeprefix('rare class ')}"
+    return f"against {reference}"
 
 
 def small_data(values, curve, measures=("auroc", "balanced_accuracy")):
@@ -96,29 +97,43 @@ def small_data(values, curve, measures=("auroc", "balanced_accuracy")):
     return figure
 
 
-def augmentation_table(values, comparisons):
-    """A row an arm, a column a measure (mean over classes), and the difference in AUROC with Holm's p; a DataFrame.
+def augmentation_table(values):
+    """A row an arm, a column a measure (mean over classes); a DataFrame.
 
-    values, comparisons: parts "arms" and "comparisons" of `results.augmentation`, rows of one model.
+    values: part "arms" of `results.augmentation`, rows of one model.
     """
     values = values[values["class"] == "mean"]
     cells = values.assign(cell=[interval(*row) for row in values[["value", "low", "high"]].to_numpy()])
-    table = cells.pivot(index="arm", columns="measure", values="cell").loc[
-        list(dict.fromkeys(values["arm"])), list(NAMES)
-    ]
-    main = comparisons[(comparisons["family"] == "main") & (comparisons["measure"] == "auroc")].set_index("arm")
-    difference = {arm: f"{row['value']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" for arm, row in main.iterrows()}
-    table["difference in AUROC"] = pd.Series(difference).reindex(table.index).fillna("–")
-    table["p (Holm)"] = main["p_holm"].map("{:.3f}".format).reindex(table.index).fillna("–")
-    return table.rename(columns=NAMES).rename_axis(index=None, columns=None)
+    table = cells.pivot(index="arm", columns="measure", values="cell")
+    return _named(table.loc[list(dict.fromkeys(values["arm"])), list(NAMES)])
+
+
+def difference_table(comparisons, measures=("auroc", "sensitivity")):
+    """A row a comparison, for each measure the difference and its p after Holm's correction; a DataFrame.
+
+    comparisons: part "comparisons" of `results.augmentation`, rows of one model.
+    """
+    found = comparisons[comparisons["measure"].isin(measures)]
+    found = found.assign(
+        row=found["arm"] + " – " + found["reference"],
+        cell=[f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in found.itertuples()],
+        p=["< 0.001" if p < 0.001 else f"{p:.3f}" for p in found["p_holm"]],
+    )
+    table = found.pivot(index="row", columns="measure", values=["cell", "p"]).loc[list(dict.fromkeys(found["row"]))]
+    pairs = [(part, measure) for measure in measures for part in ("cell", "p")]
+    heads = [NAMES[measure] if part == "cell" else f"p, {NAMES[measure]}" for part, measure in pairs]
+    return table[pairs].set_axis(heads, axis=1).rename_axis(index=None)
 
 
 def rare_table(values, comparisons):
-    """A row an arm of the family "rare class", a column each of that class's own measures. Arguments as before."""
+    """A row an arm of the family "rare class", a column each of that class's own measures. Arguments as above."""
     family = comparisons[comparisons["family"] == "rare class"]
     arms = list(dict.fromkeys([*family["reference"], *family["arm"]]))
     values = values[values["class"] == family["class"].iloc[0]]
     cells = values.assign(cell=[interval(*row) for row in values[["value", "low", "high"]].to_numpy()])
     table = cells.pivot(index="arm", columns="measure", values="cell").loc[arms]
-    columns = ["sensitivity", "specificity", "auroc", "auprc"]
-    return table[columns].rename(columns=NAMES).rename_axis(index=None, columns=None)
+    return _named(table[["sensitivity", "specificity", "auroc", "auprc"]])
+
+
+def _named(table):
+    return table.rename(columns=NAMES).rename_axis(index=None, columns=None)

@@ -29,13 +29,13 @@ FEATURES = ("kernel_distance", "frechet_distance", "precision", "recall", "densi
 FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "copies")
 PIXELS = ("power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 CELL = re.compile(r"^(\S+) (\[.*\])$")
-HEADING = re.compile(r"^(.*?,) (.*)$")
 STACKED = r"\\shortstack{\1\\\\{}\2}"
 LATEX = {
     "%": r"\%",
     "_": r"\_",
     "&": r"\&",
     "#": r"\#",
+    "<": "$<$",
     "–": "--",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
@@ -220,14 +220,13 @@ def _measured(row):
 def save_table(table, run_dir, name, caption, columns=None):
     """Write tables/NAME.tex (booktabs) and NAME.csv; return the table.
 
-    In LaTeX an interval stands below its value, and what follows the comma of a heading below it, so that ten columns
-    fit a page. columns: LaTeX's column format, by default one line a cell; such as "lp{5cm}" for long text.
+    In LaTeX an interval stands below its value and long heads on two lines, so that ten columns fit a page.
+    columns: LaTeX's column format, by default one line a cell; such as "lp{5cm}" for long text.
     """
     folder = Path(run_dir) / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}.csv")
-    headings = {column: HEADING.sub(STACKED, _latex(column)) for column in table}
-    escaped = table.map(_latex).rename(index=_latex, columns=headings)
+    escaped = table.map(_latex).rename(index=_latex, columns=_stacked)
     text = escaped.map(lambda cell: CELL.sub(STACKED, cell)).to_latex(
         caption=_latex(caption),
         label=f"tab:{name}",
@@ -235,6 +234,7 @@ def save_table(table, run_dir, name, caption, columns=None):
         column_format=columns or "l" + "c" * table.shape[1],
     )
     text = text.replace("[htbp]", "[htbp]\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}", 1)
+    text = text.replace(" \\\\\n", " \\\\[3pt]\n")  # else an interval touches the value of the next row
     (folder / f"{name}.tex").write_text("% needs \\usepackage{booktabs}\n" + text)
     return table
 
@@ -251,6 +251,15 @@ def cell(record):
     if record["low"] is None:
         return "–" if record["value"] is None else f"{record['value']:.3g}"
     return interval(record["value"], record["low"], record["high"])
+
+
+def _stacked(head):
+    """A long head on two lines, broken at the space nearest to its middle."""
+    spaces = [match.start() for match in re.finditer(" ", head)]
+    if len(head) <= 12 or not spaces:
+        return _latex(head)
+    middle = min(spaces, key=lambda place: abs(place - len(head) / 2))
+    return rf"\shortstack{{{_latex(head[:middle])}\\{{}}{_latex(head[middle + 1 :])}}}"
 
 
 def interval(value, low, high):

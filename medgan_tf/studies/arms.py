@@ -40,7 +40,7 @@ REAL = Arm("real only")
 CLASSICAL = Arm("real + classical", classical=True)
 DUPLICATED = Arm("real + duplicated real", duplicated=1)
 SYNTHETIC_ONLY = Arm("synthetic only (TSTR)", fraction=0, synthetic=1)
-ON_SYNTHETIC = Arm("real, tested on synthetic (TRTS)", tested_on="synthetic")
+ON_SYNTHETIC = Arm("tested on synthetic (TRTS)", tested_on="synthetic")
 RARE_DUPLICATED = Arm("rare class duplicated", rare="duplicated")
 RARE_SYNTHETIC = Arm("rare class topped up", rare="synthetic")
 

@@ -103,7 +103,9 @@ def train_all(arms, data, source, settings, journal):
     prints = _fingerprints(wanted, data, source, settings)
     missing = [job for job in wanted if not _is_there(paths[job], prints[job])]
     classifiers, pool = {}, None
-    with tqdm(total=len(missing) * settings.steps, desc="classifiers", unit="step", disable=not missing) as bar:
+    with tqdm(
+        total=len(missing) * settings.steps, desc="classifiers", unit="step", mininterval=1, disable=not missing
+    ) as bar:
         for arm, seed in missing:
             bar.set_postfix_str(f"{arm.name}, seed {seed}")
             if arm.classical not in classifiers:

@@ -2,12 +2,8 @@
 
 from .arms import CLASSICAL, DUPLICATED, REAL, SYNTHETIC_ONLY
 
-DECISIVE = {
-    "main": "auroc",
-    "classical": "auroc",
-    "small data": "auroc",
-    "rare class": "sensitivity",
-}  # named beforehand
+# The measure that decides, named beforehand.
+DECISIVE = dict.fromkeys(["main", "classical", "small data"], "auroc") | {"rare class": "sensitivity"}
 
 
 def verdict(content):
@@ -38,7 +34,7 @@ def verdict(content):
             _summary(
                 family("small data"), f"images of {source} added to a part of the real ones", "the same part alone"
             )
-            + " The generator had learnt from all of the training split: such a gain is that of a generator shared by"
+            + " The generator had learnt from all of the training split: a gain here is that of a generator shared by"
             " someone who has more images, not one that a small set makes for itself."
         )
     if seeds == 1:
@@ -53,18 +49,11 @@ def _summary(records, what, reference):
     if set(readings) == {"no difference shown"}:
         low, high = min(record["low"] for record in records), max(record["high"] for record in records)
         return (
-            f"{_upper(what)}: against {reference}, no difference can be shown in any of {count} comparisons; that is"
-            f" no proof of none, the intervals reach from {low:+.3f} to {high:+.3f}."
+            f"{_upper(what)}: against {reference}, no difference can be shown (0 of {count} comparisons). That is no"
+            f" proof of none: the intervals reach from {low:+.3f} to {high:+.3f}."
         )
-    parts = [
-        f"{readings.count(reading)} of {count} {word}"
-        for reading, word in (
-            ("better", "better"),
-            ("worse", "worse"),
-            ("no difference shown", "without a difference shown"),
-        )
-        if reading in readings
-    ]
+    words = {"better": "better", "worse": "worse", "no difference shown": "without a difference shown"}
+    parts = [f"{readings.count(reading)} of {count} {word}" for reading, word in words.items() if reading in readings]
     shown = [record for record in records if record["reading"] != "no difference shown"]
     numbers = "; ".join(f"{record['arm']} {_numbers(record)}" for record in shown)
     return f"{_upper(what)}: against {reference}, {', '.join(parts)} ({numbers})."
