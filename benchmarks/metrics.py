@@ -1,11 +1,12 @@
 """Our metrics against reference implementations given the same features or images, on the CPU.
 
-python benchmarks/metrics.py [--torch-python VENV/bin/python] [--count 2000] [--width 512] [--threads 2] [--json FILE]
+python benchmarks/metrics.py [--torch-python VENV/bin/python] [--count 2000] [--width 512] [--threads 1] [--json FILE]
 
 Features are correlated Gaussians, the fakes shifted and stretched; images are smoothed noise, the second of each pair
 the first with noise. torch-fidelity lives in an environment of its own (pip install torch torch-fidelity) and is "not
 run" without --torch-python. A row is a metric and a reference; its error is the largest difference relative to the
 largest reference value, and its seconds are medians over rounds in which the two take turns, after one that warms up.
+They are seconds of the processor, of all threads together, so that what else the machine does counts little.
 """
 
 import argparse
@@ -149,11 +150,11 @@ def timed(functions, rounds):
     """(value, median seconds) of each; they take turns, and the first round does not count."""
     values, seconds = [], []
     for _ in range(rounds + 1):
-        started = [time.perf_counter()]
+        started = [time.process_time()]
         values = []
         for function in functions:
             values.append(function())
-            started.append(time.perf_counter())
+            started.append(time.process_time())
         seconds.append(np.diff(started))
     return list(zip(values, np.median(seconds[1:], axis=0), strict=True))
 
@@ -177,7 +178,7 @@ def main():
     parser.add_argument("--width", type=int, default=512, help="of the features")
     parser.add_argument("--images", type=int, default=32, help="pairs of 192 pixels")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     settings = parser.parse_args()
     import tensorflow as tf

@@ -129,7 +129,9 @@ def test_table_and_figure_name_costs_and_stars(run):
     write(run, "cgan", {}, kernel_distance=record(2.0))  # trained before memory was recorded
     summary = comparison.summarise(comparison.models([run]))
     assert figures.comparison_table(summary).loc["cgan", "memory, GiB"] == "–"
-    assert len(figures.quality_cost(summary).axes) == 2
+    assert [len(axis.containers) for axis in figures.quality_cost(summary).axes] == [3, 3, 2]
+    with pytest.raises(ValueError, match="no training of these models"):
+        figures.quality_cost(summary.assign(seconds=np.nan, parameters=np.nan, peak_memory_mib=np.nan))
 
 
 def test_rows_of_several_runs_name_their_run(run):

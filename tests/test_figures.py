@@ -99,6 +99,9 @@ def test_distances_are_drawn_over_images_and_over_time(tmp_path):
     assert [line.get_xdata().tolist() for line in second.lines] == [[1, 2, 3], [2, 4, 6]]
     assert second.lines[1].get_ydata().tolist() == [3, 2, 1]
     assert figure.axes[6].lines[0].get_ydata().tolist() == [0.1, 0.2, 0.3]
+    pd.read_csv(paths["two"]).drop(columns=["frechet_distance", "coverage"]).to_csv(paths["two"])  # of an older version
+    assert [len(axis.lines) for axis in figures.over_training(paths).axes] == [2, 2, 1, 1, 2, 2, 1, 1]
+    assert len(figures.over_training({"two": paths["two"]}).axes) == 4
 
 
 def test_progression_takes_the_grids_nearest_to_the_kimg_asked_for(tmp_path):

@@ -39,6 +39,7 @@ def over_training(logs):
     tables = {model: pd.read_csv(path) for model, path in logs.items()}
     tables = {model: table.assign(minutes=table["seconds"].cumsum() / 60) for model, table in tables.items()}
     measures = ("kernel_distance", "frechet_distance", "recall", "coverage")
+    measures = [measure for measure in measures if any(measure in table for table in tables.values())]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.5 * len(measures) + 0.4), layout="constrained")
         axes = figure.subplots(len(measures), 2, sharey="row", sharex="col", squeeze=False)

@@ -88,10 +88,10 @@ def canonical(parts):
 
 
 def quality_cost(summary, metric="kernel_distance"):
-    """Quality over what it cost: images seen, minutes, parameters and, where it was recorded, peak memory.
+    """Quality over what it cost: minutes, parameters and peak memory, of the models of which each was recorded.
 
     summary: `comparison.summarise` of models that can be compared with each other. Costs compare where the trainings
-    had the same machine to themselves.
+    had the same machine to themselves. Raises ValueError where no cost of any model is known.
     """
     rows = summary[summary["metric"] == metric]
     scales = {
@@ -101,10 +101,12 @@ def quality_cost(summary, metric="kernel_distance"):
     }
     y = f"{METRIC_NAMES[metric]} {ARROWS[rows['better'].iloc[0]]}"
     panels = {
-        (x, y): meet(rows.assign(value=cost)[["model", "value"]], rows)
+        (x, y): meet(rows.assign(value=cost).dropna(subset="value")[["model", "value"]], rows)
         for x, cost in scales.items()
-        if cost.notna().all()
+        if cost.notna().any()
     }
+    if not panels:
+        raise ValueError("results.json has no training of these models: run their notebooks before 06.")
     return crosses(panels, log_x=True, linear_to=rows["floor_high"].max())
 
 

@@ -67,7 +67,9 @@ RULES = {
     "two_lungs": "two lungs",
     "heart_left": "heart left",
     "one_finding": "one finding",
+    "lesion_number": "number of lesions",
     "lesions_inside": "lesions inside",
+    "lesion_size": "size of lesions",
 }
 
 
