@@ -148,7 +148,7 @@ def _parser():
         "Files are known by their content. Patients become keyed hashes. A rerun does only what is missing.",
     )
     option("sources", nargs="+", type=Path, metavar="SOURCE", help="folder or file; the folders in it are the classes")
-    option("--out", required=True, type=Path, help="folder for images/, manifest.csv and rejected.csv")
+    option("--out", required=True, type=Path, help="folder for images/ and manifest.csv; what names source files goes to DIR.private")
     option("--image-size", type=int, default=256, metavar="PIXELS", help="side of the images (default 256)")
     option("--format", choices=["jpg", "png", "png16"], default="jpg", help="jpg is of quality 95 (default jpg)")
     option("--window", type=_window, default="auto", help="auto, lung, bone, ..., a window's number, or CENTER,WIDTH")

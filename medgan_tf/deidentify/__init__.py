@@ -1,0 +1,6 @@
+"""What leaves the hospital: DICOM files by the Basic Application Level Confidentiality Profile (DICOM PS3.15, Annex E)."""
+
+from .files import Report, deidentify
+from .profile import METHODS, clean
+
+__all__ = ["METHODS", "Report", "clean", "deidentify"]
