@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from .greyscale import number
 
@@ -27,7 +28,11 @@ RADIOGRAPHS = ("CR", "DX", "MG", "PX", "IO")
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 WORD = re.compile(r"[^\W_]{3,}")  # a side marker or an arrow is not a word
 CONFIDENCE = 60  # of tesseract, 0 to 100
-LONGEST_SIDE = 1600  # of what the detector sees; small images are enlarged, up to three times
+LONGEST_SIDE = 1600  # of what is searched; for tesseract small images are enlarged, up to three times
+LETTERS = 3  # in a line
+HEIGHTS = (5, 64)  # of a letter in pixels
+STROKE = 15  # pixels: wider is no stroke
+CONTRAST = 0.15  # of a stroke against its surroundings, of the whole grey scale
 GROUPS = 4  # of frames; the detector sees the brightest and the darkest of each group
 
 
@@ -53,21 +58,21 @@ class Extremes:
 def suspicions(dataset, pictures):
     """(reasons, text): phrases that say why the image may show text, none for most, and the words that were read.
 
-    pictures: float32 (H, W) each, in [0, 1], as displayed; `Extremes` makes few of many frames. Where tesseract is not
-    installed the header alone decides; see `detector`.
+    pictures: float32 (H, W) each, in [0, 1], as displayed; `Extremes` makes few of many frames. Lines of marks like letters
+    are searched for first, which is quick, and read where tesseract is installed; else they are reason enough.
     """
-    reasons = from_header(dataset)
-    text = words(pictures)
-    if text:
-        reasons.append("text was found in its pixels")
-    return reasons, text
+    reasons, suspects = from_header(dataset), [picture for picture in pictures if has_letters(picture)]
+    if suspects and not detector():
+        return [*reasons, "marks like letters stand in line in its pixels"], ""
+    text = words(suspects)
+    return [*reasons, "text was found in its pixels"] if text else reasons, text
 
 
 def from_header(dataset):
     """Reasons to suspect burned-in text without a look at the pixels.
 
-    A header that says NO takes the suspicion from a kind of image, not from an overlay in the pixels' unused bits. Public
-    radiographs are secondary captures as a rule: these are suspects only where no detector looks at their pixels.
+    A header that says NO takes the suspicion from a kind of image, not from an overlay in the pixels' unused bits.
+    Radiographs in public sets are secondary captures as a rule, so that alone does not count against one.
     """
     stated = str(dataset.get("BurnedInAnnotation") or "").strip().upper()
     reasons = ["its header says that annotation is burned in"] if stated == "YES" else []
@@ -79,7 +84,7 @@ def from_header(dataset):
     modality, conversion = (str(dataset.get(word) or "").strip() for word in ("Modality", "ConversionType"))
     if any(name in image_type for name in SCREENS):
         reasons.append("it is a screen capture")
-    elif modality in RADIOGRAPHS and detector():
+    elif modality in RADIOGRAPHS:
         return reasons
     elif str(dataset.get("SOPClassUID") or "").startswith(SECONDARY_CAPTURE):
         reasons.append("it is a secondary capture")
@@ -91,9 +96,7 @@ def from_header(dataset):
 
 
 def words(pictures):
-    """The words that tesseract reads in pictures, joined by spaces; "" where it is not installed."""
-    if not detector():
-        return ""
+    """The words that tesseract reads in pictures, joined by spaces."""
     import pytesseract
 
     found = {}
@@ -120,10 +123,44 @@ def detector():
         return ""
 
 
+def has_letters(picture):
+    """Whether three marks or more of the size, shape and sharpness of letters stand in a line in (H, W) in [0, 1]."""
+    picture = np.asarray(_resized(Image.fromarray(np.asarray(picture, np.float32)), 1))
+    return max(_longest_line(_marks(light)) for light in (picture, 1 - picture)) >= LETTERS
+
+
+def _marks(picture):
+    """(n, 4) top, bottom, left, right of what stands out brightly, narrow in its strokes, and is as tall as a letter."""
+    strokes = picture - ndimage.grey_opening(picture, size=(STROKE, STROKE)) > CONTRAST
+    found = ndimage.find_objects(ndimage.label(strokes, np.ones((3, 3)))[0])
+    boxes = np.array([[side for part in box for side in (part.start, part.stop)] for box in found]).reshape(-1, 4)
+    height, width = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+    return boxes[(height >= HEIGHTS[0]) & (height <= HEIGHTS[1]) & (width <= 2.5 * height) & (width >= 0.08 * height)]
+
+
+def _longest_line(boxes):
+    """How many marks follow each other from left to right: about as tall, on one base line, no further apart than tall."""
+    if not len(boxes):
+        return 0
+    boxes = boxes[np.argsort(boxes[:, 2])]
+    bottom, left, right, height = boxes[:, 1], boxes[:, 2], boxes[:, 3], boxes[:, 1] - boxes[:, 0]
+    length = np.ones(len(boxes), int)
+    for index in range(len(boxes)):
+        gap = left[index] - right[:index]
+        tall = height[:index]
+        follows = (gap > -0.3 * tall) & (gap < 1.2 * tall) & (np.abs(bottom[index] - bottom[:index]) < 0.25 * tall)
+        follows &= np.abs(height[index] - tall) < 0.45 * tall
+        length[index] += length[:index][follows].max(initial=0)
+    return int(length.max())
+
+
 def _as_read(picture):
     """A PIL image of 8 bits whose letters have a height that tesseract reads well."""
-    pixels = Image.fromarray(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8))
-    scale = min(3, LONGEST_SIDE / max(pixels.size))
+    return _resized(Image.fromarray(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)), 3)
+
+
+def _resized(pixels, largest_scale):
+    scale = min(largest_scale, LONGEST_SIDE / max(pixels.size))
     return pixels.resize([max(1, round(side * scale)) for side in pixels.size], Image.Resampling.BICUBIC)
 
 

@@ -1,0 +1,1 @@
+"""The studies that decide whether synthetic images may be used."""
