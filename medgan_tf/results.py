@@ -91,6 +91,11 @@ def equivariance(run_dir):
     )
 
 
+def privacy(run_dir):
+    """{model: what the privacy audit found}, in the order of the audits."""
+    return dict(_sections(run_dir, "privacy"))
+
+
 def _sections(run_dir, kind):
     """(name, content) of the sections "kind/name"."""
     prefix = f"{kind}/"

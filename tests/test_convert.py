@@ -50,7 +50,7 @@ def table(path):
 
 def outcome(out_dir):
     """Everything in an output folder: {relative path: bytes}."""
-    files = (path for path in out_dir.rglob("*") if path.is_file() )
+    files = (path for path in out_dir.rglob("*") if path.is_file())
     return {path.relative_to(out_dir).as_posix(): path.read_bytes() for path in files}
 
 

@@ -87,7 +87,7 @@ def test_tracked_files_are_small_and_hold_no_data():
 
 def test_imports_go_one_way():
     order = [
-        *("config", "results", "dicom", "phantoms", "datasets", "public", "tfgan", "metrics", "networks"),
+        *("config", "results", "dicom", "deidentify", "phantoms", "datasets", "public", "tfgan", "metrics", "networks"),
         *(
             "losses",
             "augment",
@@ -99,6 +99,7 @@ def test_imports_go_one_way():
             "equivariance",
             "latents",
             "inversion",
+            "studies",
         ),
         *("figures", "publish", "report", "run", "__main__"),
     ]

@@ -46,7 +46,9 @@ def _partner(dataset, element):
     keyword = element.keyword
     name = keyword.replace("Date", "Time") if "Date" in keyword else ""
     partner = dataset[name] if name and name in dataset else None
-    return partner if partner is not None and partner.VR == "TM" and len(_texts(partner)) == len(_texts(element)) else None
+    return (
+        partner if partner is not None and partner.VR == "TM" and len(_texts(partner)) == len(_texts(element)) else None
+    )
 
 
 def _pairs(element, partner):
@@ -58,7 +60,9 @@ def _texts(element):
     """The values of an element as strings."""
     if element.is_empty:
         return []
-    return [str(part).strip() for part in (element.value if isinstance(element.value, MutableSequence) else [element.value])]
+    return [
+        str(part).strip() for part in (element.value if isinstance(element.value, MutableSequence) else [element.value])
+    ]
 
 
 def _date_and_time(date, time, span):

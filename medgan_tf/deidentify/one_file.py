@@ -95,8 +95,6 @@ def _write(dataset, sha256, settings):
     }
 
 
-
-
 def _cut_padding(dataset, syntax):
     """Cut off what stands behind the pixels of uncompressed data: it is not shown, and may be anything."""
     if UID(syntax).is_compressed or "PixelData" not in dataset:

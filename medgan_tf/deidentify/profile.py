@@ -19,7 +19,7 @@ from pydicom.datadict import dictionary_has_tag
 from pydicom.uid import UID
 
 from medgan_tf.dicom.one_file import modality
-from medgan_tf.dicom.pseudonyms import DEIDENTIFIED_BY, pseudonym
+from medgan_tf.dicom.pseudonyms import DEIDENTIFIED_BY
 
 from . import dates, table, vocabulary
 
@@ -105,9 +105,7 @@ def _beyond_the_table(dataset, element, key, names, in_dummy):
     elif element.VR == "CS":
         if not all(CODE.fullmatch(str(part)) for part in _parts(element.value)) or names & set(_words(element.value)):
             _empty(element)
-    elif element.VR in NUMBERS or element.keyword in vocabulary.BYTES:
-        return
-    elif element.keyword in vocabulary.TEXT and not in_dummy and not names & set(_words(element.value)):
+    elif element.VR in NUMBERS or element.keyword in vocabulary.BYTES or (element.keyword in vocabulary.TEXT and not in_dummy and not names & set(_words(element.value))):
         return
     elif element.VR in DUMMIES and not isinstance(DUMMIES[element.VR], bytes):
         element.value = DUMMIES[element.VR] if in_dummy and element.value else ""

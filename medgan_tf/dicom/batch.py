@@ -162,7 +162,11 @@ def said_of_review(held_back, out_dir):
     """One or two sentences for a report."""
     sheet = journal.private(out_dir) / "review.csv"
     said = f"{held_back} held back because they may show text, see {sheet}." if held_back else "None was held back."
-    return said if burned_in.detector() else f"{said} (With tesseract installed, fewer would be: it reads what looks like text.)"
+    return (
+        said
+        if burned_in.detector()
+        else f"{said} (With tesseract installed, fewer would be: it reads what looks like text.)"
+    )
 
 
 def write_csv(path, columns, rows):

@@ -100,7 +100,7 @@ def words(pictures):
     import pytesseract
 
     found = {}
-    for picture in pictures:
+    for picture in (view for picture in pictures for view in (picture, *(1 - part for part in _lettered(picture)))):
         read = pytesseract.image_to_data(
             _as_read(picture),
             config="--psm 11",  # words anywhere, in no order
@@ -125,14 +125,19 @@ def detector():
 
 def has_letters(picture):
     """Whether three marks or more of the size, shape and sharpness of letters stand in a line in (H, W) in [0, 1]."""
+    return bool(_lettered(picture))
+
+
+def _lettered(picture):
+    """The bright and the dark strokes of a picture, as pictures of their own, where such a line is among them."""
     picture = np.asarray(_resized(Image.fromarray(np.asarray(picture, np.float32)), 1))
-    return max(_longest_line(_marks(light)) for light in (picture, 1 - picture)) >= LETTERS
+    both = (light - ndimage.grey_opening(light, size=(STROKE, STROKE)) for light in (picture, 1 - picture))
+    return [strokes for strokes in both if _longest_line(_marks(strokes)) >= LETTERS]
 
 
-def _marks(picture):
-    """(n, 4) top, bottom, left, right of what stands out brightly, narrow in its strokes, and is as tall as a letter."""
-    strokes = picture - ndimage.grey_opening(picture, size=(STROKE, STROKE)) > CONTRAST
-    found = ndimage.find_objects(ndimage.label(strokes, np.ones((3, 3)))[0])
+def _marks(strokes):
+    """(n, 4) top, bottom, left, right of what stands out from its surroundings and has the size of a letter."""
+    found = ndimage.find_objects(ndimage.label(strokes > CONTRAST, np.ones((3, 3)))[0])
     boxes = np.array([[side for part in box for side in (part.start, part.stop)] for box in found]).reshape(-1, 4)
     height, width = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     return boxes[(height >= HEIGHTS[0]) & (height <= HEIGHTS[1]) & (width <= 2.5 * height) & (width >= 0.08 * height)]

@@ -23,8 +23,7 @@ from .pseudonyms import DEIDENTIFIED_BY, pseudonym
 
 # PS3.3 C.7.3.1.1.1, images only
 MODALITIES = set(
-    "AR AS BDUS BI BMD CD CF CP CR CS CT DD DF DG DM DS DX EC EOG ES FA FS GM IO IVOCT IVUS KER LEN LP LS MA MG MR MS NM "
-    "OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PT PX RF RG RTDOSE RTIMAGE SC SEG SM SRF ST TG US VA VF XA XC".split()
+    ["AR", "AS", "BDUS", "BI", "BMD", "CD", "CF", "CP", "CR", "CS", "CT", "DD", "DF", "DG", "DM", "DS", "DX", "EC", "EOG", "ES", "FA", "FS", "GM", "IO", "IVOCT", "IVUS", "KER", "LEN", "LP", "LS", "MA", "MG", "MR", "MS", "NM", "OAM", "OCT", "OP", "OPM", "OPT", "OPTBSV", "OPTENF", "OPV", "OSS", "OT", "PT", "PX", "RF", "RG", "RTDOSE", "RTIMAGE", "SC", "SEG", "SM", "SRF", "ST", "TG", "US", "VA", "VF", "XA", "XC"]
 )
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
 

@@ -2,6 +2,7 @@
 
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .pictures import attention, grids, mixing, pairs, pick, progression
+from .privacy import attack_curves, nearest_distances, privacy_table
 from .style import save
 from .tables import FURTHER, ablation_table, ablation_verdict, equivariance_table, quality_table, save_table
 
@@ -9,15 +10,18 @@ __all__ = [
     "FURTHER",
     "ablation_table",
     "ablation_verdict",
+    "attack_curves",
     "attention",
     "by_class",
     "equivariance_table",
     "grids",
     "mixing",
+    "nearest_distances",
     "over_training",
     "overfitting",
     "pairs",
     "pick",
+    "privacy_table",
     "progression",
     "quality",
     "quality_table",

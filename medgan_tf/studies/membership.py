@@ -17,7 +17,9 @@ def discriminator_attack(gan, members, others):
     higher than other real images. Needs the discriminator, which nobody has to publish. members, others: datasets.Split.
     They are shuffled together, since some discriminators compare the images of a batch.
     """
-    images, labels = (np.concatenate([getattr(each, name) for each in (members, others)]) for name in ("images", "labels"))
+    images, labels = (
+        np.concatenate([getattr(each, name) for each in (members, others)]) for name in ("images", "labels")
+    )
     order = np.random.default_rng(0).permutation(len(images))
     scores = np.empty(len(images))
     scores[order] = gan.scores(images[order], labels[order])
@@ -33,7 +35,8 @@ def distance_attack(synthetic, members, others, reference):
     1 - correlation after registration, since features learned from the members would know them by themselves.
     """
     first, second = (
-        most_alike(each.images, synthetic)[1] - most_alike(each.images, reference.images)[1] for each in (members, others)
+        most_alike(each.images, synthetic)[1] - most_alike(each.images, reference.images)[1]
+        for each in (members, others)
     )
     return first, second
 

@@ -30,7 +30,9 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
     """
     shared = set(train.patients) & set(held_out.patients)
     if shared:
-        raise ValueError(f"Patient '{min(shared)}' is in training and among the held-out images: the threshold would lie.")
+        raise ValueError(
+            f"Patient '{min(shared)}' is in training and among the held-out images: the threshold would lie."
+        )
     some = resampling.some(train.patients, len(held_out), seed)
     features = lambda images: metrics.extract(extractor, images, cache).features  # noqa: E731
     learned, unseen, made = (features(images) for images in (train.images, held_out.images, synthetic))

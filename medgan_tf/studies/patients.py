@@ -11,10 +11,7 @@ def bootstrap(statistic, groups, repeats=1000, seed=0):
     """
     generator = np.random.default_rng(seed)
     members = [_members(patients) for patients in groups]
-    drawn = [
-        statistic(*(_draw(images, generator) for images in members))
-        for _ in range(repeats)
-    ]
+    drawn = [statistic(*(_draw(images, generator) for images in members)) for _ in range(repeats)]
     value = statistic(*(np.arange(len(patients)) for patients in groups))
     low, high = np.percentile(drawn, [2.5, 97.5])
     return float(value), float(min(low, value)), float(max(high, value))

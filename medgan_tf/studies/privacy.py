@@ -24,8 +24,9 @@ def audit(model_dir, data, extractor, count, cache=None, seed=2):
     """
     model_dir = Path(model_dir)
     model = inference.load(model_dir)
-    synthetic = model.sample(count, labels_like(data, count) if model.classes else None, seed=seed)
-    return _audit(synthetic, data, extractor, load_gan(model_dir), count, cache, seed) | {
+    return _audit(
+        synthetic_images(model, data, count, seed), data, extractor, load_gan(model_dir), count, cache, seed
+    ) | {
         "architecture": model.record["settings"]["architecture"],
         "training": model.record["data"],
     }
@@ -61,9 +62,10 @@ def copier(data, count, seed=0):
     return np.clip(moved + rng.normal(0, COPIER_NOISE, moved.shape), 0, 255).round().astype(np.uint8)
 
 
-def labels_like(data, count):
-    """(count,) labels with the frequencies of the training images."""
-    return np.resize(data.train.shuffled(0).labels, count)
+def synthetic_images(model, data, count, seed=2):
+    """uint8 (count, H, W, 1) that an audit looks at; a conditional model is asked for classes as often as they occur."""
+    labels = np.resize(data.train.shuffled(0).labels, count) if model.classes else None
+    return model.sample(count, labels, seed=seed)
 
 
 def _audit(synthetic, data, extractor, gan, count, cache, seed):

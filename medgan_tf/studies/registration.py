@@ -34,7 +34,9 @@ def most_alike(images, references):
 def registered(reference, image):
     """The correlation of two grey images (H, W) after a shift of at most a tenth of the side, or without one."""
     reference, image = (picture.astype(np.float32) for picture in (reference, image))
-    shift = phase_cross_correlation(reference - reference.mean(), image - image.mean(), normalization=None)[0].astype(int)
+    shift = phase_cross_correlation(reference - reference.mean(), image - image.mean(), normalization=None)[0].astype(
+        int
+    )
     plain = _correlation(reference, image)
     if not shift.any() or (np.abs(shift) > LARGEST_SHIFT * np.array(image.shape)).any():
         return plain
