@@ -1,4 +1,6 @@
-"""DICOM with a canary, a string found nowhere else, in every value representation, and a search for them in output bytes."""
+"""DICOM with a canary, a string found nowhere else, in every value representation, and a search for them in output
+bytes.
+"""
 
 import io
 import struct
@@ -71,7 +73,9 @@ class Canaries:
 
 
 def planted_image(canaries):
-    """A radiograph with canaries in every VR: in the table's attributes, beyond it, nested, private, unknown, around."""
+    """A radiograph with canaries in every VR: in the table's attributes, beyond it, nested, private, unknown,
+    around.
+    """
     dataset = make(picture(3, (128, 128)), SOPClassUID=ComputedRadiographyImageStorage, Modality="CR")
     for tag, vr in sorted(carriers()):
         dataset.add(DataElement(tag, vr, canaries.value(vr, f"in {tag}")))

@@ -1,4 +1,6 @@
-"""Canaries planted in every value representation, in names and in pixels: none leaves, and a leaky converter shows all."""
+"""Canaries planted in every value representation, in names and in pixels: none leaves, and a leaky converter shows
+all.
+"""
 
 import shutil
 

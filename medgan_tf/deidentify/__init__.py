@@ -1,4 +1,6 @@
-"""What leaves the hospital: DICOM files by the Basic Application Level Confidentiality Profile (DICOM PS3.15, Annex E)."""
+"""What leaves the hospital: DICOM files by the Basic Application Level Confidentiality Profile (DICOM PS3.15, Annex
+E).
+"""
 
 from .comparison import compare
 from .files import Report, deidentify

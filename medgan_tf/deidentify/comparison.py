@@ -15,8 +15,8 @@ from . import table
 def compare(source, out_dir):
     """A DataFrame, one row an attribute of the first file below `source` that was de-identified into `out_dir`.
 
-    Columns: tag, name, the table's action ("" where it has none), and before and after as text. It quotes the source, so
-    show it where the source may be shown. Raises ValueError where no file of the one is in the other.
+    Columns: tag, name, the table's action ("" where it has none), and before and after as text. It quotes the source,
+    so show it where the source may be shown. Raises ValueError where no file of the one is in the other.
     """
     for path in sorted(path for path in Path(source).rglob("*") if path.is_file()):
         before = dcmread(path, force=True)

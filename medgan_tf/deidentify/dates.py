@@ -21,8 +21,8 @@ def offset(key, patient):
 def shifted(dataset, span):
     """{tag: new value} of every date and time at this level of a dataset; "" for what cannot be read as one.
 
-    A date and the time of the same name ("StudyDate", "StudyTime") move as one moment. A date alone moves as its midnight
-    and a time alone as on any day, so nothing changes its order. What is given to the minute stays so.
+    A date and the time of the same name ("StudyDate", "StudyTime") move as one moment. A date alone moves as its
+    midnight and a time alone as on any day, so nothing changes its order. What is given to the minute stays so.
     """
     values = {}
     for tag in list(dataset.keys()):

@@ -1,8 +1,8 @@
 """De-identifies folders of DICOM into folders named after patient, study and series, all pseudonyms.
 
-An output folder NAME holds `<patient>/<study>/<series>/<instance>.dcm`, `manifest.csv` and `deidentify.json` (a check of the
-key). Beside it, NAME.private holds `rejected.csv`, `review.csv` and `progress.jsonl`, as for `dicom.convert`, whose journal,
-child processes, pseudonyms and rules for burned-in text this shares.
+An output folder NAME holds `<patient>/<study>/<series>/<instance>.dcm`, `manifest.csv` and `deidentify.json` (a check
+of the key). Beside it, NAME.private holds `rejected.csv`, `review.csv` and `progress.jsonl`, as for `dicom.convert`,
+whose journal, child processes, pseudonyms and rules for burned-in text this shares.
 """
 
 import json

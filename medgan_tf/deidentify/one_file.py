@@ -55,7 +55,9 @@ def deidentify_file(path, settings):
 
 
 def displayed(dataset):
-    """The `burned_in.Extremes` of all frames as a viewer shows them. Raises DicomError where pixels cannot be decoded."""
+    """The `burned_in.Extremes` of all frames as a viewer shows them. Raises DicomError where pixels cannot be
+    decoded.
+    """
     extremes = burned_in.Extremes(reading.frame_count(dataset))
     frames, window = reading.stored_frames(dataset), "auto"
     if greyscale.needs_automatic_window(dataset):

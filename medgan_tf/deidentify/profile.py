@@ -1,4 +1,5 @@
-"""Applies the Basic Profile of Table E.1-1, with modified dates, to one dataset: its sequences and private groups included.
+"""Applies the Basic Profile of Table E.1-1, with modified dates, to one dataset: its sequences and private groups
+included.
 
 The table names what is known to identify. What it does not name is not thereby harmless, so beyond the table
 - attributes that the standard does not know go, and so do curves, overlays and group lengths as a whole;
@@ -39,8 +40,8 @@ DUMMIES |= dict.fromkeys(NUMBERS, 0)
 def clean(dataset, key, patient):
     """De-identify a pydicom Dataset in place; return it.
 
-    key: of `pseudonyms.load_key`. patient: the pseudonym that becomes the Patient ID, and by which the dates are shifted;
-    `one_file.keys` gives the one that `convert` writes into its manifest.
+    key: of `pseudonyms.load_key`. patient: the pseudonym that becomes the Patient ID, and by which the dates are
+    shifted; `one_file.keys` gives the one that `convert` writes into its manifest.
     """
     span = dates.offset(key, patient)
     names = identifying_words(dataset)
@@ -105,7 +106,11 @@ def _beyond_the_table(dataset, element, key, names, in_dummy):
     elif element.VR == "CS":
         if not all(CODE.fullmatch(str(part)) for part in _parts(element.value)) or names & set(_words(element.value)):
             _empty(element)
-    elif element.VR in NUMBERS or element.keyword in vocabulary.BYTES or (element.keyword in vocabulary.TEXT and not in_dummy and not names & set(_words(element.value))):
+    elif (
+        element.VR in NUMBERS
+        or element.keyword in vocabulary.BYTES
+        or (element.keyword in vocabulary.TEXT and not in_dummy and not names & set(_words(element.value)))
+    ):
         return
     elif element.VR in DUMMIES and not isinstance(DUMMIES[element.VR], bytes):
         element.value = DUMMIES[element.VR] if in_dummy and element.value else ""

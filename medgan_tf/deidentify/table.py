@@ -1,13 +1,15 @@
 """Table E.1-1 of DICOM PS3.15 (edition 2026c) as data: what becomes of each attribute.
 
-table_e1_1.csv has a row an attribute: its tag, where X stands for any digit; its name; the action of the Basic Profile; and
-"C" where the Retain Longitudinal Temporal Information with Modified Dates Option keeps it as a modified date. The actions are
-those of the lists that dicom-anonymizer 2.1.0 (Kitware, BSD-3-Clause) reads out of the standard; the option, which these
-lists leave out, covers every date and time of the table but three: the birth date, the birth time and the GPS time stamp.
+table_e1_1.csv has a row an attribute: its tag, where X stands for any digit; its name; the action of the Basic
+Profile; and "C" where the Retain Longitudinal Temporal Information with Modified Dates Option keeps it as a modified
+date. The actions are those of the lists that dicom-anonymizer 2.1.0 (Kitware, BSD-3-Clause) reads out of the standard;
+the option, which these lists leave out, covers every date and time of the table but three: the birth date, the birth
+time and the GPS time stamp.
 
-Actions: X remove; Z empty, or a dummy; D a dummy; U a UID consistent within the cohort. Two or three of them leave the choice
-to the type that the attribute has in its information object (X where it is optional, Z where it must be present, D where it
-must have a value). Without the objects' tables the one that conforms whatever the type is right: the last.
+Actions: X remove; Z empty, or a dummy; D a dummy; U a UID consistent within the cohort. Two or three of them leave the
+choice to the type that the attribute has in its information object (X where it is optional, Z where it must be
+present, D where it must have a value). Without the objects' tables the one that conforms whatever the type is right:
+the last.
 """
 
 import csv

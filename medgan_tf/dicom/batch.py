@@ -1,7 +1,7 @@
 """Works through files in child processes, with a journal: what `convert` and `deidentify` have in common.
 
-The journal and whatever else names source files or quotes them lies in a folder of its own beside the output, NAME.private,
-so that the output folder itself holds nothing of the source but what was meant to leave it.
+The journal and whatever else names source files or quotes them lies in a folder of its own beside the output,
+NAME.private, so that the output folder itself holds nothing of the source but what was meant to leave it.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
-"""Does an image show text? What its header says, what kind of image it is, and what a text detector reads in its pixels.
+"""Does an image show text? What its header says, what kind of image it is, and what a text detector reads in its
+pixels.
 
-No rule and no detector finds every name, and most of what they find is harmless (sides, positions, scales). So nobody is
-told that pixels are clean: a suspect is held back until a person has looked at it.
+No rule and no detector finds every name, and most of what they find is harmless (sides, positions, scales). So nobody
+is told that pixels are clean: a suspect is held back until a person has looked at it.
 """
 
 import functools
@@ -58,8 +59,8 @@ class Extremes:
 def suspicions(dataset, pictures):
     """(reasons, text): phrases that say why the image may show text, none for most, and the words that were read.
 
-    pictures: float32 (H, W) each, in [0, 1], as displayed; `Extremes` makes few of many frames. Lines of marks like letters
-    are searched for first, which is quick, and read where tesseract is installed; else they are reason enough.
+    pictures: float32 (H, W) each, in [0, 1], as displayed; `Extremes` makes few of many frames. Lines of marks like
+    letters are searched for first, which is quick, and read where tesseract is installed; else they are reason enough.
     """
     reasons, suspects = from_header(dataset), [picture for picture in pictures if has_letters(picture)]
     if suspects and not detector():
@@ -100,9 +101,9 @@ def words(pictures):
     import pytesseract
 
     found = {}
-    for picture in (view for picture in pictures for view in (picture, *(1 - part for part in _lettered(picture)))):
+    for view in (view for picture in pictures for view in (picture, *(1 - part for part in _lettered(picture)))):
         read = pytesseract.image_to_data(
-            _as_read(picture),
+            _as_read(view),
             config="--psm 11",  # words anywhere, in no order
             output_type=pytesseract.Output.DICT,
         )
@@ -144,7 +145,9 @@ def _marks(strokes):
 
 
 def _longest_line(boxes):
-    """How many marks follow each other from left to right: about as tall, on one base line, no further apart than tall."""
+    """How many marks follow each other from left to right: about as tall, on one base line, no further apart than
+    tall.
+    """
     if not len(boxes):
         return 0
     boxes = boxes[np.argsort(boxes[:, 2])]

@@ -1,10 +1,10 @@
 """Converts folders of DICOM into images with pseudonymous names, a manifest, and reasons for the rest.
 
-An output folder NAME holds `images/<class>/<name>`, `manifest.csv` (one row an image) and `convert.json` (the settings).
-The manifest is written last: where it stands, the conversion is complete. Beside it, NAME.private holds what names source
-files and stays where these are: `rejected.csv` (one row a file or frame that was not converted), `review.csv` (images that
-may show text, left out until a person writes "yes" in the column `cleared` and the conversion runs again) and
-`progress.jsonl` (what is done, so that a run can be resumed).
+An output folder NAME holds `images/<class>/<name>`, `manifest.csv` (one row an image) and `convert.json` (the
+settings). The manifest is written last: where it stands, the conversion is complete. Beside it, NAME.private holds
+what names source files and stays where these are: `rejected.csv` (one row a file or frame that was not converted),
+`review.csv` (images that may show text, left out until a person writes "yes" in the column `cleared` and the
+conversion runs again) and `progress.jsonl` (what is done, so that a run can be resumed).
 """
 
 import json

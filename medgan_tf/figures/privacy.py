@@ -29,7 +29,9 @@ def privacy_table(sections):
 
 
 def nearest_distances(sections, kind="pixels"):
-    """A panel a model: how far synthetic and held-out images are from their nearest training image; dotted: threshold."""
+    """A panel a model: how far synthetic and held-out images are from their nearest training image; dotted:
+    threshold.
+    """
     with mpl.rc_context(STYLE):
         count = len(sections)
         figure = Figure(figsize=(WIDTH, 0.5 + 1.5 * -(-count // 2)), layout="constrained")

@@ -12,7 +12,9 @@ def nearest(features, training):
 
 
 def neighbours(features, training):
-    """(which row of training (T, D) is nearest (N,) int, its Euclidean distance (N,)) for each row of features (N, D)."""
+    """(which row of training (T, D) is nearest (N,) int, its Euclidean distance (N,)) for each row of features (N,
+    D).
+    """
     return pairwise_distances_argmin_min(features, training)
 
 

@@ -1,4 +1,6 @@
-"""Can somebody who has an image tell whether a generator was trained on it? Two attacks, and what they score by chance."""
+"""Can somebody who has an image tell whether a generator was trained on it? Two attacks, and what they score by
+chance.
+"""
 
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
@@ -14,8 +16,8 @@ def discriminator_attack(gan, members, others):
     """(scores of members, scores of others), higher where the discriminator takes the image for a real one.
 
     LOGAN (Hayes et al. 2019, arXiv 1705.07663), white box: an overfitted discriminator scores what it was trained on
-    higher than other real images. Needs the discriminator, which nobody has to publish. members, others: datasets.Split.
-    They are shuffled together, since some discriminators compare the images of a batch.
+    higher than other real images. Needs the discriminator, which nobody has to publish. members, others:
+    datasets.Split. They are shuffled together, since some discriminators compare the images of a batch.
     """
     images, labels = (
         np.concatenate([getattr(each, name) for each in (members, others)]) for name in ("images", "labels")
@@ -29,10 +31,11 @@ def discriminator_attack(gan, members, others):
 def distance_attack(synthetic, members, others, reference):
     """(scores of members, scores of others), higher where an image is nearer to a synthetic one than its kind is.
 
-    GAN-Leaks (Chen et al. 2020, arXiv 1909.03935), full black box: the distance to the nearest of many synthetic images,
-    calibrated by the distance that the image has to images it did not shape: some images are near to everything. The
-    reference is the attacker's own set of real images, datasets.Split, of patients in neither group. Distances are
-    1 - correlation after registration, since features learned from the members would know them by themselves.
+    GAN-Leaks (Chen et al. 2020, arXiv 1909.03935), full black box: the distance to the nearest of many synthetic
+    images, calibrated by the distance that the image has to images it did not shape: some images are near to
+    everything. The reference is the attacker's own set of real images, datasets.Split, of patients in neither group.
+    Distances are 1 - correlation after registration, since features learned from the members would know them by
+    themselves.
     """
     first, second = (
         most_alike(each.images, synthetic)[1] - most_alike(each.images, reference.images)[1]
@@ -45,7 +48,8 @@ def attack_record(members, others, member_patients, other_patients, seed=0):
     """What an attack achieves: AUC, and the share of members that it finds where it accuses 1% of the others wrongly.
 
     members, others: scores (n,), (m,). Returns {"auc": {value, low, high}, "tpr": the same, "fpr", "members", "others",
-    "member_patients", "other_patients", "roc": {fpr, tpr}}; 95% intervals over resampled patients. Chance is 0.5 and 0.01.
+    "member_patients", "other_patients", "roc": {fpr, tpr}}; 95% intervals over resampled patients. Chance is 0.5 and
+    0.01.
     """
     groups = (member_patients, other_patients)
     auc = resampling.bootstrap(lambda m, o: _auc(members[m], others[o]), groups, seed=seed)

@@ -19,14 +19,15 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
     the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.Split without a common patient.
 
     A record has
-    copy_rate          share of the synthetic images nearer to a training image than all but the nearest 1% of the held-out
+    copy_rate          share of the synthetic images nearer to a training image than all but the nearest 1% of the
+    held-out
                        images are (Meehan et al. 2020), {value, low, high}; 0.01 is expected of fresh images
     excess             the same less 0.01: the excess-copy rate
     nearer_to_training share of them nearer to a training than to a held-out image, among as many of either;
                        0.5 is expected of a generator that learned the distribution alone
     threshold, n, held_out, training, patients_copied (how many patients own the copies), histogram, and pairs: the most
-    suspicious, {synthetic, training (indices), distance}. Intervals are 95%, over synthetic images and held-out patients.
-    Raises ValueError where train and held_out share a patient.
+    suspicious, {synthetic, training (indices), distance}. Intervals are 95%, over synthetic images and held-out
+    patients. Raises ValueError where train and held_out share a patient.
     """
     shared = set(train.patients) & set(held_out.patients)
     if shared:

@@ -6,8 +6,8 @@ import numpy as np
 def bootstrap(statistic, groups, repeats=1000, seed=0):
     """(value, low, high): statistic(*indices) with its 95% percentile interval over resampled patients.
 
-    groups: for each set of images the patient of each image (n,); statistic takes as many index arrays. Patients are drawn
-    with replacement within each set (the cluster bootstrap of Davison and Hinkley 1997, section 3.8).
+    groups: for each set of images the patient of each image (n,); statistic takes as many index arrays. Patients are
+    drawn with replacement within each set (the cluster bootstrap of Davison and Hinkley 1997, section 3.8).
     """
     generator = np.random.default_rng(seed)
     members = [_members(patients) for patients in groups]

@@ -18,9 +18,9 @@ COPIER_SHIFT = 3  # pixels, at most
 def audit(model_dir, data, extractor, count, cache=None, seed=2):
     """The audit of one trained model, as results.json keeps it under "privacy/MODEL".
 
-    data: the datasets.Images that the model was trained on; members are its training images, the others its test images,
-    and the validation images are the attacker's own. count: synthetic images that are looked at, and members that are
-    attacked at most. Returns {"memorisation", "attacks", "controls", "n", "seed", "architecture", "training"}.
+    data: the datasets.Images that the model was trained on; members are its training images, the others its test
+    images, and the validation images are the attacker's own. count: synthetic images that are looked at, and members
+    that are attacked at most. Returns {"memorisation", "attacks", "controls", "n", "seed", "architecture", "training"}.
     """
     model_dir = Path(model_dir)
     model = inference.load(model_dir)
@@ -63,7 +63,9 @@ def copier(data, count, seed=0):
 
 
 def synthetic_images(model, data, count, seed=2):
-    """uint8 (count, H, W, 1) that an audit looks at; a conditional model is asked for classes as often as they occur."""
+    """uint8 (count, H, W, 1) that an audit looks at; a conditional model is asked for classes as often as they
+    occur.
+    """
     labels = np.resize(data.train.shuffled(0).labels, count) if model.classes else None
     return model.sample(count, labels, seed=seed)
 

@@ -24,9 +24,9 @@ def findings(section):
         record = memory[kind]
         verdict = "more than chance" if record["excess"]["low"] > 0 else "no excess can be shown"
         sentences.append(
-            f"{_share(record['copy_rate'])} of {record['n']} synthetic images lie nearer to a training image than all but "
-            f"the nearest {QUANTILE:.0%} of {record['held_out']} held-out images ({record['held_out_patients']} patients) "
-            f"do, {words}: {verdict}; {record['patients_copied']} training patients are concerned."
+            f"{_share(record['copy_rate'])} of {record['n']} synthetic images lie nearer to a training image than "
+            f"all but the nearest {QUANTILE:.0%} of {record['held_out']} held-out images "
+            f"({record['held_out_patients']} patients) do, {words}: {verdict}; {record['patients_copied']} training patients are concerned."
         )
     for attack, record in section["attacks"].items():
         sentences.append(

@@ -13,9 +13,9 @@ LARGEST_SHIFT = 0.1  # of the side
 def most_alike(images, references):
     """(which reference is most like each image (N,) int, their correlation (N,)); uint8 (N, H, W, 1) and (M, H, W, 1).
 
-    The correlation of grey levels, -1 to 1, after the image was mirrored left to right or not and shifted by up to a tenth
-    of its side, over the part that both then cover, whichever gives most. Brightness and contrast do not count. The
-    candidates are those that correlate most at 16 x 16 pixels, there too with a shift of one pixel or none.
+    The correlation of grey levels, -1 to 1, after the image was mirrored left to right or not and shifted by up to a
+    tenth of its side, over the part that both then cover, whichever gives most. Brightness and contrast do not count.
+    The candidates are those that correlate most at 16 x 16 pixels, there too with a shift of one pixel or none.
     """
     coarse = _normalised(_coarse(references)).T
     best = np.zeros(len(images), int), np.full(len(images), -1.0)
