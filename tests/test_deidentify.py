@@ -106,10 +106,10 @@ def test_every_attribute_of_real_files_is_what_the_table_says(cleaned):
             else:
                 assert rule.action != "X", said
         for place, element in old.items():
-            rule, inside = table.rule(element.tag), all(part in new for part in (place[:1],))
+            rule = table.rule(element.tag)
             checked["gone"] += place not in new
-            if rule and "X" not in rule.action and len(place) == 1 and inside is False:
-                raise AssertionError(f"{name}: {element.tag} {rule} is gone")
+            may_go = rule is None or "X" in rule.action or len(place) > 1
+            assert may_go or place in new, f"{name}: {element.tag} {rule} is gone"
     assert min(checked[action] for action in ("Z", "U", "X/Z/D", "gone")) > 0
 
 
@@ -149,8 +149,9 @@ def valid_radiograph():
     from medgan_tf.phantoms import files
 
     header = files.Header("P7", "Doe^Jane", "F", "19500101", "20200131", "235000", 1, ("seed",))
-    dataset = files.dataset(np.linspace(0, 1, 4096).reshape(64, 64), header, files.Scanner("MONOCHROME2", 12, 100,
-    3000)) dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    scanner = files.Scanner("MONOCHROME2", 12, 100, 3000)
+    dataset = files.dataset(np.linspace(0, 1, 4096).reshape(64, 64), header, scanner)
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     return dataset
 
@@ -182,7 +183,7 @@ def test_uids_are_mapped_alike_everywhere_and_only_under_the_same_key():
 @pytest.mark.parametrize("patient", ["a", "b", "c"])
 def test_dates_keep_their_order_and_distance(patient):
     moments = ["20191231 2350", "20200101 0010", "20200229 1200", "20200301 1200.", "20210101 0000"]
-    span, shifted = dates.offset(KEY, patient), []
+    shifted = []
     for moment in moments:
         date, time = moment.rstrip(".").split()
         dataset = make(picture(), StudyDate=date, StudyTime=time, AcquisitionDateTime=date + time + "00.125+0100")
@@ -190,7 +191,6 @@ def test_dates_keep_their_order_and_distance(patient):
         clean(dataset, KEY, patient)
         assert dataset.AcquisitionDateTime == f"{dataset.StudyDate}{dataset.StudyTime}00.125+0100"
         assert not dataset.PatientBirthDate
-        assert abs(int(np.datetime64(_day(date)) - np.datetime64(_day(dataset.StudyDate)) + span) // 86400) <= 1 or True
         shifted.append(dataset.StudyDate + dataset.StudyTime)
         assert dataset.PerformedProcedureStepStartDate <= dataset.StudyDate
     assert shifted == sorted(shifted) and shifted[0] < "20191231"
@@ -217,8 +217,11 @@ def test_pseudonyms_are_those_of_convert(tmp_path):
         path = tmp_path / "in" / "class" / str(number)
         write(path, make(picture(number), PatientID=f"P{number // 2}", StudyDate="20200101"))
     deidentify(tmp_path / "in", tmp_path / "out")
-    manifests = [list(csv.DictReader((tmp_path / name / "manifest.csv").open())) for name in ("out", "images", "again")
-                 if name == "out" or dicom.convert(tmp_path / ("in" if name == "images" else "out"), tmp_path / name)]
+    manifests = [
+        list(csv.DictReader((tmp_path / name / "manifest.csv").open()))
+        for name in ("out", "images", "again")
+        if name == "out" or dicom.convert(tmp_path / ("in" if name == "images" else "out"), tmp_path / name)
+    ]
     patients = [Counter(row["patient"] for row in rows) for rows in manifests]
     assert patients[0] == patients[1] == patients[2] and sorted(patients[0].values()) == [1, 2]
     written = {pydicom.dcmread(path).PatientID for path in (tmp_path / "out").rglob("*.dcm")}
@@ -264,8 +267,8 @@ def test_bad_files_harm_nothing_and_a_rerun_does_only_what_is_missing(tmp_path):
 
 
 def test_names_in_odd_places_go_too():
-    dataset = make(picture(), PatientName="Rosencrantz^Ada", Manufacturer="Rosencrantz Medical",
-    BodyPartExamined="CHEST") dataset.SoftwareVersions = "v1"
+    dataset = make(picture(), PatientName="Rosencrantz^Ada", Manufacturer="Rosencrantz Medical")
+    dataset.BodyPartExamined, dataset.SoftwareVersions = "CHEST", "v1"
     clean(dataset, KEY, "p")
     assert not dataset.Manufacturer and dataset.SoftwareVersions == "v1" and dataset.BodyPartExamined == "CHEST"
 

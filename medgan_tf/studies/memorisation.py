@@ -15,12 +15,12 @@ SHOWN = 8
 def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
     """{"pixels": record, "features": record}: the same questions of two ways to compare images.
 
-    "pixels" is 1 - correlation after registration (`registration.most_alike`), "features" the Euclidean distance between
-    the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.Split without a common patient.
+    "pixels" is 1 - correlation after registration (`registration.most_alike`), "features" the Euclidean distance
+    between the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.Split without a
+    common patient.
 
     A record has
-    copy_rate          share of the synthetic images nearer to a training image than all but the nearest 1% of the
-    held-out
+    copy_rate          share of the synthetic images nearer to a training image than all but the nearest 1% of held-out
                        images are (Meehan et al. 2020), {value, low, high}; 0.01 is expected of fresh images
     excess             the same less 0.01: the excess-copy rate
     nearer_to_training share of them nearer to a training than to a held-out image, among as many of either;

@@ -26,7 +26,8 @@ def findings(section):
         sentences.append(
             f"{_share(record['copy_rate'])} of {record['n']} synthetic images lie nearer to a training image than "
             f"all but the nearest {QUANTILE:.0%} of {record['held_out']} held-out images "
-            f"({record['held_out_patients']} patients) do, {words}: {verdict}; {record['patients_copied']} training patients are concerned."
+            f"({record['held_out_patients']} patients) do, {words}: {verdict}; "
+            f"{record['patients_copied']} training patients are concerned."
         )
     for attack, record in section["attacks"].items():
         sentences.append(
