@@ -1,6 +1,7 @@
 """De-identified files: every attribute as the table says, pixels bit for bit, valid where they were, dates in order."""
 
 import csv
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -128,7 +129,9 @@ def test_dciodvfy_finds_no_error_that_was_not_there(cleaned, tmp_path):
     if not shutil.which("dciodvfy"):
         pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
     valid = 0
-    for _, source, path in cleaned:
+    for before, source, path in cleaned:
+        if reading.transfer_syntax(before).is_deflated:
+            continue  # dciodvfy reads the compressed bytes as tags
         old, new = errors(source), errors(path)
         assert not new - old, f"{source}: {new - old}"
         valid += not new
@@ -140,9 +143,10 @@ def test_dciodvfy_finds_no_error_that_was_not_there(cleaned, tmp_path):
 
 
 def errors(path):
-    """What dciodvfy calls an error, without the values that it quotes."""
+    """What dciodvfy calls an error: place, fault and module, without the values that it quotes."""
     lines = subprocess.run(["dciodvfy", "-new", path], capture_output=True, text=True, errors="replace").stderr
-    return {line.split(" = ")[0].split(" <")[0] for line in lines.splitlines() if line.startswith("Error")}
+    quoted = re.compile(r" = .*|'[^']*'|\[\d+\]")
+    return {quoted.sub("", line) for line in lines.splitlines() if line.startswith("Error")}
 
 
 def valid_radiograph():
@@ -270,7 +274,7 @@ def test_names_in_odd_places_go_too():
     dataset = make(picture(), PatientName="Rosencrantz^Ada", Manufacturer="Rosencrantz Medical")
     dataset.BodyPartExamined, dataset.SoftwareVersions = "CHEST", "v1"
     clean(dataset, KEY, "p")
-    assert not dataset.Manufacturer and dataset.SoftwareVersions == "v1" and dataset.BodyPartExamined == "CHEST"
+    assert dataset.Manufacturer == "REMOVED" and dataset.SoftwareVersions == "v1" and dataset.BodyPartExamined == "CHEST"
 
 
 def test_the_key_is_that_of_the_environment(tmp_path):

@@ -3,7 +3,7 @@ included.
 
 The table names what is known to identify. What it does not name is not thereby harmless, so beyond the table
 - attributes that the standard does not know go, and so do curves, overlays and group lengths as a whole;
-- text goes, unless it describes the device or the pixels (`vocabulary.TEXT`) and holds no name of the file's own;
+- text becomes a dummy, unless it describes the device or the pixels (`vocabulary.TEXT`) and holds no name of the file's own;
 - bytes go, unless pixels cannot be shown without them (`vocabulary.BYTES`);
 - UIDs that the standard does not define are replaced, dates are shifted, numbers and codes must be such.
 """
@@ -113,7 +113,7 @@ def _beyond_the_table(dataset, element, key, names, in_dummy):
     ):
         return
     elif element.VR in DUMMIES and not isinstance(DUMMIES[element.VR], bytes):
-        element.value = DUMMIES[element.VR] if in_dummy and element.value else ""
+        element.value = None if element.is_empty else DUMMIES[element.VR]  # conforms where a value is required, too
     else:
         del dataset[element.tag]
 
