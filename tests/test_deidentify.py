@@ -274,7 +274,9 @@ def test_names_in_odd_places_go_too():
     dataset = make(picture(), PatientName="Rosencrantz^Ada", Manufacturer="Rosencrantz Medical")
     dataset.BodyPartExamined, dataset.SoftwareVersions = "CHEST", "v1"
     clean(dataset, KEY, "p")
-    assert dataset.Manufacturer == "REMOVED" and dataset.SoftwareVersions == "v1" and dataset.BodyPartExamined == "CHEST"
+    assert (
+        dataset.Manufacturer == "REMOVED" and dataset.SoftwareVersions == "v1" and dataset.BodyPartExamined == "CHEST"
+    )
 
 
 def test_the_key_is_that_of_the_environment(tmp_path):

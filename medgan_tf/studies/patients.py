@@ -3,15 +3,15 @@
 import numpy as np
 
 
-def bootstrap(statistic, groups, repeats=1000, seed=0):
+def bootstrap(statistic, groups, repeats=500, seed=0):
     """(value, low, high): statistic(*indices) with its 95% percentile interval over resampled patients.
 
     groups: for each set of images the patient of each image (n,); statistic takes as many index arrays. Patients are
     drawn with replacement within each set (the cluster bootstrap of Davison and Hinkley 1997, section 3.8).
     """
     generator = np.random.default_rng(seed)
-    members = [_members(patients) for patients in groups]
-    drawn = [statistic(*(_draw(images, generator) for images in members)) for _ in range(repeats)]
+    owners = [np.unique(patients, return_inverse=True)[1] for patients in groups]
+    drawn = [statistic(*(_draw(owner, generator) for owner in owners)) for _ in range(repeats)]
     value = statistic(*(np.arange(len(patients)) for patients in groups))
     low, high = np.percentile(drawn, [2.5, 97.5])
     return float(value), float(min(low, value)), float(max(high, value))
@@ -36,12 +36,8 @@ def some(patients, images, seed=0):
     return np.flatnonzero(np.isin(owner, order[: max(enough, 1)]))
 
 
-def _members(patients):
-    """The images of each patient, a list of index arrays."""
-    owner = np.unique(patients, return_inverse=True)[1]
-    order = np.argsort(owner, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(owner))[:-1])
-
-
-def _draw(images, generator):
-    return np.concatenate([images[index] for index in generator.integers(len(images), size=len(images))])
+def _draw(owner, generator):
+    """Indices of the images of as many patients as there are, drawn with replacement; owner (n,) numbers the patients."""
+    count = owner.max() + 1
+    times = np.bincount(generator.integers(count, size=count), minlength=count)
+    return np.repeat(np.arange(len(owner)), times[owner])
