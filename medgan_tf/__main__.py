@@ -38,6 +38,14 @@ def convert(sources, out, image_size, format, window, crop, labels, workers):
     return 0
 
 
+def deidentify(sources, out, workers):
+    """De-identify DICOM files."""
+    from medgan_tf import deidentify
+
+    print(deidentify.deidentify(sources, out, workers))
+    return 0
+
+
 def make_phantoms(out, patients, image_size, seed):
     """Write a cohort."""
     from medgan_tf import phantoms
@@ -184,12 +192,26 @@ def _parser():
         "Files are known by their content. Patients become keyed hashes. A rerun does only what is missing.",
     )
     option("sources", nargs="+", type=Path, metavar="SOURCE", help="folder or file; the folders in it are the classes")
-    option("--out", required=True, type=Path, help="folder for images/, manifest.csv and rejected.csv")
+    option(
+        "--out", required=True, type=Path, help="folder for images/ and manifest.csv; what names sources: DIR.private"
+    )
     option("--image-size", type=int, default=256, metavar="PIXELS", help="side of the images (default 256)")
     option("--format", choices=["jpg", "png", "png16"], default="jpg", help="jpg is of quality 95 (default jpg)")
     option("--window", type=_window, default="auto", help="auto, lung, bone, ..., a window's number, or CENTER,WIDTH")
     option("--crop", action="store_true", help="crop to a square instead of padding with black")
     option("--labels", type=Path, metavar="CSV", help="classes by file or patient, instead of by folder")
+    option("--workers", type=int, help="processes (default: one a core)")
+
+    option = add(
+        "deidentify",
+        deidentify,
+        "De-identify DICOM files by the Basic Profile of PS3.15, Table E.1-1, with dates shifted",
+        "Pixels stay as they are. Images that may show text wait in DIR.private/review.csv until cleared there.",
+    )
+    option("sources", nargs="+", type=Path, metavar="SOURCE", help="folder or file")
+    option(
+        "--out", required=True, type=Path, metavar="DIR", help="folder for the files, by pseudonyms, and manifest.csv"
+    )
     option("--workers", type=int, help="processes (default: one a core)")
 
     option = add("phantoms", make_phantoms, "Write a cohort of chest-like phantoms as DICOM, with its truth")

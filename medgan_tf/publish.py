@@ -9,6 +9,7 @@ import jinja2
 import numpy as np
 
 from medgan_tf import datasets, figures, inference, results
+from medgan_tf.studies import privacy_report
 
 CHECKED = 64  # images that tell what half precision changes
 
@@ -90,7 +91,7 @@ def export(run, name, out, data, licence):
         first=quality.iloc[0],
         difference=int(np.abs(before - after).max()),
         table=_markdown(figures.quality_table(quality).T),
-        privacy="Memorisation and membership were not audited: do not take these images for anonymous.",
+        privacy=privacy_report.statement(sections.get(f"privacy/{name}")),
     )
     (out / "README.md").write_text(text + "\n")
     return out / "README.md"

@@ -120,6 +120,11 @@ def augmentation(run_dir, part="comparisons"):
     )
 
 
+def privacy(run_dir):
+    """{model: what the privacy audit found}, in the order of the audits."""
+    return dict(_sections(run_dir, "privacy"))
+
+
 def _sections(run_dir, kind):
     """(name, content) of the sections "kind/name"."""
     prefix = f"{kind}/"

@@ -128,8 +128,14 @@ class GAN(keras.Model):
 
     def mean_score(self, images, labels):
         """The discriminator's mean score of uint8 or uint16 images (n, H, W, C), not augmented."""
+        return float(self.scores(images, labels).mean())
+
+    def scores(self, images, labels):
+        """(n,) the discriminator's score of each image, as `mean_score`. Some discriminators compare within a batch."""
         scaled = (images * np.float32(2.0 / np.iinfo(images.dtype).max) - 1.0).astype(np.float32)
-        return float(self.discriminator.predict(self._inputs(scaled, labels), batch_size=64, verbose=0).mean())
+        return self.discriminator.predict(self._inputs(scaled, labels), batch_size=64, verbose=0).reshape(
+            len(images), -1
+        )[:, 0]
 
     def save_state(self, path):
         """Write every variable to one .npz file: networks, average, optimizers, counters, best score."""

@@ -49,8 +49,8 @@ def table(path):
 
 
 def outcome(out_dir):
-    """Everything a run leaves except its journal: {relative path: bytes}."""
-    files = (path for path in out_dir.rglob("*") if path.is_file() and path.name != "progress.jsonl")
+    """Everything in an output folder: {relative path: bytes}."""
+    files = (path for path in out_dir.rglob("*") if path.is_file())
     return {path.relative_to(out_dir).as_posix(): path.read_bytes() for path in files}
 
 
@@ -89,7 +89,7 @@ def test_classes_manifest_and_rejections(cohort, tmp_path):
     for row in rows:
         image = Image.open(tmp_path / "out" / row["file"])
         assert (image.size, image.mode, image.format) == ((256, 256), "L", "JPEG")
-    reasons = {Path(row["file"]).name: row["reason"] for row in table(tmp_path / "out" / "rejected.csv")}
+    reasons = {Path(row["file"]).name: row["reason"] for row in table(tmp_path / "out.private" / "rejected.csv")}
     assert reasons == {
         "notes.dcm": "Is not DICOM.",
         "cut": "Is truncated: the pixel data end after 3790 of 3840 bytes.",
@@ -103,7 +103,7 @@ def test_nothing_identifying_reaches_names_or_manifest(tmp_path):
     for name, content in outcome(tmp_path / "out").items():
         for secret in ("secret", "1999", dataset.StudyInstanceUID, dataset.SOPInstanceUID):
             assert secret not in name.lower()
-            assert secret.encode() not in content.lower() or name == "rejected.csv"
+            assert secret.encode() not in content.lower()
 
 
 def test_pseudonyms_depend_on_the_key_and_the_key_is_kept(cohort, tmp_path, key_file, monkeypatch):
@@ -139,7 +139,7 @@ def test_names_that_collide_and_identical_files(tmp_path):
     report = convert([tmp_path / "a", tmp_path / "b"], tmp_path / "out", window=(500, 1000))
     assert report.classes == {"x": 2}
     assert len(list((tmp_path / "out" / "images").rglob("*.jpg"))) == 2
-    (rejected,) = table(tmp_path / "out" / "rejected.csv")
+    (rejected,) = table(tmp_path / "out.private" / "rejected.csv")
     assert rejected["reason"] == f"Is byte for byte the same as {one}."
 
 
@@ -178,7 +178,7 @@ def test_multi_frame_gives_one_image_a_frame_and_blank_frames_are_named(tmp_path
     write(tmp_path / "in" / "file", dataset)
     rows = table(convert(tmp_path / "in", tmp_path / "out").manifest)
     assert [row["file"][-8:] for row in rows] == ["0001.jpg", "0003.jpg"]
-    (rejected,) = table(tmp_path / "out" / "rejected.csv")
+    (rejected,) = table(tmp_path / "out.private" / "rejected.csv")
     assert rejected["reason"] == "In frames 2, 4 of 4 all pixels have one value."
 
 
@@ -206,7 +206,7 @@ def test_dicomdir_adds_files_outside_its_folder(tmp_path):
     next(path for path in (tmp_path / "cd").rglob("*") if path.is_file() and path.name != "DICOMDIR").unlink()
     report = convert(tmp_path / "cd", tmp_path / "out3")
     assert (report.converted, report.rejected) == (1, 1)
-    assert "No such file" in table(tmp_path / "out3" / "rejected.csv")[0]["reason"]
+    assert "No such file" in table(tmp_path / "out3.private" / "rejected.csv")[0]["reason"]
 
 
 @pytest.mark.parametrize("subject", ["file", "patient"])
@@ -216,7 +216,7 @@ def test_labels(cohort, tmp_path, subject):
     (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
     report = convert(cohort, tmp_path / "out", labels=tmp_path / "labels.csv")
     assert report.classes == {"_left": 1, "right": 1}
-    reasons = [row["reason"] for row in table(tmp_path / "out" / "rejected.csv")]
+    reasons = [row["reason"] for row in table(tmp_path / "out.private" / "rejected.csv")]
     assert reasons.count("Has no class in the labels.") == 3
     (tmp_path / "labels.csv").write_text("name,class\nA,b\n")
     one_file.read_labels.cache_clear()
@@ -295,7 +295,7 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, how):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    journal, deadline = tmp_path / "out" / "progress.jsonl", time.monotonic() + 60
+    journal, deadline = tmp_path / "out.private" / "progress.jsonl", time.monotonic() + 60
     while not (journal.exists() and journal.read_bytes().count(b"\n") > 20):
         assert process.poll() is None
         assert time.monotonic() < deadline
@@ -341,7 +341,7 @@ def test_decoder_that_crashes_or_hangs_harms_one_file(tmp_path, monkeypatch, wor
     monkeypatch.setattr("medgan_tf.dicom.conversion.SECONDS_PER_FILE", 2)
     report = convert(tmp_path / "in", tmp_path / "out", workers=workers)
     assert report.converted == 4
-    reasons = {Path(row["file"]).name: row["reason"] for row in table(tmp_path / "out" / "rejected.csv")}
+    reasons = {Path(row["file"]).name: row["reason"] for row in table(tmp_path / "out.private" / "rejected.csv")}
     assert reasons == {
         "crash": "Crashes the process that reads it (SIGSEGV).",
         "hang": "Takes longer than 2 seconds.",
@@ -436,7 +436,7 @@ def test_fuzz(tmp_path):
         assert rows[row["file"]] == row
         images = [(tmp_path / folder / row["file"]).read_bytes() for folder in ("out", "clean")]
         assert images[0] == images[1]
-    rejected = {row["file"]: row["reason"] for row in table(tmp_path / "out" / "rejected.csv")}
+    rejected = {row["file"]: row["reason"] for row in table(tmp_path / "out.private" / "rejected.csv")}
     hashes = {row["source_sha256"] for row in rows.values()}
     for path in (tmp_path / "mixed" / "a").iterdir():
         assert str(path) in rejected or one_file.hashlib.sha256(path.read_bytes()).hexdigest() in hashes

@@ -296,7 +296,7 @@ def test_other_arrays_are_refused(reader, images):
 def test_an_image_that_was_not_converted_is_missed(folder, cohort):
     _, truth = cohort
     other = truth.assign(file=["truth.csv", *truth["file"][1:]])
-    with pytest.raises(ValueError, match=r"1 phantoms were not converted; .*rejected.csv"):
+    with pytest.raises(ValueError, match=r"1 phantoms were not converted; .*images.private"):
         images_of(other, folder, datasets.read_image, SIZE)
 
 

@@ -93,6 +93,7 @@ def test_imports_go_one_way():
             "comparison",
             "claims",
             "dicom",
+            "deidentify",
             "phantoms",
             "datasets",
             "public",

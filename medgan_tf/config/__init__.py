@@ -1,12 +1,13 @@
 """Settings as frozen dataclasses, the three profiles, and the folders of a run."""
 
-from .profiles import ABLATION, CGAN_PAPER, PROFILES
+from .profiles import ABLATION, CGAN_PAPER, OVERFITTED_IMAGES, PROFILES
 from .runs import Run, find_run, open_run, outputs
 from .settings import Augmentation, Profile, Training
 
 __all__ = [
     "ABLATION",
     "CGAN_PAPER",
+    "OVERFITTED_IMAGES",
     "PROFILES",
     "Augmentation",
     "Profile",

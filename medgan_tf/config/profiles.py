@@ -137,6 +137,19 @@ STYLEGAN3_CPU = replace(
 )
 DENSE = Training("gan", kimg=20, epoch_kimg=2.5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
 
+# The audit's positive control: few images, no penalty, no average, long enough that the discriminator knows them all.
+OVERFITTED = Training(
+    "dcgan",
+    kimg=12,
+    epoch_kimg=4,
+    network={"base_filters": 16, "discriminator_norm": "none"},
+    batch_size=16,
+    generator_learning_rate=5e-4,
+    discriminator_learning_rate=5e-4,
+    ema_kimg=0.5,
+)
+OVERFITTED_IMAGES = 32
+
 # The ablation of notebook 04: each step is the one before with one part more.
 ABLATION = {
     "plain": "cgan_plain",
@@ -157,6 +170,7 @@ def _parts(dcgan, cgan, stylegan3):
         "cgan_plain": replace(cgan, network=network | {"projection": False}),
         "cgan_projection": replace(cgan, network=network),
         "cgan_shuffled": cgan,
+        "overfitted": OVERFITTED,
         "stylegan3_r": replace(stylegan3, network=stylegan3.network | {"configuration": "R"}),
     }
 

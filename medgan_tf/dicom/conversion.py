@@ -1,43 +1,37 @@
 """Converts folders of DICOM into images with pseudonymous names, a manifest, and reasons for the rest.
 
-An output folder holds `images/<class>/<name>`, `manifest.csv` (one row an image), `rejected.csv` (one row a
-file or frame that was not converted), `convert.json` (the settings) and `progress.jsonl` (what is done, so
-that a run can be resumed). The manifest is written last: where it stands, the conversion is complete.
-`rejected.csv` and `progress.jsonl` name source files, so keep them where the sources are.
+An output folder NAME holds `images/<class>/<name>`, `manifest.csv` (one row an image) and `convert.json` (the
+settings). The manifest is written last: where it stands, the conversion is complete. Beside it, NAME.private holds
+what names source files and stays where these are: `rejected.csv` (one row a file or frame that was not converted),
+`review.csv` (images that may show text, left out until a person writes "yes" in the column `cleared` and the
+conversion runs again) and `progress.jsonl` (what is done, so that a run can be resumed).
 """
 
-import csv
-import errno
-import io
 import json
 import time
 from collections import Counter, defaultdict
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
-import joblib
-from tqdm import tqdm
-
-from . import isolation, journal
+from . import batch, journal
 from .finding import find_files, read_labels
 from .greyscale import WINDOWS, automatic_window
-from .one_file import SUFFIXES, CannotWrite, Settings, convert_file, writing
+from .one_file import SUFFIXES, Settings, convert_file
 from .pseudonyms import load_key, pseudonym
 
 COLUMNS = [
     *("file", "class", "patient", "study", "series", "modality"),
     *("width", "height", "window", "source_sha256", "split"),
 ]
-REJECTED_COLUMNS = ["file", "reason"]
-SECONDS_PER_FILE = 300  # a file that takes longer is rejected
 
 
 @dataclass
 class Report:
-    """What `convert` did: numbers of images and of rejected files or frames, images per class."""
+    """What `convert` did: numbers of images, of rejected files or frames and of files held back, images per class."""
 
     converted: int
     rejected: int
+    held_back: int
     seconds: float
     manifest: Path
     classes: dict = field(default_factory=dict)
@@ -46,7 +40,8 @@ class Report:
         classes = ", ".join(f"{name} {count}" for name, count in self.classes.items())
         return (
             f"{self.converted} images from DICOM in {self.seconds:.1f} s ({classes or 'no class'}); "
-            f"{self.rejected} not converted, see rejected.csv. Manifest: {self.manifest}"
+            f"{self.rejected} not converted, see rejected.csv in {journal.private(self.manifest.parent)}. "
+            f"{batch.said_of_review(self.held_back, self.manifest.parent)} Manifest: {self.manifest}"
         )
 
 
@@ -80,23 +75,16 @@ def convert(
     out_dir = Path(out_dir)
     settings = _settings(out_dir, image_size, format, window, crop, labels)
     files = find_files(sources, out_dir, labels)
-    try:
+    with batch.saying_what_cannot_be_written(out_dir):
         _same_settings_as_before(out_dir, settings, labels)
-        rows, rejected = _collect(_convert_all(files, settings, workers))
-        with writing():
+        records = _convert_all(files, settings, workers)
+        rows = sorted((row for record in records.values() for row in record["rows"]), key=lambda row: row["file"])
+        with batch.writing():
             _sweep(out_dir, rows)
-            _write_csv(out_dir / "rejected.csv", REJECTED_COLUMNS, rejected)
-            _write_csv(out_dir / "manifest.csv", COLUMNS, rows)
-    except CannotWrite as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "Free space and run it again" if full else "Make it writable, or give another folder"
-        raise OSError(
-            error.errno,
-            f"The output folder {out_dir} cannot be written to ({error.strerror}). {remedy}: what is done is kept.",
-        ) from error
+            rejected, held_back = batch.write_sheets(out_dir, rows, COLUMNS, records, settings)
     classes = dict(sorted(Counter(row["class"] for row in rows).items()))
     seconds = time.monotonic() - start
-    return Report(len(rows), len(rejected), seconds, out_dir / "manifest.csv", classes)
+    return Report(len(rows), rejected, held_back, seconds, out_dir / "manifest.csv", classes)
 
 
 def _settings(out_dir, image_size, format, window, crop, labels):
@@ -120,6 +108,7 @@ def _settings(out_dir, image_size, format, window, crop, labels):
         window=tuple(window) if pair else window,
         crop=crop,
         patient_labels=Path(labels).absolute() if by_patient else None,
+        cleared=batch.cleared(out_dir),
     )
 
 
@@ -141,58 +130,25 @@ def _same_settings_as_before(out_dir, settings, labels):
                 "give another output folder, or the settings in its convert.json."
             )
         return
-    with writing():
+    with batch.writing():
         out_dir.mkdir(parents=True, exist_ok=True)
         journal.write_whole(path, json.dumps(stated, indent=2) + "\n")
 
 
 def _convert_all(files, settings, workers):
     """Return {path: record} of every file, from the journal of an earlier run or by converting now."""
-    path = settings.out_dir / "progress.jsonl"
-    done = journal.read(path)
-    with writing(), path.open("a", encoding="utf-8") as log, tqdm(total=len(files), unit="file") as bar:
-        log.write("\n")  # the last line may have been cut off
-
-        def run(tasks):
-            """Convert {path: (class, window)}; return {path: record}."""
-            missing = [task for task in tasks.items() if not journal.is_done(done.get(journal.key(*task)), settings)]
-            bar.update(len(tasks) - len(missing))
-            parallel = joblib.Parallel(
-                n_jobs=workers or -1,
-                prefer="threads",  # each thread keeps a child process, which does the work
-                return_as="generator_unordered",
-            )
-            jobs = (joblib.delayed(_convert_isolated)(*task, settings, SECONDS_PER_FILE) for task in missing)
-            for record in parallel(jobs):
-                done[journal.key(record["path"], record["task"])] = record
-                log.write(json.dumps(record) + "\n")
-                log.flush()
-                bar.update()
-            return {path: done[journal.key(path, task)] for path, task in tasks.items()}
-
-        try:
-            records = run({path: (class_name, None) for path, class_name in files.items()})
-            listed = _listed_elsewhere(records, files)
-            bar.total += len(listed)
-            records |= run({path: (class_name, None) for path, class_name in listed.items()})
-            records = _without_duplicates(records)
-            again = _with_window_of_series(records)
-            bar.total += len(again)
-            return records | run(again)
-        finally:
-            isolation.release()
+    with batch.Batch(convert_file, settings, len(files), workers) as work:
+        records = work.run({path: (class_name, None) for path, class_name in files.items()})
+        listed = listed_elsewhere(records, files)
+        work.bar.total += len(listed)
+        records |= work.run({path: (class_name, None) for path, class_name in listed.items()})
+        records = batch.without_duplicates(records)
+        again = _with_window_of_series(records)
+        work.bar.total += len(again)
+        return records | work.run(again)
 
 
-def _convert_isolated(path, task, settings, seconds):
-    """`convert_file` in a child process, its record completed by what the journal needs."""
-    record = {"path": path, "task": task, "stamp": journal.stamp(path)}
-    try:
-        return record | isolation.call(convert_file, path, *task, settings, seconds=seconds)
-    except isolation.Crashed as error:
-        return record | {"sha256": "", "rows": [], "rejected": [str(error)]}
-
-
-def _listed_elsewhere(records, files):
+def listed_elsewhere(records, files):
     """Files that a DICOMDIR lists and the walk did not meet: {path: class of the DICOMDIR}."""
     return {
         reference: files[path]
@@ -200,16 +156,6 @@ def _listed_elsewhere(records, files):
         for reference in record.get("references", [])
         if reference not in files
     }
-
-
-def _without_duplicates(records):
-    """Reject each file whose bytes are those of an earlier one."""
-    first, kept = {}, {}
-    for path, record in records.items():
-        original = first.setdefault(record["sha256"], path) if record["rows"] else path
-        reason = f"is byte for byte the same as {original}"
-        kept[path] = record if original == path else {"rows": [], "rejected": [reason]}
-    return kept
 
 
 def _with_window_of_series(records):
@@ -227,26 +173,9 @@ def _with_window_of_series(records):
     return again
 
 
-def _collect(records):
-    """The rows of manifest.csv and of rejected.csv, sorted."""
-    rows = sorted((row for record in records.values() for row in record["rows"]), key=lambda row: row["file"])
-    rejected = sorted(
-        (path, f"{reason[0].upper()}{reason[1:]}.") for path, record in records.items() for reason in record["rejected"]
-    )
-    return rows, [dict(zip(REJECTED_COLUMNS, pair, strict=True)) for pair in rejected]
-
-
 def _sweep(out_dir, rows):
     """Remove images that the manifest does not list: of files since changed or removed, or half written."""
     listed = {row["file"] for row in rows}
     for path in (out_dir / "images").glob("*/*"):
         if path.relative_to(out_dir).as_posix() not in listed:
             path.unlink()
-
-
-def _write_csv(path, columns, rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    journal.write_whole(path, text.getvalue())

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from .journal import private
+
 
 def find_files(sources, out_dir, labels):
     """Return {absolute path: class} of all files below `sources`, in their order and then by path.
@@ -15,11 +17,12 @@ def find_files(sources, out_dir, labels):
     """
     subject, classes = read_labels(Path(labels)) if labels else (None, {})
     out_dir, files = out_dir.resolve(), {}
+    own = {out_dir, private(out_dir)}
     for source in sources:
         if not source.exists():
             raise FileNotFoundError(f"{source} does not exist: give a folder of DICOM files, or one file.")
         root = source.resolve() if source.is_dir() else source.resolve().parent
-        for path in _walk(source.resolve(), out_dir):
+        for path in _walk(source.resolve(), own):
             relative = path.relative_to(root)
             if subject == "patient":
                 name = None
@@ -33,12 +36,12 @@ def find_files(sources, out_dir, labels):
     return files
 
 
-def _walk(source, out_dir):
+def _walk(source, own):
     if not source.is_dir():
         yield source
         return
     for folder, subfolders, names in os.walk(source):
-        subfolders[:] = sorted(name for name in subfolders if Path(folder, name) != out_dir)
+        subfolders[:] = sorted(name for name in subfolders if Path(folder, name) not in own)
         yield from (Path(folder, name) for name in sorted(names))
 
 

@@ -5,6 +5,12 @@ import json
 from pathlib import Path
 
 
+def private(out_dir):
+    """The folder beside an output folder for what names source files: it stays where the sources are."""
+    out_dir = Path(out_dir)
+    return out_dir.with_name(f"{out_dir.name}.private")
+
+
 def write_whole(path, text):
     """Write a text file, whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
@@ -38,9 +44,10 @@ def read(path):
 
 
 def is_done(record, settings):
-    """True where the record is of the file as it now is, and its images are still there."""
+    """True where the record is of the file as it now is, its output is still there, and no review changed its fate."""
     return (
         record is not None
         and record["stamp"] == stamp(record["path"])
+        and not (record.get("review") and record["cleared"] != (record["sha256"] in settings.cleared))
         and all((settings.out_dir / row["file"]).exists() for row in record["rows"])
     )

@@ -16,10 +16,78 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import greyscale, reading
+from . import burned_in, greyscale, reading
+from .batch import CannotWrite, writing
 from .finding import read_labels
-from .pseudonyms import pseudonym
+from .pseudonyms import DEIDENTIFIED_BY, pseudonym
 
+# PS3.3 C.7.3.1.1.1, images only
+MODALITIES = set(
+    [
+        "AR",
+        "AS",
+        "BDUS",
+        "BI",
+        "BMD",
+        "CD",
+        "CF",
+        "CP",
+        "CR",
+        "CS",
+        "CT",
+        "DD",
+        "DF",
+        "DG",
+        "DM",
+        "DS",
+        "DX",
+        "EC",
+        "EOG",
+        "ES",
+        "FA",
+        "FS",
+        "GM",
+        "IO",
+        "IVOCT",
+        "IVUS",
+        "KER",
+        "LEN",
+        "LP",
+        "LS",
+        "MA",
+        "MG",
+        "MR",
+        "MS",
+        "NM",
+        "OAM",
+        "OCT",
+        "OP",
+        "OPM",
+        "OPT",
+        "OPTBSV",
+        "OPTENF",
+        "OPV",
+        "OSS",
+        "OT",
+        "PT",
+        "PX",
+        "RF",
+        "RG",
+        "RTDOSE",
+        "RTIMAGE",
+        "SC",
+        "SEG",
+        "SM",
+        "SRF",
+        "ST",
+        "TG",
+        "US",
+        "VA",
+        "VF",
+        "XA",
+        "XC",
+    ]
+)
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
 
 
@@ -34,10 +102,7 @@ class Settings:
     window: object = "auto"
     crop: bool = False
     patient_labels: Path | None = None
-
-
-class CannotWrite(OSError):
-    """The output folder takes no more: reason to stop the batch, unlike anything wrong with one file."""
+    cleared: frozenset = frozenset()  # sha256 of the files whose pixels a person has found free of identifying text
 
 
 def convert_file(path, class_name, window, settings):
@@ -47,17 +112,18 @@ def convert_file(path, class_name, window, settings):
     `class_name` is None where the patient decides. Keys of the record: `sha256`; `rows` (the manifest's
     rows, one an image written); `rejected` (one reason for the file, or one for each frame left out);
     `quantiles` (of the grey values, only where the window was automatic); `references` (the files a
-    DICOMDIR lists). Raises CannotWrite.
+    DICOMDIR lists); `review` (why the image may show text: it is then written only where a person has cleared it),
+    `text` (what was read in it) and `cleared`. Raises CannotWrite.
     """
     warnings.simplefilter("ignore")
     logging.disable()
     record = {"sha256": "", "rows": [], "rejected": []}
     try:
-        data = _read(path)
+        data = read(path)
         record["sha256"] = hashlib.sha256(data).hexdigest()
         dataset = reading.parse(data)
         if "DirectoryRecordSequence" in dataset:
-            return record | {"references": _references(path, dataset)}
+            return record | {"references": references(path, dataset)}
         class_name = _class_of_patient(dataset, settings) if class_name is None else class_name
         if not class_name:
             raise reading.DicomError("has no class in the labels")
@@ -68,7 +134,7 @@ def convert_file(path, class_name, window, settings):
         return record | {"rejected": [reading.reason(error)]}
 
 
-def _read(path):
+def read(path):
     """The bytes of a regular file; of one that is clearly not DICOM, only the first."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
@@ -89,8 +155,9 @@ def _convert_frames(dataset, sha256, class_name, window, settings):
         quantiles = greyscale.grey_quantiles(dataset, frames)
         extra = {"quantiles": [float(f"{value:.9g}") for value in quantiles]}
         view = greyscale.Window(*window) if window else greyscale.automatic_window([extra["quantiles"]])
-    keys = _keys(dataset, sha256, settings.key)
+    names = keys(dataset, sha256, settings.key)
     rows, blank, written = [], defaultdict(list), []
+    extremes = burned_in.Extremes(reading.frame_count(dataset))
     folder = settings.out_dir / "images" / class_name
     with writing():
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +170,8 @@ def _convert_frames(dataset, sha256, class_name, window, settings):
             if image.min() == image.max():
                 blank[f"the window {window_name} shows one grey level only"].append(index + 1)
                 continue
-            name = f"{keys['patient'][:8]}-{keys['series'][:8]}-{keys['instance']}-{index + 1:04d}"
+            extremes.add(index, image)
+            name = f"{names['patient'][:8]}-{names['series'][:8]}-{names['instance']}-{index + 1:04d}"
             file = folder / (name + SUFFIXES[settings.format])
             image = fit(image, greyscale.pixel_aspect(dataset, index), settings.image_size, settings.crop)
             with writing():
@@ -113,10 +181,10 @@ def _convert_frames(dataset, sha256, class_name, window, settings):
                 {
                     "file": file.relative_to(settings.out_dir).as_posix(),
                     "class": class_name,
-                    "patient": keys["patient"],
-                    "study": keys["study"],
-                    "series": keys["series"],
-                    "modality": str(dataset.get("Modality") or ""),
+                    "patient": names["patient"],
+                    "study": names["study"],
+                    "series": names["series"],
+                    "modality": modality(dataset),
                     "width": stored.shape[1],
                     "height": stored.shape[0],
                     "window": window_name,
@@ -124,12 +192,32 @@ def _convert_frames(dataset, sha256, class_name, window, settings):
                     "split": "",
                 }
             )
+        held = hold_back(dataset, extremes, sha256, settings)
+        if held and not held["cleared"]:
+            _remove(written)
+            rows = []
     except BaseException:
-        for file in written:
-            file.unlink(missing_ok=True)
+        _remove(written)
         raise
     rejected = [_blank_frames(reason, frames, index + 1) for reason, frames in blank.items()]
-    return extra | {"rows": rows, "rejected": rejected, "series": keys["series"]}
+    return extra | held | {"rows": rows, "rejected": rejected, "series": names["series"]}
+
+
+def _remove(files):
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+def hold_back(dataset, pictures, sha256, settings):
+    """What a record says of an image that may show text: `review`, `text` and whether it is cleared; {} of others."""
+    reasons, text = burned_in.suspicions(dataset, pictures)
+    return {"review": reasons, "text": text, "cleared": sha256 in settings.cleared} if reasons else {}
+
+
+def modality(dataset):
+    """The modality where the standard has such a one: whatever else a header says there does not leave."""
+    stated = str(dataset.get("Modality") or "").strip()
+    return stated if stated in MODALITIES else ""
 
 
 def _blank_frames(reason, frames, count):
@@ -175,19 +263,11 @@ def _save(image, path, format):
         raise
 
 
-@contextlib.contextmanager
-def writing():
-    """Turn an OSError into CannotWrite."""
-    try:
-        yield
-    except OSError as error:
-        raise CannotWrite(error.errno, error.strerror) from error
-
-
-def _keys(dataset, sha256, key):
+def keys(dataset, sha256, key):
     """Pseudonyms of patient, study, series and instance; where an identifier is missing the next stands in.
 
-    So files of unknown patients are kept apart rather than taken for one patient.
+    So files of unknown patients are kept apart rather than taken for one patient. The patient of a file that was
+    de-identified here stays what it is.
     """
     instance, series, study, patient = (
         str(dataset.get(keyword) or "").strip()
@@ -196,12 +276,17 @@ def _keys(dataset, sha256, key):
     series = series or sha256
     study = study or series
     return {
-        "patient": pseudonym(key, "patient", patient or study),
+        "patient": patient if _is_pseudonymous(dataset) else pseudonym(key, "patient", patient or study),
         "study": pseudonym(key, "study", study),
         "series": pseudonym(key, "series", series),
         # Two different files may carry one SOP Instance UID; their bytes tell them apart.
         "instance": pseudonym(key, "instance", f"{instance}:{sha256}"),
     }
+
+
+def _is_pseudonymous(dataset):
+    method = dataset.get("DeidentificationMethod") or [""]
+    return dataset.get("PatientIdentityRemoved") == "YES" and method[0] == DEIDENTIFIED_BY
 
 
 def _class_of_patient(dataset, settings):
@@ -210,7 +295,7 @@ def _class_of_patient(dataset, settings):
     return classes.get(patient, "")
 
 
-def _references(path, dataset):
+def references(path, dataset):
     """The files that a DICOMDIR lists (PS3.10 section 8), as paths."""
     folder, found = Path(path).parent, []
     for entry in dataset.DirectoryRecordSequence:

@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 
 KEY_VARIABLE = "MEDGAN_TF_KEY_FILE"
+DEIDENTIFIED_BY = "medgan_tf"  # first in De-identification Method (0012,0063): the Patient ID is a pseudonym already
 
 
 def load_key():

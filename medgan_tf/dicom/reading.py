@@ -105,7 +105,7 @@ def stored_frames(dataset):
     if rows * columns > MAX_FRAME_PIXELS:
         raise DicomError(f"is refused: its header claims {columns:.0f} x {rows:.0f} pixels")
     expected, count = frame_count(dataset), 0
-    syntax = _transfer_syntax(dataset)
+    syntax = transfer_syntax(dataset)
     _see_ends_of_streams(dataset, syntax)
     decoded = get_decoder(syntax).iter_array(dataset, **_missing_properties(dataset))
     for stored, properties in _without_panic(decoded):
@@ -181,7 +181,7 @@ def _missing_properties(dataset):
     return {names[key]: value for key, value in defaults.items() if dataset.get(key) in (None, "")}
 
 
-def _transfer_syntax(dataset):
+def transfer_syntax(dataset):
     """The transfer syntax stated in the file, else the one its pixel data look like."""
     stated = getattr(dataset, "file_meta", {}).get("TransferSyntaxUID")
     if stated:

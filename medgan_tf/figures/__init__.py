@@ -4,6 +4,7 @@ from .augmentation import augmentation_table, difference_table, forest, rare_tab
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .comparisons import ablation, canonical, crosses, meet, precision_recall, quality_cost
 from .pictures import attention, grids, mixing, pairs, pick, progression
+from .privacy import attack_curves, nearest_distances, privacy_table
 from .readers import artefact_map, power_table, reader_roc, reader_shares, reader_table, save_reader_study
 from .series import curves, sensitivity
 from .style import save
@@ -29,6 +30,7 @@ __all__ = [
     "ablation_table",
     "ablation_verdict",
     "artefact_map",
+    "attack_curves",
     "attention",
     "augmentation_table",
     "by_class",
@@ -44,12 +46,14 @@ __all__ = [
     "grids",
     "meet",
     "mixing",
+    "nearest_distances",
     "over_training",
     "overfitting",
     "pairs",
     "pick",
     "power_table",
     "precision_recall",
+    "privacy_table",
     "progression",
     "quality",
     "quality_cost",

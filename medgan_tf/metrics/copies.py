@@ -8,7 +8,14 @@ QUANTILE = 0.01
 
 def nearest(features, training):
     """(N,) Euclidean distance of each row of features (N, D) to its nearest row of training (T, D), in chunks."""
-    return pairwise_distances_argmin_min(features, training)[1]
+    return neighbours(features, training)[1]
+
+
+def neighbours(features, training):
+    """(which row of training (T, D) is nearest (N,) int, its Euclidean distance (N,)) for each row of features (N,
+    D).
+    """
+    return pairwise_distances_argmin_min(features, training)
 
 
 def nearest_pairs(features, training, count):

@@ -53,7 +53,7 @@ def images_of(truth, folder, read_image, image_size):
     digests = [hashlib.sha256((folder / "dicom" / file).read_bytes()).hexdigest() for file in truth["file"]]
     missing = set(digests) - set(files.index)
     if missing:
-        raise ValueError(f"{len(missing)} phantoms were not converted; {folder / 'images' / 'rejected.csv'} says why.")
+        raise ValueError(f"{len(missing)} phantoms were not converted; {folder / 'images.private'} says why.")
     paths = [folder / "images" / files[digest] for digest in digests]
     return np.stack([read_image(path, image_size) for path in paths])
 

@@ -1,0 +1,80 @@
+"""Can somebody who has an image tell whether a generator was trained on it? Two attacks, and what they score by
+chance.
+"""
+
+import numpy as np
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from . import patients as resampling
+from .registration import most_alike
+
+FALSE_POSITIVE_RATE = 0.01
+GRID = np.unique(np.concatenate([np.geomspace(1e-3, 1, 61), np.linspace(0, 1, 41)]))
+
+
+def discriminator_attack(gan, members, others):
+    """(scores of members, scores of others), higher where the discriminator takes the image for a real one.
+
+    LOGAN (Hayes et al. 2019, arXiv 1705.07663), white box: an overfitted discriminator scores what it was trained on
+    higher than other real images. Needs the discriminator, which nobody has to publish. members, others:
+    datasets.Split. They are shuffled together, since some discriminators compare the images of a batch.
+    """
+    images, labels = (
+        np.concatenate([getattr(each, name) for each in (members, others)]) for name in ("images", "labels")
+    )
+    order = np.random.default_rng(0).permutation(len(images))
+    scores = np.empty(len(images))
+    scores[order] = gan.scores(images[order], labels[order])
+    return scores[: len(members)], scores[len(members) :]
+
+
+def distance_attack(synthetic, members, others, reference):
+    """(scores of members, scores of others), higher where an image is nearer to a synthetic one than its kind is.
+
+    GAN-Leaks (Chen et al. 2020, arXiv 1909.03935), full black box: the distance to the nearest of many synthetic
+    images, calibrated by the distance that the image has to images it did not shape: some images are near to
+    everything. The reference is the attacker's own set of real images, datasets.Split, of patients in neither group.
+    Distances are 1 - correlation after registration, since features learned from the members would know them by
+    themselves.
+    """
+    first, second = (
+        most_alike(each.images, synthetic)[1] - most_alike(each.images, reference.images)[1]
+        for each in (members, others)
+    )
+    return first, second
+
+
+def attack_record(members, others, member_patients, other_patients, seed=0):
+    """What an attack achieves: AUC, and the share of members that it finds where it accuses 1% of the others wrongly.
+
+    members, others: scores (n,), (m,). Returns {"auc": {value, low, high}, "tpr": the same, "fpr", "members", "others",
+    "member_patients", "other_patients", "roc": {fpr, tpr}}; 95% intervals over resampled patients. Chance is 0.5 and
+    0.01.
+    """
+    groups = (member_patients, other_patients)
+    auc = resampling.bootstrap(lambda m, o: _auc(members[m], others[o]), groups, seed=seed)
+    tpr = resampling.bootstrap(lambda m, o: _tpr(members[m], others[o]), groups, seed=seed)
+    false, true, _ = roc_curve(*_labelled(members, others))
+    return {
+        "auc": dict(zip(("value", "low", "high"), auc, strict=True)),
+        "tpr": dict(zip(("value", "low", "high"), tpr, strict=True)),
+        "fpr": FALSE_POSITIVE_RATE,
+        "members": len(members),
+        "others": len(others),
+        "member_patients": len(set(member_patients)),
+        "other_patients": len(set(other_patients)),
+        "roc": {"fpr": GRID, "tpr": np.interp(GRID, false, true)},
+    }
+
+
+def _labelled(members, others):
+    return np.repeat([1, 0], [len(members), len(others)]), np.concatenate([members, others])
+
+
+def _auc(members, others):
+    return roc_auc_score(*_labelled(members, others))
+
+
+def _tpr(members, others):
+    """The largest share of members above a threshold that at most 1% of the others exceed."""
+    return float((members > np.quantile(others, 1 - FALSE_POSITIVE_RATE, method="higher")).mean())

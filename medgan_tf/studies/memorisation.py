@@ -1,0 +1,92 @@
+"""Does a generator give back its training images? The most alike training and held-out image of each synthetic one."""
+
+import numpy as np
+
+from medgan_tf import metrics
+from medgan_tf.metrics.copies import QUANTILE, copies, neighbours
+
+from . import patients as resampling
+from .registration import most_alike
+
+BINS = 40
+SHOWN = 8
+
+
+def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
+    """{"pixels": record, "features": record}: the same questions of two ways to compare images.
+
+    "pixels" is 1 - correlation after registration (`registration.most_alike`), "features" the Euclidean distance
+    between the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.Split without a
+    common patient.
+
+    A record has
+    copy_rate          share of the synthetic images nearer to a training image than all but the nearest 1% of held-out
+                       images are (Meehan et al. 2020), {value, low, high}; 0.01 is expected of fresh images
+    excess             the same less 0.01: the excess-copy rate
+    nearer_to_training share of them nearer to a training than to a held-out image, among as many of either;
+                       0.5 is expected of a generator that learned the distribution alone
+    threshold, n, held_out, training, patients_copied (how many patients own the copies), histogram, and pairs: the most
+    suspicious, {synthetic, training (indices), distance}. Intervals are 95%, over synthetic images and held-out
+    patients. Raises ValueError where train and held_out share a patient.
+    """
+    shared = set(train.patients) & set(held_out.patients)
+    if shared:
+        raise ValueError(
+            f"Patient '{min(shared)}' is in training and among the held-out images: the threshold would lie."
+        )
+    some = resampling.some(train.patients, len(held_out), seed)
+    features = lambda images: metrics.extract(extractor, images, cache).features  # noqa: E731
+    learned, unseen, made = (features(images) for images in (train.images, held_out.images, synthetic))
+    measured = {
+        "pixels": [
+            _unlike(*pair)
+            for pair in (
+                (synthetic, train.images),
+                (held_out.images, train.images),
+                (synthetic, train.images[some]),
+                (synthetic, held_out.images),
+            )
+        ],
+        "features": [
+            neighbours(*pair) for pair in ((made, learned), (unseen, learned), (made, learned[some]), (made, unseen))
+        ],
+    }
+    return {name: _record(*found, train, held_out) for name, found in measured.items()}
+
+
+def _unlike(images, references):
+    index, correlation = most_alike(images, references)
+    return index, 1 - correlation
+
+
+def _record(to_training, of_held_out, to_some, to_unseen, train, held_out):
+    """One record from (index, distance) of four searches."""
+    (nearest, distance), reference = to_training, of_held_out[1]
+    threshold = float(np.quantile(reference, QUANTILE))
+    each = np.arange(len(distance))
+    rate = resampling.bootstrap(lambda h, s: copies(reference[h], distance[s]), (held_out.patients, each))
+    nearer = (to_some[1] < to_unseen[1]) + 0.5 * (to_some[1] == to_unseen[1])
+    share = resampling.bootstrap(lambda s: float(nearer[s].mean()), (each,))
+    copied = distance < threshold
+    edges = np.linspace(0, max(distance.max(), reference.max()), BINS + 1)
+    counted = {"synthetic": distance, "held_out": reference}
+    return {
+        "copy_rate": _interval(rate),
+        "excess": _interval([part - QUANTILE for part in rate]),
+        "nearer_to_training": _interval(share),
+        "threshold": threshold,
+        "n": len(distance),
+        "held_out": len(held_out),
+        "held_out_patients": len(set(held_out.patients)),
+        "training": len(train),
+        "patients_copied": len(set(train.patients[nearest[copied]])),
+        "histogram": {"edges": edges, **{name: np.histogram(part, edges)[0] for name, part in counted.items()}},
+        "pairs": [
+            {"synthetic": int(index), "training": int(nearest[index]), "distance": float(distance[index])}
+            for index in np.argsort(distance)[:SHOWN]
+        ],
+    }
+
+
+def _interval(parts):
+    return dict(zip(("value", "low", "high"), parts, strict=True))

@@ -1,0 +1,97 @@
+"""The privacy audit of a trained generator: memorisation, membership inference, and the controls of both."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from medgan_tf import config, fitting, inference
+
+from . import patients as resampling
+from .membership import attack_record, discriminator_attack, distance_attack
+from .memorisation import memorisation
+
+COPIER_NOISE = 4  # grey levels: standard deviation of what the planted copier adds
+COPIER_SHIFT = 3  # pixels, at most
+
+
+def audit(model_dir, data, extractor, count, cache=None, seed=2):
+    """The audit of one trained model, as results.json keeps it under "privacy/MODEL".
+
+    data: the datasets.Images that the model was trained on; members are its training images, the others its test
+    images, and the validation images are the attacker's own. count: synthetic images that are looked at, and members
+    that are attacked at most. Returns {"memorisation", "attacks", "controls", "n", "seed", "architecture", "training"}.
+    """
+    model_dir = Path(model_dir)
+    model = inference.load(model_dir)
+    return _audit(
+        synthetic_images(model, data, count, seed), data, extractor, load_gan(model_dir), count, cache, seed
+    ) | {
+        "architecture": model.record["settings"]["architecture"],
+        "training": model.record["data"],
+    }
+
+
+def audit_images(synthetic, data, extractor, cache=None, seed=2):
+    """The same of images alone, whatever drew them; no discriminator is attacked."""
+    return _audit(synthetic, data, extractor, None, len(synthetic), cache, seed)
+
+
+def load_gan(model_dir):
+    """The training.GAN of a model's folder with the weights of its checkpoint. Raises ValueError without one."""
+    model_dir = Path(model_dir)
+    if not (model_dir / "state.npz").exists():
+        raise ValueError(f"{model_dir} has no state.npz: its discriminator is gone, so train the model again.")
+    record = json.loads((model_dir / "model.json").read_text())
+    classes = len(record["classes"]) if record["conditional"] else 0
+    gan = fitting.build(config.Training(**record["settings"]), record["image_size"], classes)
+    gan.load_state(model_dir / "state.npz")
+    return gan
+
+
+def copier(data, count, seed=0):
+    """uint8 (count, H, W, 1): training images, shifted by a few pixels and noisy, every other one mirrored.
+
+    What the worst generator would draw: the audit must catch it.
+    """
+    rng = np.random.default_rng(seed)
+    images = data.train.images[rng.integers(len(data.train), size=count)].astype(np.float32)
+    shifts = rng.integers(-COPIER_SHIFT, COPIER_SHIFT + 1, (count, 2))
+    moved = np.stack([np.roll(image, tuple(shift), (0, 1)) for image, shift in zip(images, shifts, strict=True)])
+    moved[::2] = moved[::2, :, ::-1]
+    return np.clip(moved + rng.normal(0, COPIER_NOISE, moved.shape), 0, 255).round().astype(np.uint8)
+
+
+def synthetic_images(model, data, count, seed=2):
+    """uint8 (count, H, W, 1) that an audit looks at; a conditional model is asked for classes as often as they
+    occur.
+    """
+    labels = np.resize(data.train.shuffled(0).labels, count) if model.classes else None
+    return model.sample(count, labels, seed=seed)
+
+
+def _audit(synthetic, data, extractor, gan, count, cache, seed):
+    members = data.train.take(resampling.some(data.train.patients, count, seed))
+    scores = {} if gan is None else {"discriminator": discriminator_attack(gan, members, data.test)}
+    scores["distance"] = distance_attack(synthetic, members, data.test, data.validation)
+    return {
+        "memorisation": memorisation(synthetic, data.train, data.held_out, extractor, cache, seed),
+        "attacks": {
+            name: attack_record(*pair, members.patients, data.test.patients, seed) for name, pair in scores.items()
+        },
+        "controls": {
+            name: {
+                "members against members": _halved(pair[0], members.patients, seed),
+                "unseen against unseen": _halved(pair[1], data.test.patients, seed),
+            }
+            for name, pair in scores.items()
+        },
+        "n": len(synthetic),
+        "seed": seed,
+    }
+
+
+def _halved(scores, patients, seed):
+    """The record of an attack that has nothing to find: half of a group's patients against the other half."""
+    first, second = resampling.halves(patients, seed)
+    return attack_record(scores[first], scores[second], patients[first], patients[second], seed)

@@ -1,0 +1,77 @@
+"""What a privacy audit found, in words: which attacks were tried, what they achieved, and what that does not prove."""
+
+from medgan_tf.metrics.copies import QUANTILE
+
+CHANCE = 0.5
+NAMES = {
+    "discriminator": "the discriminator attack (LOGAN, white box)",
+    "distance": "the calibrated distance attack (GAN-Leaks, from images alone)",
+}
+NOT_PROVEN = (
+    "These attacks found what they found, and a stronger one may find more: nobody tried shadow models, attacks on the "
+    "weights, or attacks on one chosen patient. An AUC near 0.5 says that membership cannot be told on average; single "
+    "unusual patients can still be exposed. Intervals are those of this sample, of one training and one seed. "
+    "Copies that neither grey levels after a small shift nor these features can see are not counted. "
+    "Passing is no proof of anonymity and settles no question of law."
+)
+
+
+def findings(section):
+    """Sentences of one model's audit, each with its n and interval."""
+    memory = section["memorisation"]
+    sentences = []
+    for kind, words in (("pixels", "by grey levels after registration"), ("features", "by features")):
+        record = memory[kind]
+        verdict = "more than chance" if record["excess"]["low"] > 0 else "no excess can be shown"
+        sentences.append(
+            f"{_share(record['copy_rate'])} of {record['n']} synthetic images lie nearer to a training image than "
+            f"all but the nearest {QUANTILE:.0%} of {record['held_out']} held-out images "
+            f"({record['held_out_patients']} patients) do, {words}: {verdict}; "
+            f"{record['patients_copied']} training patients are concerned."
+        )
+    for attack, record in section["attacks"].items():
+        sentences.append(
+            f"{NAMES[attack][0].upper()}{NAMES[attack][1:]} reaches an AUC of {_number(record['auc'])} and finds "
+            f"{_share(record['tpr'])} of {record['members']} members at {record['fpr']:.0%} false alarms "
+            f"({record['others']} others): {_verdict(record)}."
+        )
+    for attack, controls in section["controls"].items():
+        off = [name for name, record in controls.items() if not _covers_chance(record["auc"])]
+        if off:
+            sentences.append(
+                f"Control of the {attack} attack off {CHANCE}: "
+                + ", ".join(f"{name} {_number(controls[name]['auc'])}" for name in off)
+                + ". One control in twenty is off by chance; more say that the attack's figure cannot be trusted."
+            )
+    return sentences
+
+
+def statement(section):
+    """One sentence for a model card."""
+    if not section:
+        return "Memorisation and membership were not audited: do not take these images for anonymous."
+    copies = section["memorisation"]["pixels"]["copy_rate"]
+    attacks = " and ".join(f"{_number(record['auc'])} ({name})" for name, record in section["attacks"].items())
+    return (
+        f"Privacy audit: {_share(copies)} of {section['n']} images are nearer to a training image than all but "
+        f"{QUANTILE:.0%} of held-out ones; membership attacks reach an AUC of {attacks}, 95% intervals over patients. "
+        "That bounds these attacks and no others: do not take these images for anonymous."
+    )
+
+
+def _verdict(record):
+    if record["auc"]["low"] > CHANCE:
+        return "members can be told from others"
+    return "below chance" if record["auc"]["high"] < CHANCE else "not distinguishable from chance at this n"
+
+
+def _covers_chance(interval):
+    return interval["low"] <= CHANCE <= interval["high"]
+
+
+def _number(interval):
+    return f"{interval['value']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
+
+
+def _share(interval):
+    return f"{interval['value']:.1%} [{interval['low']:.1%}, {interval['high']:.1%}]"

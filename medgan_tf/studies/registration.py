@@ -1,0 +1,78 @@
+"""How alike two images are once a small shift and a mirroring are undone."""
+
+import numpy as np
+from skimage.measure import block_reduce
+from skimage.registration import phase_cross_correlation
+from tqdm import tqdm
+
+COARSE = 16  # pixels a side of the images that candidates are found by: a shift of a few pixels matters little there
+CANDIDATES = 8  # of each mirroring, registered one by one
+LARGEST_SHIFT = 0.1  # of the side
+
+
+def most_alike(images, references):
+    """(which reference is most like each image (N,) int, their correlation (N,)); uint8 (N, H, W, 1) and (M, H, W, 1).
+
+    The correlation of grey levels, -1 to 1, after the image was mirrored left to right or not and shifted by up to a
+    tenth of its side, over the part that both then cover, whichever gives most. Brightness and contrast do not count.
+    The candidates are those that correlate most at 16 x 16 pixels, there too with a shift of one pixel or none.
+    """
+    coarse = _normalised(_coarse(references)).T
+    best = np.zeros(len(images), int), np.full(len(images), -1.0)
+    order = {mirrored: _coarse_correlation(_mirror(images, mirrored), coarse) for mirrored in (False, True)}
+    count = min(CANDIDATES, len(references))
+    for index in tqdm(range(len(images)), "nearest images", unit="image", leave=False):
+        for mirrored, similarities in order.items():
+            image = _mirror(images[index], mirrored)[..., 0]
+            for candidate in np.argpartition(-similarities[index], count - 1)[:count]:
+                correlation = registered(references[candidate, ..., 0], image)
+                if correlation > best[1][index]:
+                    best[0][index], best[1][index] = candidate, correlation
+    return best
+
+
+def registered(reference, image):
+    """The correlation of two grey images (H, W) after a shift of at most a tenth of the side, or without one."""
+    reference, image = (picture.astype(np.float32) for picture in (reference, image))
+    shift = phase_cross_correlation(reference - reference.mean(), image - image.mean(), normalization=None)[0].astype(
+        int
+    )
+    plain = _correlation(reference, image)
+    if not shift.any() or (np.abs(shift) > LARGEST_SHIFT * np.array(image.shape)).any():
+        return plain
+    ours, theirs = (tuple(_part(sign * step) for step in shift) for sign in (1, -1))
+    return max(plain, _correlation(reference[ours], image[theirs]))
+
+
+def _part(step):
+    """The rows or columns that have a counterpart after the other image moved by `step`."""
+    return slice(step, None) if step >= 0 else slice(None, step)
+
+
+def _correlation(a, b):
+    a, b = a - a.mean(), b - b.mean()
+    norm = np.sqrt((a * a).sum() * (b * b).sum())
+    return float((a * b).sum() / norm) if norm else 0.0
+
+
+def _mirror(images, mirrored):
+    return images[..., ::-1, :] if mirrored else images
+
+
+def _coarse_correlation(images, references):
+    """(N, M) the largest correlation over nine shifts; references (at least 256, M) are normalised."""
+    coarse, steps = _coarse(images), (-1, 0, 1)
+    shifted = (np.roll(coarse, (down, across), (1, 2)) for down in steps for across in steps)
+    return np.max([_normalised(each) @ references for each in shifted], axis=0)
+
+
+def _coarse(images):
+    """(N, h, w) float32: means over blocks, about 16 x 16."""
+    block = max(1, images.shape[1] // COARSE), max(1, images.shape[2] // COARSE)
+    return block_reduce(images[..., 0], (1, *block), np.mean).astype(np.float32)
+
+
+def _normalised(images):
+    rows = images.reshape(len(images), -1)
+    rows = rows - rows.mean(1, keepdims=True)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)

@@ -1,0 +1,148 @@
+"""DICOM with a canary, a string found nowhere else, in every value representation, and a search for them in output
+bytes.
+"""
+
+import io
+import struct
+
+import numpy as np
+from dicom_samples import make, picture
+from PIL import Image, ImageDraw, ImageFont
+from pydicom import DataElement, Dataset, Sequence
+from pydicom.datadict import DicomDictionary
+from pydicom.tag import Tag
+from pydicom.uid import ComputedRadiographyImageStorage
+
+from medgan_tf.deidentify import table, vocabulary
+
+TEXT = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
+PACKED = {"FL": "f", "FD": "d", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
+BYTES = ("OB", "OD", "OF", "OL", "OV", "OW", "UN")
+TEMPORAL = ("DA", "TM", "DT")
+BURNED = "ZEBRA QUARTZ"  # written into pixels, where only a reader of pictures finds it
+
+
+class Canaries:
+    """Makes values that hold a unique string, in any value representation, and remembers them."""
+
+    def __init__(self):
+        self.planted = {}  # {bytes to search for: where they were planted}
+
+    def value(self, vr, where):
+        """A value of this VR, whose bytes in a file hold a canary."""
+        number = len(self.planted)
+        name = f"Cnry{number:04d}x"
+        if vr in ("CS", "AE"):
+            value = sought = name.upper()
+        elif vr in TEXT:
+            value = sought = f"urn:{name}" if vr == "UR" else name
+        elif vr == "UI":
+            value = sought = f"1.2.826.0.1.3680043.9.7433.{number + 1}"
+        elif vr == "AS":
+            value = sought = f"{number % 1000:03d}D"
+        elif vr in TEMPORAL:
+            date, time = f"18{number % 100:02d}0{1 + number // 100 % 9}17", f"2359{number % 60:02d}.{number:06d}"
+            value = sought = {"DA": date, "TM": time, "DT": date + time}[vr]
+        elif vr in ("DS", "IS"):
+            value = sought = str(1_618_030_000 + number)
+        elif vr == "AT":
+            value, sought = [Tag(0x4E43, 0x5952), Tag(0x3030 + number // 10 % 10, 0x3030 + number % 10)], None
+            sought = b"".join(struct.pack("<HH", tag.group, tag.element) for tag in value)
+        elif vr in BYTES:
+            value = sought = f"{name}______".encode()[:16]
+        elif vr in PACKED:
+            sought = f"{name}~~~~~~~~"[:16].encode()
+            value = list(struct.unpack(f"<{16 // struct.calcsize(PACKED[vr])}{PACKED[vr]}", sought))
+        else:
+            raise ValueError(vr)
+        self.planted[sought if isinstance(sought, bytes) else sought.encode()] = f"{vr} {where}"
+        return value
+
+    def remember(self, text, where):
+        """Note a canary that is planted by other means, such as a file's name."""
+        self.planted[text.encode()] = where
+        return text
+
+    def found(self, folder):
+        """Where those canaries were planted that are in any byte or name below a folder."""
+        data = b"".join(
+            path.relative_to(folder).as_posix().encode() + b"\0" + (path.read_bytes() if path.is_file() else b"")
+            for path in sorted(folder.rglob("*"))
+        )
+        return {where for sought, where in self.planted.items() if sought in data}
+
+
+def planted_image(canaries):
+    """A radiograph with canaries in every VR: in the table's attributes, beyond it, nested, private, unknown,
+    around.
+    """
+    dataset = make(picture(3, (128, 128)), SOPClassUID=ComputedRadiographyImageStorage, Modality="CR")
+    for tag, vr in sorted(carriers()):
+        dataset.add(DataElement(tag, vr, canaries.value(vr, f"in {tag}")))
+    dataset.file_meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
+    for depth, keyword in (
+        (1, "AnatomicRegionSequence"),
+        (2, "ReferencedImageSequence"),
+        (2, "SharedFunctionalGroupsSequence"),
+    ):
+        item = nested(canaries, keyword)
+        for _ in range(depth - 1):
+            outer = Dataset()
+            outer.DerivationImageSequence = Sequence([item])
+            item = outer
+        setattr(dataset, keyword, Sequence([item]))
+    _private(dataset, canaries, "top")
+    dataset.add_new(0x00400001 + 0xFF00, "LO", canaries.value("LO", "an attribute unknown to the standard"))
+    dataset.add_new(0x60000010, "US", 8)
+    dataset.add_new(0x60001500, "LO", canaries.value("LO", "an overlay's label"))
+    dataset.preamble = canaries.value("OB", "the preamble").ljust(128, b"\0")
+    dataset.file_meta.SourceApplicationEntityTitle = canaries.value("AE", "file meta")
+    dataset.file_meta.PrivateInformationCreatorUID = canaries.value("UI", "file meta")
+    dataset.file_meta.PrivateInformation = canaries.value("OB", "private file meta")
+    dataset["PixelData"].value = dataset.PixelData + canaries.value("OB", "behind the pixels")
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def carriers():
+    """{(tag, VR)}: every attribute of Table E.1-1, and all beyond it that hold text, bytes, dates or foreign UIDs."""
+    kept = vocabulary.TEXT | vocabulary.BYTES | {"SpecificCharacterSet", "Modality", "SOPClassUID"}
+    chosen = set()
+    for number, (vr, _, _, _, keyword) in DicomDictionary.items():
+        tag, vr = Tag(number), vr.split(" or ")[-1]
+        outside = vr in (*TEXT, *BYTES, *TEMPORAL, "AS") and vr != "CS"
+        if tag.group in (0x0000, 0x0002, 0x0004) or keyword in kept or vr in ("SQ", "NONE", ""):
+            continue
+        if table.rule(tag) or (outside and tag.group < 0x5000):
+            chosen.add((tag, vr))
+    return chosen
+
+
+def nested(canaries, where):
+    """An item of a sequence with an attribute of every VR, private ones too."""
+    item = Dataset()
+    of_each = {}
+    for tag, vr in sorted(carriers()):
+        of_each.setdefault(vr, tag)
+    for vr, tag in of_each.items():
+        item.add(DataElement(tag, vr, canaries.value(vr, f"nested in {where}")))
+    _private(item, canaries, f"nested in {where}")
+    return item
+
+
+def _private(dataset, canaries, where):
+    block = dataset.private_block(0x0099, canaries.value("LO", f"private creator, {where}"), create=True)
+    for offset, vr in enumerate((*TEXT, *PACKED, *BYTES, *TEMPORAL, "UI", "DS", "IS", "AT")):
+        block.add_new(offset, vr, canaries.value(vr, f"private, {where}"))
+
+
+def burned():
+    """A radiograph whose pixels say who it is of, and whose header says that there is nothing burned in."""
+    pixels = picture(5, (256, 256))
+    image = Image.new("L", pixels.shape[::-1])
+    ImageDraw.Draw(image).text((20, 30), BURNED, fill=255, font=ImageFont.load_default(22))
+    pixels = np.where(np.asarray(image) > 128, 1000, pixels // 2).astype(np.uint16)
+    return make(
+        pixels, SOPClassUID=ComputedRadiographyImageStorage, Modality="CR", BurnedInAnnotation="NO", PatientID="burned"
+    )

@@ -1,0 +1,289 @@
+"""De-identified files: every attribute as the table says, pixels bit for bit, valid where they were, dates in order."""
+
+import csv
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_samples import make, picture, real_files, to_bytes
+from pydicom.tag import Tag
+
+from medgan_tf import dicom
+from medgan_tf.deidentify import clean, compare, dates, deidentify, profile, table
+from medgan_tf.deidentify.one_file import Settings, deidentify_file
+from medgan_tf.dicom import journal, reading
+from medgan_tf.dicom.pseudonyms import load_key
+
+KEY = b"k" * 64
+
+
+def write(path, dataset):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(to_bytes(dataset))
+    return path
+
+
+def sheet(out_dir, name):
+    with (journal.private(out_dir) / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def samples():
+    """Real files: one in eight of those that hold an image, or those named as hard cases."""
+    return real_files(300_000)[::8]
+
+
+@pytest.fixture(scope="module")
+def cleaned(tmp_path_factory):
+    """[(dataset before, path after)] of real files; all are cleared, whatever text they may show."""
+    import hashlib
+
+    folder, pairs = tmp_path_factory.mktemp("deidentified"), []
+    for path in samples():
+        data = path.read_bytes()
+        settings = Settings(folder, KEY, frozenset([hashlib.sha256(data).hexdigest()]))
+        for row in deidentify_file(str(path), settings)["rows"]:
+            pairs.append((reading.parse(data), path, folder / row["file"]))
+    assert len(pairs) >= 10
+    return pairs
+
+
+def test_the_table_is_that_of_the_library_that_reads_the_standard():
+    lists = pytest.importorskip(
+        "dicomanonymizer.dicom_anonymization_databases.dicomfields_2026c", reason="dicom-anonymizer is not installed"
+    )
+    actions = {"D": "D", "Z": "Z", "X": "X", "U": "U", "Z_D": "Z/D", "X_Z": "X/Z", "X_D": "X/D", "X_Z_D": "X/Z/D"}
+    actions |= {"X_Z_U_STAR": "X/Z/U*"}
+    listed = {tag: action for name, action in actions.items() for tag in getattr(lists, f"{name}_TAGS")}
+    assert len(listed) == len(table.rules())
+    for tag, action in listed.items():
+        assert table.rule(Tag(tag[:2])).action == action, tag
+
+
+def test_repeating_and_private_groups_are_found():
+    assert table.rule(Tag(0x6002, 0x3000)).name == "Overlay Data"
+    assert table.rule(Tag(0x5010, 0x0005)).action == "X"
+    assert table.rule(Tag(0x0029, 0x1010)).action == "X"
+    assert table.rule(Tag(0x0028, 0x0010)) is None
+    assert table.rule(Tag(0x0010, 0x0030)).modified_date is False
+    assert table.rule(Tag(0x0008, 0x0020)).modified_date is True
+
+
+def every(dataset, path=()):
+    """(path, element) of every element at every depth; items are told apart by their place."""
+    for element in dataset:
+        yield (*path, element.tag), element
+        if element.VR == "SQ":
+            for place, item in enumerate(element.value):
+                yield from every(item, (*path, element.tag, place))
+
+
+def test_every_attribute_of_real_files_is_what_the_table_says(cleaned):
+    checked = Counter()
+    for before, name, path in cleaned:
+        old, new = dict(every(before)), dict(every(pydicom.dcmread(path)))
+        for place, element in new.items():
+            rule = table.rule(element.tag)
+            added = place[0] in (0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00100020)
+            was = old.get(place)
+            if added or rule is None:
+                continue
+            checked[rule.action] += 1
+            said = f"{name}: {element.tag} {rule}"
+            if rule.modified_date and element.VR in ("DA", "TM", "DT"):
+                assert was is None or element.is_empty or element.value != was.value, said
+            elif rule.action in ("X/Z", "Z"):
+                assert element.is_empty, said
+            elif rule.choice == "D" and element.VR != "SQ":
+                assert not element.is_empty and element.value != was.value, said
+            elif rule.choice == "U" and not element.is_empty:
+                assert element.value == profile.replace_uid(was.value, KEY), said
+                assert str(element.value).startswith("2.25.") or element.value in profile.UID_dictionary, said
+            else:
+                assert rule.action != "X", said
+        for place, element in old.items():
+            rule = table.rule(element.tag)
+            checked["gone"] += place not in new
+            may_go = rule is None or "X" in rule.action or len(place) > 1
+            assert may_go or place in new, f"{name}: {element.tag} {rule} is gone"
+    assert min(checked[action] for action in ("Z", "U", "X/Z/D", "gone")) > 0
+
+
+def test_pixels_stay_bit_for_bit(cleaned):
+    for before, name, path in cleaned:
+        after = pydicom.dcmread(path)
+        for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
+            if keyword in before:
+                stored = after[keyword].value
+                assert before[keyword].value[: len(stored)] == stored, name
+        assert np.array_equal(dicom.read_image(before), dicom.read_image(path)), name
+        assert str(reading.transfer_syntax(before)) == str(after.file_meta.TransferSyntaxUID)
+
+
+def test_dciodvfy_finds_no_error_that_was_not_there(cleaned, tmp_path):
+    if not shutil.which("dciodvfy"):
+        pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
+    valid = 0
+    for before, source, path in cleaned:
+        if reading.transfer_syntax(before).is_deflated:
+            continue  # dciodvfy reads the compressed bytes as tags
+        old, new = errors(source), errors(path)
+        assert not new - old, f"{source}: {new - old}"
+        valid += not new
+    assert valid > 0
+    phantom = write(tmp_path / "in" / "a.dcm", valid_radiograph())
+    deidentify(phantom, tmp_path / "out")
+    (made,) = (tmp_path / "out").glob("*/*/*/*.dcm")
+    assert errors(phantom) == errors(made) == set()
+
+
+def errors(path):
+    """What dciodvfy calls an error: place, fault and module, without the values that it quotes."""
+    lines = subprocess.run(["dciodvfy", "-new", path], capture_output=True, text=True, errors="replace").stderr
+    quoted = re.compile(r" = .*|'[^']*'|\[\d+\]")
+    return {quoted.sub("", line) for line in lines.splitlines() if line.startswith("Error")}
+
+
+def valid_radiograph():
+    from medgan_tf.phantoms import files
+
+    header = files.Header("P7", "Doe^Jane", "F", "19500101", "20200131", "235000", 1, ("seed",))
+    scanner = files.Scanner("MONOCHROME2", 12, 100, 3000)
+    dataset = files.dataset(np.linspace(0, 1, 4096).reshape(64, 64), header, scanner)
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    return dataset
+
+
+def test_methods_are_recorded():
+    dataset = clean(make(picture(), PatientName="Doe^Jane"), KEY, "0123456789abcdef")
+    codes = [item.CodeValue for item in dataset.DeidentificationMethodCodeSequence]
+    assert codes == ["113100", "113107"]
+    assert dataset.PatientIdentityRemoved == "YES" and dataset.LongitudinalTemporalInformationModified == "MODIFIED"
+    assert dataset.PatientID == "0123456789abcdef" and dataset.get("PatientName") in (None, "")
+
+
+def test_uids_are_mapped_alike_everywhere_and_only_under_the_same_key():
+    first, second = make(picture(0)), make(picture(1))
+    second.StudyInstanceUID = first.StudyInstanceUID
+    item = pydicom.Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = first.SOPClassUID, first.SOPInstanceUID
+    second.SourceImageSequence = [item]
+    other = clean(make(picture(0), StudyInstanceUID=first.StudyInstanceUID), b"j" * 64, "p")
+    kind = first.SOPClassUID
+    for dataset in (first, second):
+        clean(dataset, KEY, "p")
+    assert first.StudyInstanceUID == second.StudyInstanceUID != other.StudyInstanceUID
+    assert second.SourceImageSequence[0].ReferencedSOPInstanceUID == first.SOPInstanceUID
+    assert second.SourceImageSequence[0].ReferencedSOPClassUID == kind == first.SOPClassUID
+    assert pydicom.uid.UID(first.SOPInstanceUID).is_valid
+
+
+@pytest.mark.parametrize("patient", ["a", "b", "c"])
+def test_dates_keep_their_order_and_distance(patient):
+    moments = ["20191231 2350", "20200101 0010", "20200229 1200", "20200301 1200.", "20210101 0000"]
+    shifted = []
+    for moment in moments:
+        date, time = moment.rstrip(".").split()
+        dataset = make(picture(), StudyDate=date, StudyTime=time, AcquisitionDateTime=date + time + "00.125+0100")
+        dataset.PerformedProcedureStepStartDate, dataset.PatientBirthDate = date, "19500101"
+        clean(dataset, KEY, patient)
+        assert dataset.AcquisitionDateTime == f"{dataset.StudyDate}{dataset.StudyTime}00.125+0100"
+        assert not dataset.PatientBirthDate
+        shifted.append(dataset.StudyDate + dataset.StudyTime)
+        assert dataset.PerformedProcedureStepStartDate <= dataset.StudyDate
+    assert shifted == sorted(shifted) and shifted[0] < "20191231"
+    minutes = [np.datetime64(f"{_day(text[:8])}T{text[8:10]}:{text[10:12]}") for text in shifted]
+    assert (minutes[1] - minutes[0]).astype(int) == 20
+    assert (minutes[3] - minutes[2]).astype(int) == 24 * 60
+
+
+def _day(text):
+    return f"{text[:4]}-{text[4:6]}-{text[6:8]}"
+
+
+def test_dates_of_two_patients_move_differently_and_nonsense_goes():
+    assert dates.offset(KEY, "a") != dates.offset(KEY, "b")
+    dataset = make(picture(), StudyDate="20200101", ContentDate="1995.06.13")
+    dataset["StudyDate"]._value = "yesterday"
+    clean(dataset, KEY, "a")
+    assert not dataset.StudyDate
+    assert dataset.ContentDate[:3] in ("198", "199")
+
+
+def test_pseudonyms_are_those_of_convert(tmp_path):
+    for number in range(3):
+        path = tmp_path / "in" / "class" / str(number)
+        write(path, make(picture(number), PatientID=f"P{number // 2}", StudyDate="20200101"))
+    deidentify(tmp_path / "in", tmp_path / "out")
+    manifests = [
+        list(csv.DictReader((tmp_path / name / "manifest.csv").open()))
+        for name in ("out", "images", "again")
+        if name == "out" or dicom.convert(tmp_path / ("in" if name == "images" else "out"), tmp_path / name)
+    ]
+    patients = [Counter(row["patient"] for row in rows) for rows in manifests]
+    assert patients[0] == patients[1] == patients[2] and sorted(patients[0].values()) == [1, 2]
+    written = {pydicom.dcmread(path).PatientID for path in (tmp_path / "out").rglob("*.dcm")}
+    assert written == set(patients[0])
+
+
+def test_suspects_wait_until_a_person_clears_them(tmp_path):
+    write(tmp_path / "in" / "a", make(picture(0), BurnedInAnnotation="YES"))
+    write(tmp_path / "in" / "b", make(picture(1), Modality="US", PatientID="P2"))
+    write(tmp_path / "in" / "c", make(picture(2), Modality="US", BurnedInAnnotation="NO", PatientID="P3"))
+    for work, count in ((deidentify, "written"), (dicom.convert, "converted")):
+        out = tmp_path / work.__name__
+        first = work(tmp_path / "in", out)
+        assert (getattr(first, count), first.held_back) == (1, 2)
+        rows = sheet(out, "review.csv")
+        assert [row["reason"] for row in rows] == [
+            "its header says that annotation is burned in",
+            "it is an ultrasound image",
+        ]
+        path = journal.private(out) / "review.csv"
+        path.write_text(path.read_text().replace(",,\n", ",,yes\n", 1))
+        second = work(tmp_path / "in", out)
+        assert (getattr(second, count), second.held_back) == (2, 1)
+        path.write_text(path.read_text().replace(",yes\n", ",\n"))
+        assert getattr(work(tmp_path / "in", out), count) == 1
+        assert len([file for file in out.rglob("*") if file.suffix in (".dcm", ".jpg")]) == 1
+
+
+def test_bad_files_harm_nothing_and_a_rerun_does_only_what_is_missing(tmp_path):
+    write(tmp_path / "in" / "good", make(picture(0)))
+    (tmp_path / "in" / "cut").write_bytes(to_bytes(make(picture(1)))[:-50])
+    (tmp_path / "in" / "notes.txt").write_text("no DICOM")
+    write(tmp_path / "in" / "private", make(picture(2), SOPClassUID="1.3.12.2.1107.5.9.1"))
+    report = deidentify(tmp_path / "in", tmp_path / "out")
+    assert (report.written, report.rejected) == (1, 3)
+    (kept,) = (tmp_path / "out").rglob("*.dcm")
+    stamp = kept.stat().st_mtime_ns
+    deidentify(tmp_path / "in", tmp_path / "out")
+    assert kept.stat().st_mtime_ns == stamp
+    assert "private kind" in "".join(row["reason"] for row in sheet(tmp_path / "out", "rejected.csv"))
+    table_ = compare(tmp_path / "in", tmp_path / "out")
+    assert table_.loc["(0010,0020)", "action"] == "Z" and table_.loc["(0010,0020)", "before"] != ""
+
+
+def test_names_in_odd_places_go_too():
+    dataset = make(picture(), PatientName="Rosencrantz^Ada", Manufacturer="Rosencrantz Medical")
+    dataset.BodyPartExamined, dataset.SoftwareVersions = "CHEST", "v1"
+    clean(dataset, KEY, "p")
+    assert (
+        dataset.Manufacturer == "REMOVED" and dataset.SoftwareVersions == "v1" and dataset.BodyPartExamined == "CHEST"
+    )
+
+
+def test_the_key_is_that_of_the_environment(tmp_path):
+    write(tmp_path / "in" / "a", make(picture(0), PatientID="P"))
+    deidentify(tmp_path / "in", tmp_path / "out")
+    (path,) = (tmp_path / "out").rglob("*.dcm")
+    from medgan_tf.dicom.pseudonyms import pseudonym
+
+    assert pydicom.dcmread(path).PatientID == pseudonym(load_key(), "patient", "P")
+    assert isinstance(path, Path)

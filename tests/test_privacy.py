@@ -1,0 +1,169 @@
+"""The audit catches what it must, leaves alone what it must, and counts by patient."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+
+from medgan_tf import datasets, figures, metrics, results
+from medgan_tf.studies import membership, memorisation, patients, privacy, privacy_report, registration
+
+
+def pictures(count, seed):
+    """uint8 (count, 32, 32, 1): smooth random images, no two alike."""
+    noise = np.random.default_rng(seed).normal(size=(count, 32, 32))
+    smooth = ndimage.gaussian_filter(noise, (0, 2, 2))
+    smooth = (smooth - smooth.min((1, 2), keepdims=True)) / np.ptp(smooth, axis=(1, 2), keepdims=True)
+    return np.rint(smooth * 255).astype(np.uint8)[..., None]
+
+
+def split(count, seed, of_each=1):
+    owners = np.array([f"p{seed}-{index // of_each}" for index in range(count)])
+    return datasets.Split(pictures(count, seed), np.arange(count, dtype=np.int32) % 2, owners, owners)
+
+
+class Data:
+    """What `privacy.audit_images` needs of a datasets.Images."""
+
+    def __init__(self, training=60, of_each=1):
+        self.train, self.validation = split(training, 1, of_each), split(60, 2)
+        self.test = split(80, 3)
+
+    @property
+    def held_out(self):
+        parts = self.validation, self.test
+        return datasets.Split(*(np.concatenate([getattr(p, f) for p in parts]) for f in vars(self.test)))
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return metrics.custom("pixels", lambda images: np.asarray(images)[:, ::4, ::4, 0].reshape(len(images), -1), 32)
+
+
+def test_a_shifted_and_mirrored_copy_is_found_again():
+    originals = pictures(40, 0)
+    moved = np.roll(originals, (2, -3), (1, 2))
+    moved[::2] = moved[::2, :, ::-1]
+    index, correlation = registration.most_alike(moved, originals)
+    assert (index == np.arange(40)).mean() > 0.9
+    fresh = registration.most_alike(pictures(40, 9), originals)[1]
+    assert np.median(correlation) > 0.95 > fresh.max()
+
+
+def test_registration_undoes_a_shift_and_no_more():
+    first, other = pictures(2, 4)[..., 0]
+    assert registration.registered(first, first) == pytest.approx(1)
+    assert registration.registered(first, np.roll(first, 2, 0)) > 0.99
+    assert registration.registered(first, np.roll(first, 10, 0)) < 0.8  # more than a tenth of the side
+    assert abs(registration.registered(first, other)) < 0.8
+    assert registration.registered(first, 255 - first) == pytest.approx(-1, abs=0.01)
+
+
+def test_a_copier_is_caught_and_fresh_images_are_not(extractor):
+    data = Data()
+    copied = privacy.audit_images(privacy.copier(data, 100), data, extractor)
+    fresh = privacy.audit_images(pictures(100, 7), data, extractor)
+    caught, honest = (section["memorisation"]["pixels"] for section in (copied, fresh))
+    assert caught["copy_rate"]["low"] > 0.7 and caught["excess"]["low"] > 0.6
+    assert honest["copy_rate"]["value"] < 0.1 and honest["nearer_to_training"]["low"] < 0.5
+    assert caught["nearer_to_training"]["low"] > 0.9
+    assert honest["patients_copied"] < 10 < caught["patients_copied"]
+    attack = copied["attacks"]["distance"]
+    assert attack["auc"]["low"] > 0.75 and attack["tpr"]["low"] > 0.3
+    low, high = (fresh["attacks"]["distance"]["auc"][end] for end in ("low", "high"))
+    assert low <= 0.5 <= high
+    for section in (copied, fresh):
+        for control in section["controls"]["distance"].values():
+            assert control["auc"]["low"] <= 0.55 and control["auc"]["high"] >= 0.45
+
+
+def test_the_pairs_shown_are_the_most_suspicious(extractor):
+    data = Data()
+    synthetic = pictures(50, 7)
+    synthetic[33] = data.train.images[21]
+    pairs = privacy.audit_images(synthetic, data, extractor)["memorisation"]["pixels"]["pairs"]
+    assert (pairs[0]["synthetic"], pairs[0]["training"]) == (33, 21)
+    assert [pair["distance"] for pair in pairs] == sorted(pair["distance"] for pair in pairs)
+
+
+def test_training_and_held_out_images_of_one_patient_are_refused(extractor):
+    data = Data()
+    with pytest.raises(ValueError, match="is in training and among the held-out images"):
+        memorisation.memorisation(pictures(20, 7), data.train, data.train, extractor)
+
+
+def test_attack_figures_are_those_of_known_scores():
+    rng = np.random.default_rng(0)
+    members, others = rng.normal(1, 1, 2000), rng.normal(0, 1, 2000)
+    record = membership.attack_record(members, others, np.arange(2000), np.arange(2000))
+    assert record["auc"]["low"] < 0.7602 < record["auc"]["high"]  # Phi(1 / sqrt 2)
+    assert record["tpr"]["low"] < 0.0923 < record["tpr"]["high"]  # 1 - Phi(2.326 - 1)
+    blind = membership.attack_record(others[:1000], others[1000:], np.arange(1000), np.arange(1000))
+    assert blind["auc"]["value"] == pytest.approx(0.5, abs=0.04)  # its standard error is 0.013
+    assert blind["auc"]["high"] - blind["auc"]["low"] == pytest.approx(4 * 0.013, rel=0.2)
+    assert np.interp(0.01, record["roc"]["fpr"], record["roc"]["tpr"]) == pytest.approx(
+        record["tpr"]["value"], abs=0.02
+    )
+
+
+def test_intervals_are_wider_when_patients_have_many_images():
+    scores = np.repeat(np.random.default_rng(1).normal(size=50), 10)
+    statistic = lambda index: scores[index].mean()  # noqa: E731
+    by_image = patients.bootstrap(statistic, (np.arange(500),))
+    by_patient = patients.bootstrap(statistic, (np.repeat(np.arange(50), 10),))
+    assert by_image[0] == by_patient[0] == pytest.approx(scores.mean())
+    assert (by_patient[2] - by_patient[1]) > 2 * (by_image[2] - by_image[1])
+
+
+def test_halves_and_choices_keep_patients_whole():
+    owners = np.repeat([f"p{number}" for number in range(30)], 4)
+    first, second = patients.halves(owners, 3)
+    assert not set(owners[first]) & set(owners[second]) and len(first) == len(second) == 60
+    some = patients.some(owners, 50)
+    assert len(some) == 48 and len(set(owners[some])) == 12
+    with pytest.raises(ValueError, match="One patient cannot be cut"):
+        patients.halves(["a", "a"])
+
+
+@pytest.mark.slow
+def test_an_overfitted_gan_is_caught_and_unseen_patients_are_not(tmp_path, extractor, float32_again):
+    from medgan_tf import config, fitting
+
+    rows = []
+    for number in range(96):
+        path = tmp_path / "images" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        from PIL import Image
+
+        Image.fromarray(pictures(1, 100 + number)[0, ..., 0]).save(path)
+        split_of = "train" if number < 24 else "validation" if number < 56 else "test"
+        rows.append({"file": f"images/{number}.png", "class": "a", "patient": f"p{number}", "split": split_of})
+    pd.DataFrame(rows).to_csv(tmp_path / "manifest.csv", index=False)
+    data = datasets.load(tmp_path, 64)
+    settings = config.PROFILES["smoke"].training("overfitted")
+    fitting.fit(fitting.build(settings, 64), settings, data, tmp_path / "model")
+    section = privacy.audit(tmp_path / "model", data, extractor, 60)
+    attack = section["attacks"]["discriminator"]
+    assert attack["auc"]["low"] > 0.9
+    control = section["controls"]["discriminator"]["unseen against unseen"]
+    assert control["auc"]["low"] <= 0.5 <= control["auc"]["high"]
+
+
+def test_what_is_said_and_drawn_is_what_was_measured(tmp_path, extractor):
+    data = Data()
+    for name, images in (("honest", pictures(60, 7)), ("copier", privacy.copier(data, 60))):
+        results.write(tmp_path, f"privacy/{name}", privacy.audit_images(images, data, extractor))
+    sections = results.privacy(tmp_path)
+    table = figures.privacy_table(sections)
+    assert table.index.tolist() == ["expected of chance", "honest", "copier"]
+    rate = sections["copier"]["memorisation"]["pixels"]["copy_rate"]
+    assert table.loc["copier", "copies, pixels"].startswith(f"{rate['value']:.2f}")
+    said = " ".join(privacy_report.findings(sections["copier"]))
+    assert "more than chance" in said and "members can be told from others" in said
+    assert "members can be told" not in " ".join(privacy_report.findings(sections["honest"]))
+    assert f"{rate['value']:.1%}" in privacy_report.statement(sections["copier"])
+    assert "not audited" in privacy_report.statement(None)
+    assert len(figures.nearest_distances(sections).axes) == 2
+    assert len(figures.attack_curves(sections).axes[0].lines) == 3
+    text = said + privacy_report.NOT_PROVEN + privacy_report.statement(sections["honest"])
+    assert "GDPR" not in text and "anonymous." in text
