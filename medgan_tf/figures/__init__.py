@@ -3,9 +3,10 @@
 from .charts import by_class, over_training, overfitting, quality, training_curves
 from .pictures import attention, grids, mixing, pairs, pick, progression
 from .style import save
-from .tables import FURTHER, ablation_table, ablation_verdict, equivariance_table, quality_table, save_table
+from .tables import FEATURES, FURTHER, ablation_table, ablation_verdict, equivariance_table, quality_table, save_table
 
 __all__ = [
+    "FEATURES",
     "FURTHER",
     "ablation_table",
     "ablation_verdict",

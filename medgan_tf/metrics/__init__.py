@@ -4,12 +4,14 @@ Importing this package does not import TensorFlow; the functions that need it do
 """
 
 from .agreement import agreement
+from .calibration import calibration, probabilities
 from .coverage import precision_recall
 from .distances import frechet_distance, frechet_distance_infinity, inception_score, kernel_distance
 from .encoding import alike, encodings, reencode
 from .evaluate import evaluate, evaluate_classes
 from .features import Extractor, custom, extract, extractor, load_domain, save_domain, train_domain
 from .folders import evaluate_folders
+from .outliers import load_reference, outlier_reference, outlier_scores, save_reference
 from .records import reading
 from .sensitivity import damage, sensitivity
 from .similarity import diversity, ms_ssim, psnr, ssim
@@ -26,6 +28,7 @@ __all__ = [
     "agreement",
     "alike",
     "autocorrelation",
+    "calibration",
     "custom",
     "damage",
     "diversity",
@@ -42,14 +45,19 @@ __all__ = [
     "intensity_histograms",
     "kernel_distance",
     "load_domain",
+    "load_reference",
     "ms_ssim",
+    "outlier_scores",
     "power_spectra",
     "power_spectrum_distance",
     "precision_recall",
+    "probabilities",
     "psnr",
     "reading",
     "reencode",
+    "outlier_reference",
     "save_domain",
+    "save_reference",
     "sensitivity",
     "ssim",
     "train_domain",
