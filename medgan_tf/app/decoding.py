@@ -36,7 +36,7 @@ def decode(data, image_size):
 
 
 def kind(data):
-    """"PNG", "JPEG" or "DICOM". Raises RefusedError for anything else, and for what is two of them."""
+    """ "PNG", "JPEG" or "DICOM". Raises RefusedError for anything else, and for what is two of them."""
     kinds = [name for start, name in SIGNATURES.items() if data.startswith(start)]
     kinds += ["DICOM"] if reading.looks_like_dicom(data) else []
     if len(kinds) != 1:

@@ -52,7 +52,9 @@ def install(app):
         if request.endpoint != "static":
             response.headers["Cache-Control"] = "no-store"
         milliseconds = 1000 * (time.perf_counter() - g.started)
-        log.info("%s %s %s %d in %.0f ms", g.request_id, request.method, request.path, response.status_code, milliseconds)
+        log.info(
+            "%s %s %s %d in %.0f ms", g.request_id, request.method, request.path, response.status_code, milliseconds
+        )
         return response
 
     @app.errorhandler(Exception)
@@ -82,4 +84,3 @@ def _answer(error, headers=()):
     if error.status in (429, 503):
         response.headers["Retry-After"] = "60"
     return response
-

@@ -25,7 +25,10 @@ class Opinions:
         """An Opinion of each of images (n, H, W, 1) uint8."""
         count = len(images)
         given = metrics.probabilities(self.judge, images) if self.judge else [None] * count
-        named = [dict(zip(self.judge.report["classes"], map(float, row), strict=True)) if self.judge else None for row in given]
+        named = [
+            dict(zip(self.judge.report["classes"], map(float, row), strict=True)) if self.judge else None
+            for row in given
+        ]
         scores = [None] * count
         if self.reference:
             features = metrics.extract(self.domain, images).features

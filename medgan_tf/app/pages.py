@@ -23,7 +23,11 @@ def blueprint(service, ratings, limited):
     @routes.app_context_processor
     def navigation():
         names = {"Draw": "home", "Explore": "explore", "Models": "models", "Rate": "rate", "About": "about"}
-        return {"navigation": [(name, url_for(f"pages.{page}"), f"pages.{page}" == request.endpoint) for name, page in names.items()]}
+        return {
+            "navigation": [
+                (name, url_for(f"pages.{page}"), f"pages.{page}" == request.endpoint) for name, page in names.items()
+            ]
+        }
 
     @routes.get("/")
     def home():
@@ -37,7 +41,11 @@ def blueprint(service, ratings, limited):
         drawing = pictures.drawing
         again = link(drawing) | {"seed": secrets.randbelow(10**6)}
         shown = [
-            {"url": downloads.data_url(downloads.picture(pictures, index)), "label": pictures.labels[index], "opinion": said}
+            {
+                "url": downloads.data_url(downloads.picture(pictures, index)),
+                "label": pictures.labels[index],
+                "opinion": said,
+            }
             for index, said in enumerate(service.opinions(pictures))
         ]
         return render_template(
@@ -58,8 +66,12 @@ def blueprint(service, ratings, limited):
         if not index.isascii() or not index.isdigit() or int(index[:4]) >= len(pictures.images):
             raise invalid(f"index: the picture's number, below {len(pictures.images)}.")
         data = downloads.archive(pictures) if kind == "zip" else downloads.picture(pictures, int(index[:4]), kind)
-        name = f"synthetic_seed{pictures.drawing.seed}" + ("" if kind == "zip" else f"_{int(index[:4]):02d}") + f".{kind}"
-        return Response(data, mimetype=downloads.TYPES[kind], headers={"Content-Disposition": f"attachment; filename={name}"})
+        name = (
+            f"synthetic_seed{pictures.drawing.seed}" + ("" if kind == "zip" else f"_{int(index[:4]):02d}") + f".{kind}"
+        )
+        return Response(
+            data, mimetype=downloads.TYPES[kind], headers={"Content-Disposition": f"attachment; filename={name}"}
+        )
 
     @routes.post("/upload")
     @limited

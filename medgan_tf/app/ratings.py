@@ -54,7 +54,9 @@ class Ratings:
 
     def studies(self):
         """{name: Study} of the kits in all runs."""
-        found = sorted(path for pattern in ("*/*", "*/*/*") for path in config.outputs().glob(f"{pattern}/hidden/kit.json"))
+        found = sorted(
+            path for pattern in ("*/*", "*/*/*") for path in config.outputs().glob(f"{pattern}/hidden/kit.json")
+        )
         studies = [_study(path, path.stat().st_mtime_ns) for path in found]
         return {study.name: study for study in studies}
 
@@ -89,7 +91,9 @@ class Ratings:
 
     def _answered(self, study, reader):
         with closing(self._connect()) as connection:
-            rows = connection.execute("select position from answers where study = ? and reader = ?", (study.name, reader))
+            rows = connection.execute(
+                "select position from answers where study = ? and reader = ?", (study.name, reader)
+            )
             return [row[0] for row in rows]
 
     def _export(self, study, reader):

@@ -33,6 +33,7 @@ def create_app(service=None, ratings=None, rate=RATE, proxies=0):
     limits.install(app)
     limiter = limits.limiter(rate)
     limiter.init_app(app)
+    app.extensions["limiter of networks"] = limiter  # the library itself holds it weakly
     share = limiter.shared_limit(rate or "1 per second", scope="networks")
     csrf = CSRFProtect(app)
     app.register_blueprint(pages.blueprint(service, ratings, share))

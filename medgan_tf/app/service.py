@@ -9,7 +9,7 @@ from cachetools import LRUCache
 
 from medgan_tf import inference
 
-from . import catalogue, exploring, opinions, uploads
+from . import catalogue, opinions, uploads
 from .errors import AppError, invalid
 from .worker import Worker
 

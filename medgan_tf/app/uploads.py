@@ -74,7 +74,9 @@ def _by_styles(loaded, generator, original, label):
 def _by_latents(loaded, generator, original, label):
     labels = [label] if label else list(generator.classes) or [None]
     given = labels if generator.classes else None
-    found = matching.match(generator, np.repeat(original[None], len(labels), 0), given, loaded.opinions.domain, STEPS["z"])
+    found = matching.match(
+        generator, np.repeat(original[None], len(labels), 0), given, loaded.opinions.domain, STEPS["z"]
+    )
     best = int(found.losses.argmin())
     others = [name for name in generator.classes if name != labels[best]]
     z = np.repeat(found.z[best : best + 1], len(others), axis=0)

@@ -29,7 +29,9 @@ class Worker:
             return job.result(seconds)
         except TimeoutError as error:
             job.cancel()
-            raise AppError(503, "timeout", f"There was no result after {seconds:g} seconds; try again later.") from error
+            raise AppError(
+                503, "timeout", f"There was no result after {seconds:g} seconds; try again later."
+            ) from error
 
     def close(self):
         """Finish what runs, drop what waits."""

@@ -16,29 +16,36 @@ def probabilities(judge, images):
 
 
 def calibration(judge, images, labels, patients, seed=0):
-    """{"accuracy", "expected_calibration_error", "curve"} of a judge on real images of patients it has not seen.
+    """How right a judge is on real images of patients it has not seen, and how right it thinks it is; a dict.
 
-    accuracy: value, low, high (Wilson 1927), n. expected_calibration_error: the mean distance between the probability
-    of the answer and how often such answers are right, over ten bins of equally many images (Nguyen and O'Connor 2015),
-    with a 95% interval over resampled patients; it is somewhat above 0 even where probabilities are perfect, the more
-    so the fewer the images. curve: for each bin mean probability, share right and n.
+    accuracy: value, low, high (Wilson 1927), n. overconfidence: mean probability of the answers less the share that is
+    right, with a 95% interval over resampled patients. expected_calibration_error: the mean distance between the two
+    over ten bins of equally many images (Nguyen and O'Connor 2015), with its floor, which is that of probabilities that
+    are perfectly right on as many images (mean and middle 95% of draws): the error of few images is never 0. curve:
+    for each bin mean probability, share right and n.
     """
     given, labels, patients = probabilities(judge, images), np.asarray(labels), np.asarray(patients)
     confidence, right = given.max(axis=1), given.argmax(axis=1) == labels
     interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    names, members = np.unique(patients, return_inverse=True)
     random = np.random.default_rng(seed)
-    errors = []
-    for _ in range(DRAWS):
-        times = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))
-        drawn = np.repeat(np.arange(len(right)), times[members])
-        errors.append(_error(confidence[drawn], right[drawn]))
-    low, high = np.percentile(errors, [2.5, 97.5])
+    names, members = np.unique(patients, return_inverse=True)
+    times = random.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)[:, members]  # (draws, n)
+    over = np.percentile(times @ (confidence - right) / times.sum(axis=1), [2.5, 97.5])
+    perfect = [_error(confidence, random.random(len(confidence)) < confidence) for _ in range(DRAWS)]
+    low, high = np.percentile(perfect, [2.5, 97.5])
+    n = len(right)
     return {
         "classes": judge.report["classes"],
         "patients": len(names),
-        "accuracy": {"value": right.mean(), "low": interval.low, "high": interval.high, "n": len(right)},
-        "expected_calibration_error": {"value": _error(confidence, right), "low": low, "high": high, "n": len(right)},
+        "accuracy": {"value": right.mean(), "low": interval.low, "high": interval.high, "n": n},
+        "overconfidence": {"value": (confidence - right).mean(), "low": over[0], "high": over[1], "n": n},
+        "expected_calibration_error": {
+            "value": _error(confidence, right),
+            "floor": np.mean(perfect),
+            "floor_low": low,
+            "floor_high": high,
+            "n": n,
+        },
         "curve": [
             {"probability": confidence[part].mean(), "right": right[part].mean(), "n": len(part)}
             for part in _bins(confidence)
