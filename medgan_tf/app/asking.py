@@ -40,7 +40,7 @@ def view(values):
 
 
 def checked(schema, values):
-    """The values, whole floats as int. Raises AppError with one sentence unless they fit this schema of the document."""
+    """The values, whole floats as int. Raises AppError, in one sentence, unless they fit this schema."""
     error = best_match(_validator(schema).iter_errors(values))
     if error:
         place = ".".join(map(str, error.absolute_path))

@@ -21,11 +21,12 @@ INVERTED = 3  # held-out images that are brought back
 WIDEST = 1200  # pixels of a figure
 # Figures that hold no real image, by name; where real images may not be shown, no other figure is.
 WITHOUT_REAL = ("*_training", "*_progression", "*_agreement", "*_rules", "*_truncation", "*_interpolation")
-WITHOUT_REAL += ("*_directions", "*_mixing_*", "*_few_images", "quality", "quality_by_class")
+WITHOUT_REAL += ("*_directions", "*_mixing_*", "*_few_images", "quality", "quality_by_class", "classifier_calibration")
 TABLES = {
     "Quality": (results.quality, figures.quality_table),
     "Ablation of the conditional GAN": (results.ablation, figures.ablation_table),
     "Equivariance, dB": (results.equivariance, figures.equivariance_table),
+    "Outliers": (results.outliers, figures.outlier_table),
 }
 
 

@@ -97,7 +97,7 @@ class Ratings:
             return [row[0] for row in rows]
 
     def _export(self, study, reader):
-        """The reader's answers so far as a file that `studies.readers.read` takes; no name from outside becomes a path."""
+        """The reader's answers so far as a file for `studies.readers`; no name from outside becomes a path."""
         with closing(self._connect()) as connection:
             rows = connection.execute(
                 f"select {', '.join(COLUMNS)} from answers where study = ? and reader = ? order by position",

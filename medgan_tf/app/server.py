@@ -17,7 +17,7 @@ THREADS = 64  # wait for the one that draws
 
 
 def create_app(service=None, ratings=None, rate=RATE, proxies=0):
-    """The app. rate: requests to the networks from one address, "" for no limit. proxies: how many are in front of it."""
+    """The app. rate: what one address may ask of the networks, "" for no limit. proxies: how many are in front."""
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=os.environ.get("MEDGAN_TF_SECRET") or secrets.token_hex(),

@@ -1,4 +1,4 @@
-"""DICOM in: one file to grey levels (`read_image`), folders to images with a manifest (`convert`); synthetic DICOM out."""
+"""DICOM in: one file to grey levels (`read_image`), folders to images (`convert`). Synthetic DICOM out."""
 
 from .conversion import Report, convert
 from .greyscale import WINDOWS

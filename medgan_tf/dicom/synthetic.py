@@ -1,4 +1,4 @@
-"""Synthetic images as DICOM: Secondary Capture that says of itself, in every way DICOM has, that it shows no patient."""
+"""Synthetic images as DICOM: Secondary Capture that says, in every way DICOM has, that it shows no patient."""
 
 from pathlib import Path
 

@@ -4,6 +4,7 @@ from .charts import by_class, over_training, overfitting, quality, training_curv
 from .pictures import attention, grids, mixing, pairs, pick, progression
 from .style import save
 from .tables import FEATURES, FURTHER, ablation_table, ablation_verdict, equivariance_table, quality_table, save_table
+from .trust import calibration, calibration_table, outlier_table
 
 __all__ = [
     "FEATURES",
@@ -12,9 +13,12 @@ __all__ = [
     "ablation_verdict",
     "attention",
     "by_class",
+    "calibration",
+    "calibration_table",
     "equivariance_table",
     "grids",
     "mixing",
+    "outlier_table",
     "over_training",
     "overfitting",
     "pairs",

@@ -41,7 +41,7 @@ def quality_table(table, metrics=FEATURES):
     rows = {"real against real": floors[["floor", "floor_low", "floor_high"]]}
     for model, records in table.groupby("model", sort=False):
         rows[model] = records.set_index("metric")[["value", "low", "high"]]
-    cells = {name: {metric: _interval(*numbers) for metric, *numbers in row.itertuples()} for name, row in rows.items()}
+    cells = {name: {metric: interval(*numbers) for metric, *numbers in row.itertuples()} for name, row in rows.items()}
     columns = [metric for metric in metrics if metric in floors.index]
     named = {metric: f"{METRIC_NAMES[metric]} {ARROWS[floors.loc[metric, 'better']]}" for metric in columns}
     return pd.DataFrame(cells).T[columns].rename(columns=named)
@@ -49,7 +49,7 @@ def quality_table(table, metrics=FEATURES):
 
 def equivariance_table(table):
     """A row a generator, a column each of EQ-T, EQ-T_frac and EQ-R in dB. table: `results.equivariance` of one run."""
-    cells = table.assign(cell=[_interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
+    cells = table.assign(cell=[interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
     wide = cells.pivot(index="model", columns="metric", values="cell")
     wide = wide.loc[sorted(wide.index)].reindex(columns=["EQ-T", "EQ-T_frac", "EQ-R"]).fillna("–")
     return wide.rename(columns={"EQ-T_frac": "EQ-T, fractions of pixels"}).rename_axis(index=None, columns=None)
@@ -67,7 +67,7 @@ def ablation_table(table):
     cells = {metric: {} for metric in ABLATION if metric in set(table["metric"])}
     for (step, metric), rows in table.groupby(["step", "metric"], sort=False):
         if metric in cells:
-            cells[metric][step] = _interval(*over_seeds(rows))
+            cells[metric][step] = interval(*over_seeds(rows))
     better = table.drop_duplicates("metric").set_index("metric")["better"]
     names = METRIC_NAMES | {"label_agreement": "label agreement"}
     return pd.DataFrame({f"{names[metric]} {ARROWS[better[metric]]}": column for metric, column in cells.items()})
@@ -78,7 +78,7 @@ def ablation_verdict(table, metric="kernel_distance"):
     steps = {step: over_seeds(rows) for step, rows in table[table["metric"] == metric].groupby("step", sort=False)}
     sentences = []
     for (before, old), (step, new) in pairwise(steps.items()):
-        found = f"{_interval(*old)} to {_interval(*new)}"
+        found = f"{interval(*old)} to {interval(*new)}"
         if new[2] < old[1]:
             sentences.append(f"{step}: the {METRIC_NAMES[metric]} falls against {before}, from {found}.")
         elif new[1] > old[2]:
@@ -114,8 +114,8 @@ def save_table(table, run_dir, name, caption):
     return table
 
 
-def _interval(value, low, high):
-    """Three significant digits of the larger end, the same decimals throughout."""
+def interval(value, low, high):
+    """The text "value [low, high]" with three significant digits of the larger end, the same decimals throughout."""
     largest = max(abs(low), abs(high))
     decimals = int(np.clip(2 - np.floor(np.log10(largest)), 0, 6)) if largest else 2
     return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"

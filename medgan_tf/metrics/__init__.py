@@ -11,7 +11,7 @@ from .encoding import alike, encodings, reencode
 from .evaluate import evaluate, evaluate_classes
 from .features import Extractor, custom, extract, extractor, load_domain, save_domain, train_domain
 from .folders import evaluate_folders
-from .outliers import load_reference, outlier_reference, outlier_scores, save_reference
+from .outliers import load_reference, outlier_record, outlier_reference, outlier_scores, save_reference
 from .records import reading
 from .sensitivity import damage, sensitivity
 from .similarity import diversity, ms_ssim, psnr, ssim
@@ -47,6 +47,7 @@ __all__ = [
     "load_domain",
     "load_reference",
     "ms_ssim",
+    "outlier_record",
     "outlier_reference",
     "outlier_scores",
     "power_spectra",

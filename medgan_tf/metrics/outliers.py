@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import binomtest
 from sklearn.neighbors import NearestNeighbors
 
 from .features import extract
 
 NEIGHBOURS = 5
+COMMON = 0.95  # scores above are beyond what is common
 FILE = "outliers.npz"
 
 
@@ -35,6 +37,14 @@ def outlier_scores(reference, features):
     a picture is right.
     """
     return np.searchsorted(reference.held_out, _distances(reference.features, features)) / len(reference.held_out)
+
+
+def outlier_record(scores):
+    """Of scores (n,): their median, and the share above 0.95, 0.05 for real images: value, low, high (Wilson), n."""
+    beyond = int((scores > COMMON).sum())
+    interval = binomtest(beyond, len(scores)).proportion_ci(method="wilson")
+    found = {"value": beyond / len(scores), "low": interval.low, "high": interval.high, "n": len(scores)}
+    return {"median": np.median(scores)} | found
 
 
 def save_reference(reference, folder):
