@@ -67,7 +67,7 @@ def test_downloads_are_what_the_model_draws_and_say_where_they_come_from(client,
         assert json.loads(archive.read("origin.json"))[2]["seed"] == 11
 
 
-def test_the_link_of_a_result_gives_the_same_bytes_also_in_another_process(client, served):
+def test_the_link_of_a_result_gives_the_same_bytes_also_from_another_replica(client, served):
     page = client.get(f"/result?{LINK}").get_data(as_text=True)
     link = re.search(r'id="reproduce" href="([^"]+)"', page)[1].replace("&amp;", "&")
     assert "version=" in link

@@ -59,6 +59,8 @@ def _picture(data, name):
             return image.convert("L").convert("F")
     except RefusedError:
         raise
+    except Image.DecompressionBombError as error:
+        raise RefusedError(f"The picture has more than {MAX_PIXELS:,} pixels; such are refused.") from error
     except Exception as error:  # malformed files make decoders raise anything
         raise RefusedError(f"The {name} file is damaged or not finished; save the picture anew.") from error
 
@@ -86,4 +88,4 @@ def _check(width, height):
     if min(width, height) < SMALLEST:
         raise RefusedError(f"The picture has {width} x {height} pixels; it needs at least {SMALLEST} a side.")
     if width * height > MAX_PIXELS:
-        raise RefusedError(f"The picture has {width} x {height} pixels; more than {MAX_PIXELS:,} are refused.")
+        raise RefusedError(f"The picture has more than {MAX_PIXELS:,} pixels; such are refused.")

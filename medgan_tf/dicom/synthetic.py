@@ -39,7 +39,7 @@ def synthetic(image, description, series, number=1):
     ds.SeriesInstanceUID = generate_uid(entropy_srcs=[*series, "series"])
     ds.StudyID = ""
     ds.SeriesNumber, ds.InstanceNumber = 1, number
-    ds.PatientOrientation = ""
+    ds.PatientOrientation = ds.Laterality = ""  # unknown: nobody was examined
     ds.DerivationDescription = f"{NOTICE}. {description}"[:1024]
     ds.ImageComments = f"{NOTICE}. {description}"[:10240]
     bits = 8 * pixels.dtype.itemsize
