@@ -1,11 +1,13 @@
 # make            what there is          make install    set up .venv
 # make notebooks  everything into outputs/ [PROFILE=smoke|quick|full] [DATA="dir dir"] [RUN=name]
 # make test       the test suite         make lab        JupyterLab        make lint
+# make app        the web app [PORT=5000] make explore    the Streamlit explorer
 
 PYTHON ?= python3
 PROFILE ?= quick
 DATA ?=
 RUN ?=
+PORT ?= 5000
 EXTRAS ?= app,dev
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -13,7 +15,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: help install notebooks test lab lint lock
+.PHONY: help install notebooks test lab app explore lint lock
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -36,6 +38,13 @@ test: .venv/installed-$(EXTRAS)
 
 lab: .venv/installed-$(EXTRAS)
 	$(BIN)/jupyter lab notebooks
+
+app: .venv/installed-$(EXTRAS)
+	$(BIN)/python -m medgan_tf serve --port $(PORT)
+
+explore: .venv/installed-$(EXTRAS)
+	$(BIN)/python -m pip install --quiet -c requirements.lock -e ".[explore]"
+	$(BIN)/streamlit run medgan_tf/app/explorer.py --browser.gatherUsageStats false --server.address 127.0.0.1
 
 lint: .venv/installed-$(EXTRAS)
 	$(BIN)/ruff check .

@@ -121,6 +121,24 @@ def read_blind(run, model, out, count, seed, answers):
     return 1 if problems else 0
 
 
+def serve(host, port, rate, proxies):
+    """The web app."""
+    from medgan_tf.app import server
+
+    server.serve(host, port, rate, proxies)
+    return 0
+
+
+def gallery(run, out, licence):
+    """A static gallery of a run."""
+    from medgan_tf import config
+    from medgan_tf.app import gallery
+
+    page = gallery.write(config.find_run(Path(run).name), out, licence)
+    print(f"The gallery is {page}")
+    return 0
+
+
 def evaluate(real, fake, features, weights, image_size, training, by_class, json_file):
     """Measure one folder of images against another."""
     from medgan_tf import datasets, metrics
@@ -282,6 +300,17 @@ def _parser():
 
     option = add("compare", compare, "Show the measured models of runs side by side, with their costs")
     option("runs", nargs="+", metavar="RUN", help="folders under outputs/ that notebook 06 has measured")
+
+    option = add("serve", serve, "Serve the web app: draw, upload, explore, rate", "Models are those of all runs.")
+    option("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1, this machine alone)")
+    option("--port", type=int, default=5000, help="port to listen on (default 5000)")
+    option("--rate", default="240 per minute", help="what one address may ask of the networks (default 240 per minute)")
+    option("--proxies", type=int, default=0, metavar="N", help="trusted proxies in front of the app (default 0)")
+
+    option = add("gallery", gallery, "Write a static gallery of a run: plain HTML for any host")
+    option("run", metavar="RUN_DIR", help="a folder under outputs/, or its name")
+    option("--out", required=True, type=Path, help="folder for the pages")
+    option("--licence", default="", metavar="TEXT", help="of real images; without it only phantoms are shown as such")
     return parser
 
 

@@ -33,11 +33,11 @@ class Generator:
         """
         if truncation != 1:
             return self.synthesise(self.map_latents(count, label, seed, truncation))
-        return sampling.sample(self.network, count, self._checked(count, label), seed)
+        return sampling.sample(self.network, count, self.numbers(count, label), seed)
 
     def map_latents(self, count, label=None, seed=0, truncation=1.0):
         """w (count, D) float32 of the images of `sample`. Raises ValueError as it does, and without styles."""
-        w_avg, labels = self.styles.w_avg.numpy(), self._checked(count, label)
+        w_avg, labels = self.styles.w_avg.numpy(), self.numbers(count, label)
         z = sampling.latents(count, self.network.inputs[0].shape[-1], seed)
         inputs = z if labels is None else [z, labels.astype(np.int32)]
         w = self.network.get_layer("mapping").predict(inputs, batch_size=1000, verbose=0)
@@ -76,7 +76,7 @@ class Generator:
         if space == "w":
             return self.synthesise(np.linspace(*self.map_latents(2, label, seed), steps))
         first, second = sampling.latents(2, self.network.inputs[0].shape[-1], seed)
-        return sampling.images(self.network, sampling.interpolate(first, second, steps), self._checked(steps, label))
+        return sampling.images(self.network, sampling.interpolate(first, second, steps), self.numbers(steps, label))
 
     def between_classes(self, first, second, steps=8, seed=0):
         """(steps, H, W, 1) uint8: one latent, from class `first` to class `second`.
@@ -98,8 +98,8 @@ class Generator:
             new.assign(old if new.shape == old.shape else rows @ np.asarray(old))  # only tables of classes differ
         return network
 
-    def _checked(self, count, label):
-        """The numbers (count,) of the classes; None for a model without labels."""
+    def numbers(self, count, label):
+        """The numbers (count,) of classes as `sample` takes them; None for a model without labels."""
         if self.classes:
             return self._labels(count, label)
         if label is not None:

@@ -83,14 +83,22 @@ def along(generator, w, direction, strengths=(-3, -1.5, 0, 1.5, 3), layers="all"
     w: (n, D) of `Generator.map_latents`, or (n, num_ws, D) of `inversion.invert`. Strengths are in standard deviations
     of w along the direction: those far beyond 2 leave what training has seen.
     """
-    chosen = layer_numbers(generator, layers)
-    direction = np.asarray(direction, np.float32) / np.linalg.norm(direction)
-    spread = np.std(generator.map_latents(SPREAD) @ direction)
-    moves = np.zeros((len(strengths), generator.styles.num_ws, len(direction)), np.float32)
-    moves[:, chosen] = np.multiply.outer(spread * np.asarray(strengths), direction)[:, None]
-    ws = generator.for_layers(w)[:, None] + moves  # (n, strengths, num_ws, D)
-    images = generator.synthesise(ws.reshape(-1, *ws.shape[2:]))
-    return images.reshape(len(w), len(strengths), *images.shape[1:])
+    moves = np.asarray(strengths, float)[:, None]
+    images = [moved(generator, w, [direction], move, layers) for move in moves]
+    return np.stack(images, axis=1)
+
+
+def moved(generator, w, vectors, strengths, layers="all"):
+    """(n, H, W, 1) uint8: images whose vectors of `layers` are moved along several directions (k, D) at once.
+
+    strengths: (k,), and w as for `along`.
+    """
+    vectors = np.asarray(vectors, np.float32)
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    spreads = np.std(generator.map_latents(SPREAD) @ vectors.T, axis=0)  # (k,)
+    ws = generator.for_layers(w).copy()
+    ws[:, layer_numbers(generator, layers)] += (np.asarray(strengths) * spreads).astype(np.float32) @ vectors
+    return generator.synthesise(ws)
 
 
 def save_animation(images, path, frames_per_second=12):

@@ -125,6 +125,11 @@ def privacy(run_dir):
     return dict(_sections(run_dir, "privacy"))
 
 
+def outliers(run_dir):
+    """How far out the images of every model lie: one row a model, `metrics.outlier_record` with its name."""
+    return pd.DataFrame({"model": name} | record for name, record in _sections(run_dir, "outliers"))
+
+
 def _sections(run_dir, kind):
     """(name, content) of the sections "kind/name"."""
     prefix = f"{kind}/"

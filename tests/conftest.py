@@ -26,3 +26,36 @@ def float32_again():
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def served_outputs(tmp_path_factory):
+    """A folder of runs with small models, made once: tests that change it copy it first."""
+    from app_models import write_runs
+
+    return write_runs(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def served(served_outputs, monkeypatch):
+    """The folder of runs that the app serves."""
+    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(served_outputs))
+    return served_outputs
+
+
+@pytest.fixture(scope="session")
+def service():
+    """One service for all tests of the app: a model is loaded once."""
+    from medgan_tf.app.service import Service
+
+    made = Service()
+    yield made
+    made.worker.close()
+
+
+@pytest.fixture
+def client(served, service, tmp_path):
+    """A client of the app, without a limit of its rate."""
+    from medgan_tf.app import ratings, server
+
+    return server.create_app(service, ratings.Ratings(tmp_path / "ratings.sqlite3"), rate="").test_client()

@@ -48,7 +48,7 @@ def test_conda_users_get_the_same():
 
 
 def test_extras_are_those_that_the_readme_names():
-    assert set(PROJECT["optional-dependencies"]) == {"gpu", "app", "dev"}
+    assert set(PROJECT["optional-dependencies"]) == {"gpu", "app", "explore", "dev"}
     assert any(d.startswith("tensorflow[and-cuda]") for d in PROJECT["optional-dependencies"]["gpu"])
 
 
@@ -112,9 +112,10 @@ def test_imports_go_one_way():
             "equivariance",
             "latents",
             "inversion",
+            "matching",
             "studies",
         ),
-        *("studies", "figures", "publish", "report", "run", "__main__"),
+        *("figures", "publish", "app", "report", "run", "__main__"),
     ]
     place = {name: index for index, name in enumerate(order)}
     found = {path.relative_to(ROOT / "medgan_tf").parts[0].removesuffix(".py") for path in modules()} - {"__init__"}

@@ -1,7 +1,8 @@
-"""DICOM in: one file to grey levels (`read_image`), folders of them to images with a manifest (`convert`)."""
+"""DICOM in: one file to grey levels (`read_image`), folders to images (`convert`). Synthetic DICOM out."""
 
 from .conversion import Report, convert
 from .greyscale import WINDOWS
 from .reading import DicomError, read_image
+from .synthetic import synthetic, write_synthetic
 
-__all__ = ["WINDOWS", "DicomError", "Report", "convert", "read_image"]
+__all__ = ["WINDOWS", "DicomError", "Report", "convert", "read_image", "synthetic", "write_synthetic"]

@@ -21,6 +21,7 @@ from .tables import (
     quality_table,
     save_table,
 )
+from .trust import calibration, calibration_table, outlier_table
 
 __all__ = [
     "FEATURES",
@@ -34,6 +35,8 @@ __all__ = [
     "attention",
     "augmentation_table",
     "by_class",
+    "calibration",
+    "calibration_table",
     "canonical",
     "canonical_table",
     "claims_table",
@@ -47,6 +50,7 @@ __all__ = [
     "meet",
     "mixing",
     "nearest_distances",
+    "outlier_table",
     "over_training",
     "overfitting",
     "pairs",

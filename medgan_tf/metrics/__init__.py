@@ -4,6 +4,7 @@ Importing this package does not import TensorFlow; the functions that need it do
 """
 
 from .agreement import agreement
+from .calibration import calibration, probabilities
 from .canonical import canonical
 from .copies import nearest_pairs
 from .coverage import precision_recall
@@ -13,6 +14,7 @@ from .encoding import alike, encodings, reencode
 from .evaluate import evaluate, evaluate_classes
 from .features import Extractor, custom, extract, extractor, load_domain, save_domain, train_domain
 from .folders import evaluate_folders
+from .outliers import load_reference, outlier_record, outlier_reference, outlier_scores, save_reference
 from .records import reading
 from .sensitivity import damage, sensitivity
 from .similarity import diversity, ms_ssim, psnr, ssim
@@ -33,6 +35,7 @@ __all__ = [
     "autocorrelation",
     "autocorrelation_distance",
     "autocovariances",
+    "calibration",
     "canonical",
     "curves",
     "custom",
@@ -51,15 +54,21 @@ __all__ = [
     "intensity_histograms",
     "kernel_distance",
     "load_domain",
+    "load_reference",
     "ms_ssim",
     "nearest_pairs",
+    "outlier_record",
+    "outlier_reference",
+    "outlier_scores",
     "power_spectra",
     "power_spectrum_distance",
     "precision_recall",
+    "probabilities",
     "psnr",
     "reading",
     "reencode",
     "save_domain",
+    "save_reference",
     "sensitivity",
     "ssim",
     "train_domain",

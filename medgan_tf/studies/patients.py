@@ -37,7 +37,7 @@ def some(patients, images, seed=0):
 
 
 def _draw(owner, generator):
-    """Indices of the images of as many patients as there are, drawn with replacement; owner (n,) numbers the patients."""
+    """Images of as many patients as there are, drawn with replacement, (m,) int; owner (n,) numbers the patients."""
     count = owner.max() + 1
     times = np.bincount(generator.integers(count, size=count), minlength=count)
     return np.repeat(np.arange(len(owner)), times[owner])

@@ -1,0 +1,91 @@
+"""Uploaded bytes to grey pixels, and nothing else of them: no name, header or comment comes along.
+
+`decode` is run in a disposable process (`dicom.isolation`): decoders are old C libraries, and uploads may be hostile.
+"""
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from medgan_tf.dicom import DicomError, reading
+from medgan_tf.dicom.greyscale import number
+
+MAX_BYTES = 32 * 2**20
+MAX_PIXELS = 2**25  # of the largest mammograms; more are taken for an attack
+SMALLEST = 16  # pixels of a side
+SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
+REFUSED = "The file is neither a PNG, a JPG nor a DICOM image."
+
+
+class RefusedError(ValueError):
+    """An upload that cannot be used; the message is one sentence."""
+
+
+def decode(data, image_size):
+    """uint8 (image_size, image_size, 1) of the bytes of a PNG, JPG or DICOM file, padded to a square, antialiased.
+
+    The kind is known by content; size limits are held before any pixel is decoded. Raises RefusedError.
+    """
+    grey = _dicom(data) if kind(data) == "DICOM" else _picture(data, kind(data))
+    side = max(grey.size)
+    square = Image.new("F", (side, side))
+    square.paste(grey, ((side - grey.width) // 2, (side - grey.height) // 2))
+    pixels = np.asarray(square.resize((image_size, image_size), Image.Resampling.LANCZOS))
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)[:, :, None]
+
+
+def kind(data):
+    """ "PNG", "JPEG" or "DICOM". Raises RefusedError for anything else, and for what is two of them."""
+    kinds = [name for start, name in SIGNATURES.items() if data.startswith(start)]
+    kinds += ["DICOM"] if reading.looks_like_dicom(data) else []
+    if len(kinds) != 1:
+        raise RefusedError(REFUSED if not kinds else "The file is of two kinds at once; save the picture anew.")
+    return kinds[0]
+
+
+def _picture(data, name):
+    try:
+        with Image.open(BytesIO(data), formats=[name]) as image:
+            _check(*image.size)
+            if getattr(image, "n_frames", 1) > 1:
+                raise RefusedError("The file holds several pictures; save one of them.")
+            image.load()
+            if image.mode.startswith("I"):  # 16 bits
+                return Image.fromarray(np.asarray(image).astype(np.float32) / 257)
+            if "A" in image.getbands() or "transparency" in image.info:  # on black, as viewers of radiographs show it
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+            return image.convert("L").convert("F")
+    except RefusedError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise RefusedError(f"The picture has more than {MAX_PIXELS:,} pixels; such are refused.") from error
+    except Exception as error:  # malformed files make decoders raise anything
+        raise RefusedError(f"The {name} file is damaged or not finished; save the picture anew.") from error
+
+
+def _dicom(data):
+    try:
+        dataset = reading.parse(data)
+        _check(int(number(dataset, "Columns", 0)), int(number(dataset, "Rows", 0)))
+        frames = reading.frame_count(dataset)
+        if frames > 1:
+            raise RefusedError(f"The DICOM file holds {frames} frames; save one of them as a file of its own.")
+        pixels = reading.read_image(dataset)
+    except RefusedError:
+        raise
+    except DicomError as error:
+        sentence = str(error).removeprefix("The DICOM data ").rstrip(".")
+        raise RefusedError(f"The DICOM file {sentence}.") from error
+    except Exception as error:
+        raise RefusedError("The DICOM file is damaged.") from error
+    _check(*pixels.shape[::-1])  # again: pixels that are not square were resampled
+    return Image.fromarray(pixels * np.float32(255))
+
+
+def _check(width, height):
+    if min(width, height) < SMALLEST:
+        raise RefusedError(f"The picture has {width} x {height} pixels; it needs at least {SMALLEST} a side.")
+    if width * height > MAX_PIXELS:
+        raise RefusedError(f"The picture has more than {MAX_PIXELS:,} pixels; such are refused.")

@@ -1,0 +1,66 @@
+"""A folder of runs with small untrained models and measured classifiers, for the tests of the app."""
+
+import json
+from dataclasses import asdict
+
+import keras
+import numpy as np
+
+from medgan_tf import config, metrics, networks, results
+
+CLASSES = ["large", "small"]
+SIZE = 32
+NETWORKS = {
+    "dcgan": {"base_filters": 4, "latent_dim": 8},
+    "cgan": {"base_filters": 8, "latent_dim": 6, "embedding": 5},
+    "stylegan2": {"latent_dim": 12, "channel_base": 256, "channel_max": 16, "mapping_layers": 2},
+}
+
+
+def write_model(folder, architecture, conditional, seed=0):
+    """An untrained model with loud weights, as training saves one."""
+    folder.mkdir(parents=True)
+    keras.utils.set_random_seed(seed)
+    network, _ = networks.build(architecture, SIZE, len(CLASSES) if conditional else 0, **NETWORKS[architecture])
+    noise = np.random.default_rng(seed)
+    for variable in network.trainable_variables:
+        variable.assign(variable.value + 0.2 * noise.standard_normal(variable.shape))
+    network.save_weights(folder / "generator.weights.h5")
+    settings = asdict(config.Training(architecture, 1, 1, network=NETWORKS[architecture]))
+    record = {"image_size": SIZE, "classes": CLASSES, "data": "discs", "conditional": conditional}
+    (folder / "model.json").write_text(json.dumps(record | {"settings": settings}))
+
+
+def discs(count, seed):
+    """Images (count, SIZE, SIZE, 1) uint8 of large and small discs, and their labels."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIZE, :SIZE]
+    labels = np.arange(count) % 2
+    centres = random.uniform(12, 20, (count, 2))
+    radii = np.where(labels == 0, 10, 5)
+    distances = np.stack([np.hypot(y - a, x - b) - r for (a, b), r in zip(centres, radii, strict=True)])
+    return (np.clip(0.5 - distances, 0, 1) * 255).astype(np.uint8)[..., None], labels
+
+
+def write_runs(outputs):
+    """outputs/trained with three models and all that is measured of them, outputs/bare with nothing measured."""
+    run = outputs / "trained"
+    for number, (architecture, conditional) in enumerate((("dcgan", False), ("cgan", True), ("stylegan2", True))):
+        write_model(run / "models" / architecture, architecture, conditional, number)
+    write_model(outputs / "bare" / "models" / "dcgan", "dcgan", False, 9)
+    images, labels = discs(80, 0)
+    held_out, answers = discs(60, 1)
+    for name, seed in (("domain", 0), ("judge", 1)):
+        trained = metrics.train_domain(images, labels, CLASSES, SIZE, seed, steps=60)
+        metrics.save_domain(trained, run / name)
+    judge, domain = (metrics.load_domain(run / name) for name in ("judge", "domain"))
+    patients = np.arange(60) // 2
+    results.write(run, "calibration/judge", metrics.calibration(judge, held_out, answers, patients))
+    metrics.save_reference(metrics.outlier_reference(domain, images, held_out), run / "domain")
+    record = {"value": 1.25, "low": 1.0, "high": 1.5, "floor": 0.25, "floor_low": 0.0, "floor_high": 0.5, "n": 30}
+    record |= {"better": "lower", "patients": 30, "repeats": 20, "extractor": "domain", "weights_sha256": "ab" * 32}
+    results.write(run, "quality/cgan", {"metrics": {"kernel_distance": record}})
+    training = {"kimg": 1.5, "seconds": 60.0, "collapsed_at_kimg": []}
+    results.write(run, "training/cgan", training | {"parameters": {"generator": 10, "discriminator": 20}})
+    (run / "run.json").write_text(json.dumps({"profile": "smoke", "data": []}))
+    return outputs

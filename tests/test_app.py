@@ -1,0 +1,274 @@
+"""The app's pages and downloads, and what happens when something is wrong."""
+
+import json
+import re
+import shutil
+import threading
+import time
+import zipfile
+from io import BytesIO
+
+import numpy as np
+import pydicom
+import pytest
+from app_models import write_model
+from PIL import Image
+
+from medgan_tf import inference, results
+from medgan_tf.app import asking, catalogue, server
+from medgan_tf.app.errors import AppError
+from medgan_tf.app.service import Service
+from medgan_tf.app.worker import Worker
+
+
+def pixels(data):
+    return np.asarray(Image.open(BytesIO(data)))
+
+
+LINK = "model=trained/cgan&class=small&num=3&seed=11"
+
+
+def test_home_offers_the_models_and_the_conditions_of_the_chosen_one(client):
+    page = client.get("/?model=trained/cgan").get_data(as_text=True)
+    for text in ("trained/cgan", "trained/stylegan2", "bare/dcgan", '<option value="small"', "1.25 [1.00, 1.50]"):
+        assert text in page
+    assert "this model has none" in client.get("/?model=trained/dcgan").get_data(as_text=True)
+    assert "Nothing was measured" in client.get("/?model=trained/dcgan").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("path", ["/", "/models", f"/result?{LINK}", "/explore", "/rate", "/about", "/nowhere"])
+def test_every_page_says_that_it_is_synthetic_and_loads_nothing_from_elsewhere(client, path):
+    answer = client.get(path)
+    page = answer.get_data(as_text=True)
+    assert "<strong>Synthetic, research only.</strong>" in page
+    assert not re.findall(r'(?:src|href|action)="(?:https?:)?//', page)
+    assert not re.search(r"<style|style=|<script(?! src)|onclick", page)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert re.fullmatch("[0-9a-f]{12}", answer.headers["X-Request-ID"])
+
+
+def test_downloads_are_what_the_model_draws_and_say_where_they_come_from(client, served):
+    expected = inference.load(served / "trained" / "models" / "cgan").sample(3, "small", 11)
+    for index in range(3):
+        data = client.get(f"/download/png?{LINK}&index={index}").data
+        np.testing.assert_array_equal(pixels(data), expected[index, ..., 0])
+    text = Image.open(BytesIO(data)).text
+    assert text["Title"] == "Synthetic image, research only, not for diagnosis"
+    assert (text["Model"], text["Seed"], text["Class"]) == ("trained/cgan", "11", "small")
+    dataset = pydicom.dcmread(BytesIO(client.get(f"/download/dcm?{LINK}&index=1").data))
+    np.testing.assert_array_equal(dataset.pixel_array, expected[1, ..., 0])
+    assert dataset.SyntheticData == "YES"
+    with zipfile.ZipFile(BytesIO(client.get(f"/download/zip?{LINK}").data)) as archive:
+        np.testing.assert_array_equal(pixels(archive.read("png/002.png")), expected[2, ..., 0])
+        assert len([name for name in archive.namelist() if name.endswith(".dcm")]) == 3
+        assert json.loads(archive.read("origin.json"))[2]["seed"] == 11
+
+
+def test_the_link_of_a_result_gives_the_same_bytes_also_from_another_replica(client, served):
+    page = client.get(f"/result?{LINK}").get_data(as_text=True)
+    link = re.search(r'id="reproduce" href="([^"]+)"', page)[1].replace("&amp;", "&")
+    assert "version=" in link
+    other = Service()
+    again = server.create_app(other, rate="").test_client().get(link).get_data(as_text=True)
+    pictures = re.findall(r"data:image/png;base64,[^\"]+", page)
+    assert len(pictures) == 3
+    assert re.findall(r"data:image/png;base64,[^\"]+", again) == pictures
+    downloads = [made.get(f"/download/zip?{LINK}").data for made in (client, server.create_app(other).test_client())]
+    assert downloads[0] == downloads[1]
+    other.worker.close()
+
+
+def test_probabilities_come_with_what_they_are_worth_and_only_where_that_is_known(client, served):
+    page = client.get(f"/result?{LINK}").get_data(as_text=True)
+    trust = results.read(served / "trained")["calibration/judge"]
+    assert f"{100 * trust['accuracy']['value']:.1f}%" in page
+    assert "expected calibration error" in page
+    assert page.count("<meter") == 3 * 2
+    assert page.count("Farther out than") == 3
+    bare = client.get("/result?model=bare/dcgan&num=2").get_data(as_text=True)
+    assert "<meter" not in bare
+    assert "Farther out than" not in bare
+    assert "No classifier's probabilities are shown" in bare
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "sentence"),
+    [
+        ("model=trained/none", 404, "no such model"),
+        ("model=../../etc/passwd", 404, "no such model"),
+        ("model=trained/cgan&class=huge", 422, "classes are large, small"),
+        ("model=trained/dcgan&class=large", 422, "knows no classes"),
+        ("model=trained/dcgan&truncation=0.5", 422, "Only StyleGANs"),
+        ("model=trained/cgan&num=65", 422, "num: 65 is greater than the maximum of 64"),
+        ("model=trained/cgan&num=0", 422, "num: 0 is less"),
+        ("model=trained/cgan&seed=x", 422, "not a whole number"),
+        ("model=trained/stylegan2&truncation=nan", 422, "not a number"),
+        (f"model=trained/cgan&seed={'9' * 500}", 422, "seed"),
+        ("model=trained/cgan&version=000000000000", 409, "was trained again"),
+        ("", 422, "model"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_sentence_and_no_picture(client, query, status, sentence):
+    answer = client.get(f"/result?{query}")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == status
+    assert sentence in re.search("<h1>(.*?)</h1>", page, re.DOTALL)[1].replace("&#39;", "'")
+    assert "data:image" not in page
+    assert answer.headers["X-Request-ID"] in page
+
+
+def test_damaged_models_have_a_clear_page_and_the_others_go_on(served, tmp_path, monkeypatch):
+    outputs = tmp_path / "outputs"
+    models = outputs / "trained" / "models"
+    for name in ("cut", "missing", "other", "record", "newer"):
+        shutil.copytree(served / "trained" / "models" / "dcgan", models / name)
+    shutil.copytree(served / "trained" / "models" / "dcgan", models / "sound")
+    weights = (models / "cut" / "generator.weights.h5").read_bytes()
+    (models / "cut" / "generator.weights.h5").write_bytes(weights[: len(weights) // 2])
+    (models / "missing" / "generator.weights.h5").unlink()
+    shutil.copy(served / "trained/models/stylegan2/generator.weights.h5", models / "other")
+    (models / "record" / "model.json").write_text('{"image_size": 32')
+    record = json.loads((models / "newer" / "model.json").read_text())
+    record["settings"]["network"]["invented_later"] = 3
+    (models / "newer" / "model.json").write_text(json.dumps(record))
+    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
+    service = Service()
+    client = server.create_app(service, rate="").test_client()
+    for name, sentence in {
+        "cut": "cannot be loaded",
+        "missing": "has no weights",
+        "other": "cannot be loaded",
+        "record": "model.json is damaged",
+        "newer": "another version",
+    }.items():
+        answer = client.get(f"/result?model=trained/{name}")
+        page = answer.get_data(as_text=True)
+        assert answer.status_code == 503
+        assert sentence in page.replace("another version of\n", "another version of"), name
+        assert str(tmp_path) not in page
+        assert "data:image" not in page
+    assert client.get("/result?model=trained/sound").status_code == 200
+    listed = client.get("/models").get_data(as_text=True)
+    assert all(f"trained/{name}" in listed for name in ("cut", "missing", "other", "record", "newer", "sound"))
+    assert client.get("/").status_code == 200
+    service.worker.close()
+
+
+def test_a_model_trained_again_is_read_again_and_old_links_say_so(served, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
+    folder = tmp_path / "outputs" / "run" / "models" / "dcgan"
+    write_model(folder, "dcgan", False, 1)
+    service = Service()
+    client = server.create_app(service, rate="").test_client()
+    ask = {"model": "run/dcgan", "seed": 1}
+    before = client.post("/api/generate", json=ask).json
+    shutil.rmtree(folder)
+    write_model(folder, "dcgan", False, 2)
+    after = client.post("/api/generate", json=ask).json
+    assert before["version"] != after["version"]
+    assert before["images"] != after["images"]
+    assert client.get(before["reproduce"]).status_code == 409
+    assert client.get(after["reproduce"]).status_code == 200
+    service.worker.close()
+
+
+def test_pretrained_models_are_served_beside_those_of_runs(client, tmp_path, monkeypatch):
+    write_model(tmp_path / "chest", "dcgan", False)
+    record = {"value": 2.5, "low": 2.0, "high": 3.0, "floor": 0.5, "floor_low": 0.0, "floor_high": 1.0, "n": 99}
+    record |= {"better": "lower", "patients": 9, "repeats": 20, "extractor": "domain", "weights_sha256": "ab" * 32}
+    results.write(tmp_path / "chest", "quality/dcgan", {"metrics": {"kernel_distance": record}})
+    monkeypatch.setattr(catalogue, "PRETRAINED", tmp_path)
+    assert client.get("/result?model=pretrained/chest").status_code == 200
+    assert "2.50 [2.00, 3.00]" in client.get("/?model=pretrained/chest").get_data(as_text=True)
+
+
+def test_requests_at_the_same_time_never_mix(client, service):
+    wanted = {
+        seed: client.post("/api/generate", json={"model": "trained/cgan", "seed": seed}).json for seed in range(12)
+    }
+    service._drawn.clear()
+    got = {}
+
+    def ask(seed):
+        with client.application.test_client() as own:
+            got[seed] = own.post("/api/generate", json={"model": "trained/cgan", "seed": seed}).json
+
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in wanted]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == wanted
+    assert len({answer["images"][0]["sha256"] for answer in got.values()}) == 12
+
+
+def test_who_waits_too_long_is_told_and_the_work_is_never_done():
+    worker, done, begin = Worker(waiting=2), [], threading.Event()
+    first = threading.Thread(target=worker.run, args=(30, begin.wait))
+    first.start()
+    time.sleep(0.1)
+    with pytest.raises(AppError) as late:
+        worker.run(0.05, done.append, 1)
+    assert (late.value.status, late.value.kind) == (503, "timeout")
+    second = threading.Thread(target=worker.run, args=(30, done.append, 2))
+    second.start()
+    time.sleep(0.1)
+    with pytest.raises(AppError) as busy:
+        worker.run(30, done.append, 3)
+    assert busy.value.kind == "busy"
+    begin.set()
+    first.join()
+    second.join()
+    assert done == [2]
+    with pytest.raises(ZeroDivisionError):
+        worker.run(5, lambda: 1 / 0)
+    worker.close()
+
+
+def test_an_address_that_asks_too_fast_is_told(served, service):
+    client = server.create_app(service, rate="2 per minute").test_client()
+    statuses = [client.get("/result?model=trained/none").status_code for _ in range(3)]
+    assert statuses == [404, 404, 429]
+    assert client.get("/").status_code == 200
+    assert client.post("/api/generate", json={"model": "trained/cgan"}).json["error"]["type"] == "rate_limited"
+
+
+def test_forms_from_elsewhere_are_refused(client):
+    answer = client.post("/upload", data={"model": "trained/cgan"})
+    assert answer.status_code == 400
+    assert "This form is stale" in answer.get_data(as_text=True)
+    assert client.post("/rate", data={"reader": "a"}).status_code == 400
+
+
+def test_an_error_of_the_app_itself_shows_no_inside(client, service, monkeypatch):
+    monkeypatch.setattr(service, "draw", lambda drawing: 1 / 0)
+    answer = client.get(f"/result?{LINK}")
+    assert answer.status_code == 500
+    assert "ZeroDivision" not in answer.get_data(as_text=True)
+
+
+def test_the_explorer_moves_mixes_and_goes_between(client):
+    style, plain = "model=trained/stylegan2", "model=trained/dcgan"
+    still, moved = (
+        pixels(client.get(f"/explore/picture.png?{style}&view=moved&seed=2&d1={d}").data) for d in ("0", "3")
+    )
+    assert still.shape == (32, 32)
+    assert np.abs(still.astype(int) - moved).max() > 5
+    assert pixels(client.get(f"/explore/picture.png?{style}&view=mixed&other_seed=3").data).shape == (32, 96)
+    assert pixels(client.get(f"/explore/picture.png?{plain}&view=between&steps=6").data).shape == (32, 192)
+    answer = client.get(f"/explore/picture.png?{plain}&view=moved")
+    assert answer.status_code == 422
+    assert "has no styles" in answer.get_data(as_text=True)
+    assert client.get(f"/explore?{style}&view=moved&d1=2").status_code == 200
+    assert client.get(f"/explore/picture.png?{style}&view=moved&d1=99").status_code == 422
+    assert client.get(f"/explore/picture.png?{style}&view=sideways").status_code == 422
+
+
+def test_whole_numbers_may_come_as_floats_but_not_as_anything_else():
+    assert asking.drawing({"model": "a/b", "num": 2.0}).count == 2
+    for wrong in (True, "2", 2.5, [2]):
+        with pytest.raises(AppError):
+            asking.drawing({"model": "a/b", "num": wrong})

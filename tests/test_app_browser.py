@@ -1,0 +1,166 @@
+"""A real browser drives every page; skipped where there is none."""
+
+import base64
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from app_models import CLASSES, discs
+from PIL import Image
+
+from medgan_tf import dicom, inference
+from medgan_tf.app import ratings, server
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-quic"]
+SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser test.")
+    if BROWSER is None:
+        pytest.skip("There is no Chromium: the pages were not driven by a browser.")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def address(served, service, tmp_path):
+    """The app behind waitress on a free port."""
+    from waitress.server import create_server
+
+    app = server.create_app(service, ratings.Ratings(tmp_path / "ratings.sqlite3"), rate="")
+    waitress = create_server(app, host="127.0.0.1", port=0, threads=8)
+    thread = threading.Thread(target=waitress.run, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{waitress.effective_port}"
+    waitress.close()
+    thread.join(10)
+
+
+@pytest.fixture(params=SIZES)
+def page(request, browser):
+    """A page that keeps what its console complained of, as phone and as desktop."""
+    width, height = SIZES[request.param]
+    context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(120_000)
+    opened.complaints = []
+    opened.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
+    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    opened.on("request", lambda asked: opened.complaints.append(asked.url) if _outside(asked.url) else None)
+    yield opened
+    assert opened.complaints == []
+    context.close()
+
+
+def _outside(url):
+    return not url.startswith(("http://127.0.0.1:", "data:"))
+
+
+def fits(page):
+    """Nothing is wider than the window."""
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def pictures(page):
+    return page.eval_on_selector_all("img[src^='data:image/png']", "images => images.map(image => image.src)")
+
+
+def test_draw_by_class_download_everything_and_follow_the_link(page, address, served, tmp_path):
+    page.goto(address)
+    page.select_option("#model", "trained/cgan")
+    page.wait_for_url("**model=trained**")
+    assert fits(page)
+    page.select_option("#class", "small")
+    page.fill("#num", "3")
+    page.fill("#seed", "21")
+    page.click("button:text-is('Draw')")
+    page.wait_for_selector(".pictures")
+    assert fits(page)
+    first, link = pictures(page), page.get_attribute("#reproduce", "href")
+    expected = inference.load(served / "trained/models/cgan").sample(3, "small", 21)
+    saved = {}
+    for kind, selector in (("zip", "text=ZIP of all"), ("png", "text=PNG >> nth=1"), ("dcm", "text=DICOM >> nth=1")):
+        with page.expect_download() as download:
+            page.click(selector)
+        saved[kind] = tmp_path / f"saved.{kind}"
+        download.value.save_as(saved[kind])
+    np.testing.assert_array_equal(np.asarray(Image.open(saved["png"])), expected[1, ..., 0])
+    np.testing.assert_allclose(dicom.read_image(saved["dcm"], (127.5, 255)) * 255, expected[1, ..., 0], atol=1)
+    assert saved["zip"].read_bytes()[:2] == b"PK"
+    page.goto(address + link)
+    assert pictures(page) == first
+    assert base64.b64decode(first[1].split(",")[1]) == saved["png"].read_bytes()
+    page.click("[data-zoom] >> nth=0")
+    assert page.is_visible("#zoom img")
+    page.keyboard.press("Escape")
+    page.click("text=Other pictures")
+    page.wait_for_function("!location.search.includes('seed=21')")
+    assert pictures(page) != first
+
+
+@pytest.mark.parametrize("kind", ["png", "dcm"])
+@pytest.mark.parametrize("model", ["trained/stylegan2", "trained/dcgan"])
+def test_upload_and_slide(page, address, tmp_path, kind, model):
+    image = discs(1, 5)[0]
+    if kind == "dcm":
+        path = dicom.write_synthetic(image, tmp_path, "a disc", ["browser"])[0]
+    else:
+        path = tmp_path / "disc.png"
+        Image.fromarray(image[0, ..., 0]).save(path)
+    page.goto(f"{address}/?model={model}")
+    page.set_input_files("#file", path)
+    page.click("text=Upload and compare")
+    page.wait_for_selector(".compare.ready")
+    assert fits(page)
+    assert page.locator(".compare").count() == (len(CLASSES) if "stylegan" in model else 1)
+    over = page.locator(".compare .over").first
+    cut = lambda: over.evaluate("element => getComputedStyle(element).clipPath")  # noqa: E731
+    before = cut()
+    page.locator(".compare input").first.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    assert before != cut()
+    assert "70%" in cut()
+    with page.expect_download() as download:
+        page.click("text=DICOM >> nth=0")
+    download.value.save_as(tmp_path / "made.dcm")
+    assert dicom.read_image(tmp_path / "made.dcm").shape == (32, 32)
+
+
+def test_the_explorer_follows_its_sliders(page, address):
+    page.goto(f"{address}/explore?model=trained/stylegan2")
+    page.wait_for_selector("[data-frame]:not([hidden])")
+    assert fits(page)
+    moved = page.locator("form[data-live=moved] img")
+    before = moved.get_attribute("src")
+    page.locator("#d1").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('form[data-live=moved] img').src.includes('d1=1.5')")
+    assert moved.get_attribute("src") != before
+    assert page.locator("output[for=d1]").inner_text() == "1.5"
+    between = page.locator("form[data-live=between] img")
+    first = between.get_attribute("src")
+    page.locator("#frame").focus()
+    page.keyboard.press("End")
+    assert between.get_attribute("src") != first
+
+
+@pytest.mark.parametrize("path", ["/models", "/about", "/rate", "/explore?model=trained/dcgan"])
+def test_other_pages_fit_and_complain_of_nothing(page, address, path):
+    page.goto(address + path)
+    page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
+    page.wait_for_load_state("networkidle")
+    assert fits(page)
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert page.locator("h1").count() == 1
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"

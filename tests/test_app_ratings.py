@@ -1,0 +1,107 @@
+"""The rating form: what a reader answers is kept, and is what the reader statistics read."""
+
+import base64
+import csv
+import json
+import sqlite3
+
+import numpy as np
+import pytest
+
+from medgan_tf.app import ratings, server
+
+
+@pytest.fixture
+def kit(tmp_path, monkeypatch):
+    """A kit as notebook 09 makes it, as far as the app may look into it."""
+    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path))
+    folder = tmp_path / "run" / "readers" / "kit"
+    (folder / "hidden").mkdir(parents=True)
+    orders = [[0, 1, 2, 1], [2, 1, 0, 1]]
+    (folder / "hidden" / "kit.json").write_text(json.dumps({"study": "abc123", "run": "run", "orders": orders}))
+    np.save(folder / "hidden" / "images.npy", np.arange(3 * 64, dtype=np.uint8).reshape(3, 8, 8))
+    (folder / "hidden" / "key.csv").write_text("image,kind\n0,real\n1,synthetic\n2,real\n")
+    return folder
+
+
+@pytest.fixture
+def reader(kit, service, tmp_path):
+    return server.create_app(service, ratings.Ratings(tmp_path / "r.sqlite3"), rate="").test_client()
+
+
+def send(client, path, **fields):
+    page = client.get("/rate").get_data(as_text=True)
+    fields["csrf_token"] = page.split('name="csrf_token" value="')[1].split('"')[0]
+    return client.post(path, data=fields, follow_redirects=True).get_data(as_text=True)
+
+
+def test_a_reader_answers_leaves_comes_back_and_is_through(reader, kit, tmp_path):
+    page = send(reader, "/rate", reader="R 1", study="abc123")
+    assert "Picture 1 of 4" in page
+    page = send(reader, "/rate/answer", position=1, answer="real", confidence=5, realism=4)
+    assert "Picture 2 of 4" in page
+    assert "Your code" in send(reader, "/rate/leave")
+    assert "Picture 2 of 4" in send(reader, "/rate", reader="R 1", study="abc123")
+    for position in (2, 3, 4):
+        page = send(reader, "/rate/answer", position=position, answer="synthetic", confidence=1, realism=2)
+    assert "Thank you, R 1" in page
+    files = list((kit / "answers").glob("*.csv"))
+    assert len(files) == 1
+    assert "R 1" not in files[0].name
+    with files[0].open() as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == ratings.COLUMNS
+    order = ratings.Ratings().find("abc123").order("R 1")
+    assert [int(row["image"]) for row in rows] == list(order)
+    assert [row["answer"] for row in rows] == ["real"] + 3 * ["synthetic"]
+    assert {(row["source"], row["reader"], row["study"]) for row in rows} == {("page", "R 1", "abc123")}
+    assert all(float(row["seconds"]) >= 0 for row in rows)
+    with sqlite3.connect(tmp_path / "r.sqlite3") as connection:
+        assert connection.execute("select count(*) from answers").fetchone() == (4,)
+
+
+def test_the_first_answer_counts(reader, kit):
+    send(reader, "/rate", reader="a", study="abc123")
+    for answer in ("real", "synthetic"):
+        send(reader, "/rate/answer", position=1, answer=answer, confidence=3, realism=3)
+    text = next((kit / "answers").glob("*.csv")).read_text()
+    assert ",real,3,3" in text
+    assert "synthetic" not in text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"answer": "maybe"},
+        {"confidence": 6},
+        {"confidence": ""},
+        {"realism": 0},
+        {"position": 5},
+        {"position": "1'; --"},
+    ],
+)
+def test_answers_that_no_form_sends_are_not_kept(reader, kit, wrong):
+    send(reader, "/rate", reader="a", study="abc123")
+    page = send(reader, "/rate/answer", **{"position": 1, "answer": "real", "confidence": 3, "realism": 3} | wrong)
+    assert "422" in page
+    assert not (kit / "answers").exists()
+
+
+@pytest.mark.parametrize("code", ["", "a/b", "../x", "x" * 41, "<b>"])
+def test_codes_are_plain(reader, code):
+    assert "reader&#39;s code" in send(reader, "/rate", reader=code, study="abc123")
+
+
+def test_pages_and_pictures_tell_nothing_of_the_kind(reader, kit):
+    page = send(reader, "/rate", reader="a", study="abc123")
+    picture = page.split("data:image/png;base64,")[1].split('"')[0]
+    assert "Synthetic" not in base64.b64decode(picture).decode("latin-1")
+    before = page.replace(picture, "")
+    key = kit / "hidden" / "key.csv"
+    key.unlink()  # nothing of the page came from it
+    after = reader.get("/rate").get_data(as_text=True)
+    assert after.replace(picture, "").split("<main")[1].split("csrf")[0] == before.split("<main")[1].split("csrf")[0]
+
+
+def test_without_a_study_the_page_says_so(client):
+    assert "There is no reader study" in client.get("/rate").get_data(as_text=True)

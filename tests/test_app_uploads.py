@@ -1,0 +1,174 @@
+"""Uploads: what is read, what is refused, and that nothing of a file but its pixels comes through."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from app_models import discs
+from malformed import malformed
+from PIL import Image
+
+from medgan_tf import dicom
+from medgan_tf.app import decoding, downloads, uploads
+from medgan_tf.app.errors import AppError
+
+
+def encoded(image, name="PNG", **options):
+    memory = io.BytesIO()
+    image.save(memory, name, **options)
+    return memory.getvalue()
+
+
+@pytest.fixture
+def picture():
+    return discs(1, 4)[0][0, ..., 0]
+
+
+def test_png_jpg_and_dicom_of_one_picture_are_read_alike(picture):
+    image = Image.fromarray(picture)
+    ways = {
+        "png": encoded(image),
+        "rgb": encoded(image.convert("RGB")),
+        "palette": encoded(image.convert("P")),
+        "alpha": encoded(image.convert("LA")),
+        "16 bits": encoded(Image.fromarray(picture.astype(np.uint16) * 257)),
+        "dicom": downloads.dicom_bytes(picture, "a disc", ["test"]),
+    }
+    for name, data in ways.items():
+        np.testing.assert_allclose(uploads.read(data, 32)[..., 0], picture, atol=1, err_msg=name)
+    jpg = uploads.read(encoded(image, "JPEG", quality=95), 32)[..., 0]
+    assert np.abs(jpg.astype(int) - picture).mean() < 3
+
+
+def test_monochrome1_is_shown_as_its_makers_meant(picture):
+    dataset = pydicom.dcmread(io.BytesIO(downloads.dicom_bytes(255 - picture, "", ["a"])))
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    dataset.WindowCenter, dataset.WindowWidth = 128, 256
+    memory = io.BytesIO()
+    dataset.save_as(memory)
+    np.testing.assert_allclose(uploads.read(memory.getvalue(), 32)[..., 0], picture, atol=2)
+
+
+def test_pictures_are_padded_to_a_square_and_not_squeezed():
+    wide = np.full((40, 80), 200, np.uint8)
+    read = uploads.read(encoded(Image.fromarray(wide)), 32)[..., 0]
+    assert read.shape == (32, 32)
+    assert (read[:6] < 30).all()
+    assert (read[11:21] > 190).all()
+
+
+def bomb(width, height):
+    """A PNG whose header claims these sizes."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    lines = zlib.compress(bytes(10**6))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+
+
+def multiframe(picture):
+    dataset = pydicom.dcmread(io.BytesIO(downloads.dicom_bytes(picture, "", ["a"])))
+    dataset.NumberOfFrames, dataset.PixelData = 2, dataset.PixelData * 2
+    memory = io.BytesIO()
+    dataset.save_as(memory)
+    return memory.getvalue()
+
+
+REFUSED = {
+    "empty": (lambda picture: b"", "is empty"),
+    "text": (lambda picture: b"hello", "neither a PNG, a JPG nor a DICOM"),
+    "gif named png": (lambda picture: encoded(Image.fromarray(picture), "GIF"), "neither a PNG"),
+    "svg": (lambda picture: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "neither a PNG"),
+    "bomb": (lambda picture: bomb(60_000, 60_000), "more than 33,554,432 pixels"),
+    "thin bomb": (lambda picture: bomb(2**31 - 1, 16), "more than 33,554,432 pixels"),
+    "wide": (lambda picture: bomb(9000, 9000), "more than 33,554,432 pixels"),
+    "tiny": (lambda picture: encoded(Image.new("L", (4, 4))), "at least 16"),
+    "cut": (lambda picture: encoded(Image.fromarray(picture))[:-40], "damaged or not finished"),
+    "cut jpg": (lambda picture: encoded(Image.fromarray(picture), "JPEG")[:-60], "damaged or not finished"),
+    "two kinds": (
+        lambda picture: b"\x89PNG\r\n\x1a\n" + bytes(120) + downloads.dicom_bytes(picture, "", ["a"])[128:],
+        "two kinds at once",
+    ),
+    "frames": (multiframe, "holds 2 frames"),
+    "cut dicom": (lambda picture: downloads.dicom_bytes(picture, "", ["a"])[:-300], "truncated"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_used_is_refused_in_one_sentence(name, picture):
+    make, sentence = REFUSED[name]
+    with pytest.raises(AppError) as raised:
+        uploads.read(make(picture), 32)
+    assert sentence in raised.value.sentence
+    assert raised.value.status == 422
+    assert raised.value.kind == "unreadable_image"
+
+
+def test_a_claimed_size_is_refused_before_anything_is_decoded(picture, monkeypatch):
+    def decoded(*_):
+        raise AssertionError("pixels were decoded")
+
+    monkeypatch.setattr(Image.Image, "load", decoded)
+    monkeypatch.setattr("medgan_tf.dicom.reading.read_image", decoded)
+    with pytest.raises(decoding.RefusedError, match="more than"):
+        decoding.decode(bomb(60_000, 60_000), 32)
+    dataset = pydicom.dcmread(io.BytesIO(downloads.dicom_bytes(picture, "", ["a"])))
+    dataset.Rows = dataset.Columns = 50_000
+    memory = io.BytesIO()
+    dataset.save_as(memory)
+    with pytest.raises(decoding.RefusedError, match="more than"):
+        decoding.decode(memory.getvalue(), 32)
+
+
+def token(client):
+    return client.get("/").get_data(as_text=True).split('name="csrf_token" value="')[1].split('"')[0]
+
+
+@pytest.mark.parametrize("model", ["trained/stylegan2", "trained/cgan", "trained/dcgan"])
+def test_an_upload_is_shown_beside_its_reconstruction_and_nothing_of_it_is_kept(client, model, picture, served):
+    dataset = pydicom.dcmread(io.BytesIO(downloads.dicom_bytes(picture, "", ["a"])))
+    dataset.PatientName, dataset.PatientID, dataset.InstitutionName = "Citizen^Jan", "4711-SECRET", "Mercy Hospital"
+    memory = io.BytesIO()
+    dataset.save_as(memory)
+    before = {path: path.stat().st_mtime_ns for path in served.rglob("*")}
+    form = {"csrf_token": token(client), "model": model, "file": (io.BytesIO(memory.getvalue()), "Citizen.dcm")}
+    answer = client.post("/upload", data=form)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    assert page.count("data-compare") == (1 if model == "trained/dcgan" else 2)
+    assert page.count("data:application/dicom") == page.count("data-compare")
+    assert not any(word in page for word in ("Citizen", "4711", "Mercy"))
+    assert {path: path.stat().st_mtime_ns for path in served.rglob("*")} == before
+
+
+def test_a_sample_of_malformed_uploads_is_refused_and_leaves_nothing(client, tmp_path, monkeypatch):
+    """The first of those that benchmarks/malformed_uploads.py sends by the thousand."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    secret, statuses = token(client), []
+    for name, data in malformed(30, seed=0):
+        form = {"csrf_token": secret, "model": "trained/dcgan", "file": (io.BytesIO(data), name)}
+        statuses.append(client.post("/upload", data=form).status_code)
+        assert statuses[-1] in (200, 400, 413, 422), name
+    assert statuses.count(422) > 15
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_are_too_large_are_refused(client):
+    form = {"csrf_token": token(client), "model": "trained/dcgan", "file": (io.BytesIO(bytes(33 * 2**20)), "a.png")}
+    assert client.post("/upload", data=form).status_code == 413
+
+
+def test_real_dicom_is_read(shared):
+    for name in ("xray/CR-MONO1-10-chest", "ct/CT_small.dcm", "mr/MR_small.dcm"):
+        path = shared / "dicom" / name
+        if path.exists():
+            whole = dicom.read_image(path)
+            read = uploads.read(Path(path).read_bytes(), 64)
+            assert read.shape == (64, 64, 1)
+            assert abs(read.mean() / 255 * max(whole.shape) ** 2 - whole.sum()) < 0.02 * whole.size

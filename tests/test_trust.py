@@ -1,0 +1,121 @@
+"""Outlier scores, calibration, and the nearest latent: what the app says of pictures."""
+
+import numpy as np
+import pytest
+from app_models import CLASSES, SIZE, discs, write_model
+
+from medgan_tf import figures, inference, matching, metrics, results
+from medgan_tf.metrics.outliers import Reference
+from medgan_tf.metrics.pipeline import Extractor, Features
+
+
+def of_mean(scale):
+    """An extractor whose one feature is an image's mean, and whose logits are a steep function of it."""
+
+    def function(images):
+        mean = images.astype(np.float32).mean(axis=(1, 2, 3))[:, None] / 255
+        return Features(mean, np.concatenate([scale * (mean - 0.5), -scale * (mean - 0.5)], axis=1))
+
+    return Extractor("mean", "00", 8, function, report={"classes": CLASSES})
+
+
+def flat(values):
+    return np.broadcast_to(np.asarray(values, np.uint8)[:, None, None, None], (len(values), 8, 8, 1))
+
+
+def test_real_images_have_even_scores_and_far_ones_have_the_highest(tmp_path):
+    random = np.random.default_rng(0)
+    training, held_out, fresh = (flat(random.normal(128, 12, n).round()) for n in (2000, 1000, 1000))
+    reference = metrics.outlier_reference(of_mean(1), training, held_out)
+    scores = metrics.outlier_scores(reference, of_mean(1).function(fresh).features)
+    ranks = [np.mean(scores <= quantile) for quantile in (0.9, 0.95)]
+    np.testing.assert_allclose(ranks, [0.9, 0.95], atol=0.04)
+    far = metrics.outlier_scores(reference, of_mean(1).function(flat([0, 255])).features)
+    assert far.tolist() == [1, 1]
+    metrics.save_reference(reference, tmp_path)
+    loaded = metrics.load_reference(tmp_path, of_mean(1))
+    assert all(np.array_equal(a, b) for a, b in zip(loaded, reference, strict=True))
+    other = Extractor("mean", "11", 8, None)
+    assert metrics.load_reference(tmp_path, other) is None
+    assert metrics.load_reference(tmp_path / "nowhere", other) is None
+
+
+def test_the_distance_is_that_to_the_fifth_neighbour():
+    reference = Reference(np.array([[0.0], [1], [2], [3], [4], [50]]), np.array([1.0, 3.5, 5, 9]), "00")
+    assert metrics.outlier_scores(reference, np.array([[0.0], [-2.0]])).tolist() == [0.5, 0.75]
+
+
+def test_the_share_of_outliers_has_an_interval():
+    record = metrics.outlier_record(np.array([0.1] * 90 + [0.99] * 10))
+    assert record["value"] == 0.1
+    assert record["low"] < 0.1 < record["high"]
+    assert (record["median"], record["n"]) == (0.1, 100)
+
+
+def judged(share_right, confidence, n=4000):
+    """A judge that is this sure of every answer and this often right."""
+    random = np.random.default_rng(1)
+    labels = (random.random(n) > share_right).astype(int)  # it always answers 0
+    logits = np.tile([np.log(confidence / (1 - confidence)), 0], (n, 1)) + random.normal(0, 0.01, (n, 2))
+    judge = Extractor("judge", "00", 8, _in_turn(logits), report={"classes": CLASSES})
+    return metrics.calibration(judge, np.zeros((n, 2, 2, 1), np.uint8), labels, np.arange(n))
+
+
+def _in_turn(logits):
+    place = [0]
+
+    def function(images):
+        start, place[0] = place[0], place[0] + len(images)
+        return Features(images[:, 0, 0].astype(np.float32), logits[start : place[0]])
+
+    return function
+
+
+def test_calibration_tells_an_honest_from_a_boastful_judge():
+    honest, boastful = judged(0.8, 0.8), judged(0.6, 0.9)
+    assert abs(honest["overconfidence"]["value"]) < 0.03
+    assert honest["overconfidence"]["low"] < 0 < honest["overconfidence"]["high"]
+    error = honest["expected_calibration_error"]
+    assert error["floor_low"] < error["value"] < error["floor_high"]
+    assert boastful["overconfidence"]["value"] == pytest.approx(0.3, abs=0.03)
+    assert boastful["overconfidence"]["low"] > 0.2
+    error = boastful["expected_calibration_error"]
+    assert error["value"] == pytest.approx(0.3, abs=0.03)
+    assert error["value"] > 3 * error["floor_high"]
+    assert honest["accuracy"]["value"] == pytest.approx(0.8, abs=0.03)
+    assert sum(bin_["n"] for bin_ in honest["curve"]) == 4000
+
+
+def test_patients_with_many_images_widen_the_interval():
+    images, labels = flat(np.arange(200)), (np.arange(200) // 50) % 2  # right and wrong by patient
+    alone, few = (metrics.calibration(of_mean(4), images, labels, p) for p in (np.arange(200), np.arange(200) // 50))
+    width = lambda record: record["overconfidence"]["high"] - record["overconfidence"]["low"]  # noqa: E731
+    assert width(few) > width(alone)
+
+
+def test_figure_and_tables_read_what_was_recorded(tmp_path):
+    record = judged(0.8, 0.8)
+    axis = figures.calibration(record).axes[0]
+    assert len(axis.lines[1].get_xdata()) == 10
+    assert figures.calibration_table(record)["n"]["classifier"] == "4000"
+    results.write(tmp_path, "outliers/cgan", metrics.outlier_record(np.array([0.2, 0.99])))
+    table = figures.outlier_table(results.outliers(tmp_path))
+    assert table.loc["cgan", "n"] == "2"
+    assert table.loc["cgan", "beyond 95 in 100 real images"].startswith("0.500 [")
+
+
+def test_the_nearest_latent_brings_a_generators_own_picture_back_and_no_other(tmp_path):
+    write_model(tmp_path / "model", "cgan", True)
+    generator = inference.load(tmp_path / "model")
+    own = generator.sample(2, ["large", "small"], seed=77)
+    found = matching.match(generator, own, ["large", "small"], steps=60)
+    assert found.ssim.min() > 0.8
+    again = matching.match(generator, own, ["large", "small"], steps=60)
+    np.testing.assert_array_equal(found.z, again.z)
+    np.testing.assert_allclose(np.linalg.norm(found.z, axis=1), np.sqrt(6), rtol=1e-4)
+    foreign = matching.match(generator, discs(2, 0)[0], ["large", "small"], steps=60)
+    assert foreign.psnr.max() < found.psnr.min()
+    with pytest.raises(ValueError, match="takes uint8 images"):
+        matching.match(generator, own[:, : SIZE // 2], ["large", "small"])
+    with pytest.raises(ValueError, match="Give one label"):
+        matching.match(generator, own, ["large", "huge"])
