@@ -111,10 +111,10 @@ def test_each_test_sees_what_it_is_for_and_nothing_else():
 
 def test_of_twenty_phantom_cohorts_about_one_has_a_p_below_a_twentieth(monkeypatch):
     monkeypatch.setattr(sys.modules["medgan_tf.metrics.canonical"], "DRAWS", 499)
-    found = [canonical(reading(150, seed), reading(150, seed + 1000), seed)["tests"] for seed in range(100)]
+    found = [canonical(reading(150, seed), reading(150, seed + 1000), seed)["tests"] for seed in range(50)]
     for name in found[0]:
         small = np.mean([tests[name]["p"] < 0.05 for tests in found])
-        assert small < 0.13, name  # numbers of lesions have ties, so their p is too large and few are small
+        assert small < 0.15, name  # numbers of lesions have ties, so their p is too large and few are small
     assert min(tests["prevalence"]["p"] for tests in found) < 0.1
 
 
