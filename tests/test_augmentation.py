@@ -102,13 +102,21 @@ def test_a_stopped_study_goes_on_where_it_was(data, tmp_path, monkeypatch):
     settings = replace(SETTINGS, steps=1, seeds=(0, 1), ratios=(1,), resamples=20)
     trained = []
 
-    def stopping(self, split, seed, on_step):
-        """In place of a training, which is not what this is about."""
-        if len(trained) == stop:
-            raise KeyboardInterrupt
-        trained.append(seed)
+    class Counted:
+        """In place of a classifier, which is not what this is about."""
 
-    monkeypatch.setattr(Classifier, "train", stopping)
+        def __init__(self, *arguments):
+            pass
+
+        def train(self, split, seed, on_step):
+            if len(trained) == stop:
+                raise KeyboardInterrupt
+            trained.append(seed)
+
+        def logits(self, images):
+            return np.stack([images.mean(axis=(1, 2, 3)) / 100, np.full(len(images), trained[-1])], axis=1)
+
+    monkeypatch.setattr(augmentation, "Classifier", Counted)
     stop = 5
     with pytest.raises(KeyboardInterrupt):
         augmentation.study(data, toy_source(), settings, tmp_path)
