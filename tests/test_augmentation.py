@@ -99,30 +99,42 @@ def test_a_shared_patient_or_a_missing_class_is_refused(data):
 
 
 def test_a_stopped_study_goes_on_where_it_was(data, tmp_path, monkeypatch):
-    settings = replace(SETTINGS, steps=1, seeds=(0, 1), ratios=(1,), resamples=20)
+    settings = replace(SETTINGS, steps=1, seeds=(0, 1), ratios=(1,))
+    plan, _ = arms.plan(settings)
     trained = []
 
-    def stopping(self, split, seed, on_step):
-        """In place of a training, which is not what this is about."""
-        if len(trained) == stop:
-            raise KeyboardInterrupt
-        trained.append(seed)
+    class Counted:
+        """In place of a classifier, which is not what this is about."""
 
-    monkeypatch.setattr(Classifier, "train", stopping)
+        def __init__(self, *arguments):
+            pass
+
+        def train(self, split, seed, on_step):
+            if len(trained) == stop:
+                raise KeyboardInterrupt
+            trained.append(seed)
+
+        def logits(self, images):
+            return np.stack([images.mean(axis=(1, 2, 3)) / 100, np.full(len(images), trained[-1])], axis=1)
+
+    monkeypatch.setattr(augmentation, "Classifier", Counted)
     stop = 5
     with pytest.raises(KeyboardInterrupt):
-        augmentation.study(data, toy_source(), settings, tmp_path)
+        augmentation.train_all(plan, data, toy_source(), settings, tmp_path)
     stop = None
-    first = augmentation.study(data, toy_source(), settings, tmp_path)
-    assert len(trained) == 2 * len(arms.plan(settings)[0])
+    first = augmentation.train_all(plan, data, toy_source(), settings, tmp_path)
+    assert len(trained) == 2 * len(plan)
     trained.clear()
-    again = augmentation.study(data, toy_source(), settings, tmp_path)
-    assert not trained and again == first
-    augmentation.study(data, replace(toy_source(), sha256="b" * 64), settings, tmp_path)
+    again = augmentation.train_all(plan, data, toy_source(), settings, tmp_path)
+    assert not trained
+    for name, seeds in first.items():
+        for before, after in zip(seeds, again[name], strict=True):
+            np.testing.assert_array_equal(before["test"], after["test"])
+    augmentation.train_all(plan, data, replace(toy_source(), sha256="b" * 64), settings, tmp_path)
     assert len(trained) == 2 * 4  # what no generator has to do with is kept
     trained.clear()
-    augmentation.study(replace(data, train=data.train.take(slice(1, None))), toy_source(), settings, tmp_path)
-    assert len(trained) == 2 * len(arms.plan(settings)[0])  # other data
+    augmentation.train_all(plan, replace(data, train=data.train.take(slice(1, None))), toy_source(), settings, tmp_path)
+    assert len(trained) == 2 * len(plan)  # other data
 
 
 def test_every_classifier_takes_the_same_steps_from_weights_of_its_seed(data):

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -255,6 +256,21 @@ def test_a_longer_training_goes_on_and_other_settings_are_refused(tmp_path):
     other = replace(longer, beta_1=0.25)
     with pytest.raises(ValueError, match="trained with another beta_1"):
         fitting.fit(fitting.build(other, 16), other, images(), tmp_path)
+
+
+def test_a_model_names_the_patients_it_learnt_from_and_goes_on_with_no_others(tmp_path):
+    short = replace(SETTINGS, kimg=0.2)
+    fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
+    record = json.loads((tmp_path / "model.json").read_text())
+    assert record["training"] == images().train.record
+    other = images()
+    other.__dict__["train"] = other.train.take(slice(1, None))
+    with pytest.raises(ValueError, match="trained with another training split"):
+        fitting.fit(fitting.build(short, 16), short, other, tmp_path)
+    del record["training"]
+    (tmp_path / "model.json").write_text(json.dumps(record))  # as older versions wrote it
+    fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
+    assert "training" not in json.loads((tmp_path / "model.json").read_text())
 
 
 def test_epochs_are_counted_alike_when_executions_do_not_divide_them(tmp_path):
