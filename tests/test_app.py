@@ -157,6 +157,21 @@ def test_damaged_models_have_a_clear_page_and_the_others_go_on(served, tmp_path,
     service.worker.close()
 
 
+def test_a_damaged_classifier_takes_only_its_opinions_away(served, tmp_path, monkeypatch):
+    shutil.copytree(served, tmp_path / "outputs")
+    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
+    for name in ("judge", "domain"):
+        (tmp_path / "outputs" / "trained" / name / "domain.keras").write_bytes(b"cut")
+    service = Service()
+    answer = server.create_app(service, rate="").test_client().get("/result?model=trained/cgan&num=2")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    assert page.count("data:image/png") == 2
+    assert "<meter" not in page
+    assert "Farther out" not in page
+    service.worker.close()
+
+
 def test_a_model_trained_again_is_read_again_and_old_links_say_so(served, tmp_path, monkeypatch):
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
     folder = tmp_path / "outputs" / "run" / "models" / "dcgan"

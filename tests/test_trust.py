@@ -19,18 +19,18 @@ def of_mean(scale):
     return Extractor("mean", "00", 8, function, report={"classes": CLASSES})
 
 
-def flat(values):
-    return np.broadcast_to(np.asarray(values, np.uint8)[:, None, None, None], (len(values), 8, 8, 1))
+def flat(values, dtype=np.uint8):
+    return np.broadcast_to(np.asarray(values, dtype)[:, None, None, None], (len(values), 8, 8, 1))
 
 
 def test_real_images_have_even_scores_and_far_ones_have_the_highest(tmp_path):
     random = np.random.default_rng(0)
-    training, held_out, fresh = (flat(random.normal(128, 12, n).round()) for n in (2000, 1000, 1000))
+    training, held_out, fresh = (flat(random.normal(3e4, 3e3, n), np.uint16) for n in (2000, 1000, 1000))
     reference = metrics.outlier_reference(of_mean(1), training, held_out)
     scores = metrics.outlier_scores(reference, of_mean(1).function(fresh).features)
     ranks = [np.mean(scores <= quantile) for quantile in (0.9, 0.95)]
     np.testing.assert_allclose(ranks, [0.9, 0.95], atol=0.04)
-    far = metrics.outlier_scores(reference, of_mean(1).function(flat([0, 255])).features)
+    far = metrics.outlier_scores(reference, of_mean(1).function(flat([0, 65535], np.uint16)).features)
     assert far.tolist() == [1, 1]
     metrics.save_reference(reference, tmp_path)
     loaded = metrics.load_reference(tmp_path, of_mean(1))

@@ -29,6 +29,8 @@ TABLES = {
     "Outliers": (results.outliers, figures.outlier_table),
 }
 
+FIRST = {"Ablation of the conditional GAN": "step"}  # what the rows of a table are, where they are no models
+
 
 def write(run, out, licence=""):
     """Write index.html, a page a model, figures.html and method.html of a config.Run into folder `out`; its index.
@@ -143,5 +145,9 @@ def _tables(run):
     """{title: HTML} of what results.json holds."""
     read = {title: (load(run.directory), table) for title, (load, table) in TABLES.items()}
     return {
-        title: table(found).to_html(border=0, classes="numbers") for title, (found, table) in read.items() if len(found)
+        title: table(found)
+        .rename_axis(index=None, columns=FIRST.get(title, "model"))
+        .to_html(border=0, classes="numbers")
+        for title, (found, table) in read.items()
+        if len(found)
     }

@@ -1,8 +1,11 @@
 """What trained classifiers say of pictures, never without how far they can be trusted."""
 
+import logging
 from dataclasses import dataclass
 
 from medgan_tf import metrics
+
+log = logging.getLogger("medgan_tf.app")
 
 
 @dataclass(frozen=True)
@@ -53,4 +56,7 @@ def _extractor(folder):
     try:
         return metrics.load_domain(folder)
     except FileNotFoundError:
+        return None
+    except Exception:  # a damaged classifier takes its opinions away, not the model that it would judge
+        log.exception("The classifier in %s cannot be loaded", folder)
         return None
