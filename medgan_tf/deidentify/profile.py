@@ -3,7 +3,8 @@ included.
 
 The table names what is known to identify. What it does not name is not thereby harmless, so beyond the table
 - attributes that the standard does not know go, and so do curves, overlays and group lengths as a whole;
-- text becomes a dummy, unless it describes the device or the pixels (`vocabulary.TEXT`) and holds no name of the file's own;
+- text becomes a dummy, unless it describes the device or the pixels (`vocabulary.TEXT`) and holds no name of the
+  file's own;
 - bytes go, unless pixels cannot be shown without them (`vocabulary.BYTES`);
 - UIDs that the standard does not define are replaced, dates are shifted, numbers and codes must be such.
 """
