@@ -48,7 +48,7 @@ def some(patients, images, seed=0):
 
 
 def _draw(owner, generator):
-    """Indices of the images of as many patients as there are, drawn with replacement; owner (n,): whose each image is."""
+    """Indices of the images of as many patients as there are, drawn with replacement; owner: (n,)."""
     count = owner.max() + 1
     times = np.bincount(generator.integers(count, size=count), minlength=count)
     return np.repeat(np.arange(len(owner)), times[owner])
