@@ -338,13 +338,13 @@ def test_decoder_that_crashes_or_hangs_harms_one_file(tmp_path, monkeypatch, wor
     for number, name in enumerate(["a", "crash", "b", "hang", "c", "exit", "d"]):
         write(tmp_path / "in" / name, make(picture(number)))
     monkeypatch.setattr("medgan_tf.dicom.conversion.convert_file", convert_or_die)
-    monkeypatch.setattr("medgan_tf.dicom.conversion.SECONDS_PER_FILE", 2)
+    monkeypatch.setattr("medgan_tf.dicom.batch.SECONDS_PER_FILE", 6)
     report = convert(tmp_path / "in", tmp_path / "out", workers=workers)
     assert report.converted == 4
     reasons = {Path(row["file"]).name: row["reason"] for row in table(tmp_path / "out.private" / "rejected.csv")}
     assert reasons == {
         "crash": "Crashes the process that reads it (SIGSEGV).",
-        "hang": "Takes longer than 2 seconds.",
+        "hang": "Takes longer than 6 seconds.",
         "exit": "Crashes the process that reads it (exit code 3).",
     }
 

@@ -9,11 +9,10 @@ from train_process import main as train
 
 from medgan_tf.__main__ import main
 
-<<<<<<< HEAD
-COMMANDS = ("convert", "phantoms", "fetch", "run", "sample", "readers", "export", "compare", "evaluate")
-=======
-COMMANDS = ("convert", "phantoms", "fetch", "run", "sample", "evaluate", "serve", "gallery")
->>>>>>> app
+COMMANDS = (
+    *("convert", "deidentify", "phantoms", "fetch", "run", "sample", "readers"),
+    *("export", "compare", "evaluate", "serve", "gallery"),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -54,11 +53,8 @@ def images(folder, count, low, high, size=16):
         (["fetch", "mnist"], "There is no public set 'mnist'"),
         (["run", "--data", "{tmp}/nowhere", "--profile", "smoke"], "is not a folder"),
         (["sample", "{tmp}/nowhere", "--out", "{tmp}/s"], "holds no trained model"),
-<<<<<<< HEAD
         (["readers", "nowhere", "gan", "--out", "{tmp}/kit"], "There is no run 'nowhere'"),
-=======
         (["gallery", "{tmp}/nowhere", "--out", "{tmp}/g"], "There is no run 'nowhere'"),
->>>>>>> app
         (["evaluate", "{tmp}/nowhere", "{tmp}/empty", "--features", "domain"], "is not a folder"),
         (["evaluate", "{tmp}/empty", "{tmp}/empty", "--features", "domain"], "holds no images"),
     ],

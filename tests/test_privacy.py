@@ -115,6 +115,11 @@ def test_intervals_are_wider_when_patients_have_many_images():
     assert (by_patient[2] - by_patient[1]) > 2 * (by_image[2] - by_image[1])
 
 
+def test_a_share_of_none_has_an_upper_bound():
+    assert patients.of_share((0.0, 0.0, 0.0), 500) == (0.0, 0.0, pytest.approx(0.0076, abs=1e-4))
+    assert patients.of_share((0.5, 0.2, 0.8), 500) == (0.5, 0.2, 0.8)
+
+
 def test_halves_and_choices_keep_patients_whole():
     owners = np.repeat([f"p{number}" for number in range(30)], 4)
     first, second = patients.halves(owners, 3)
@@ -161,7 +166,7 @@ def test_what_is_said_and_drawn_is_what_was_measured(tmp_path, extractor):
     said = " ".join(privacy_report.findings(sections["copier"]))
     assert "more than chance" in said and "members can be told from others" in said
     assert "members can be told" not in " ".join(privacy_report.findings(sections["honest"]))
-    assert f"{rate['value']:.1%}" in privacy_report.statement(sections["copier"])
+    assert f"{rate['value']:.3f}" in privacy_report.statement(sections["copier"])
     assert "not audited" in privacy_report.statement(None)
     assert len(figures.nearest_distances(sections).axes) == 2
     assert len(figures.attack_curves(sections).axes[0].lines) == 3

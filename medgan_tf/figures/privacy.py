@@ -50,7 +50,7 @@ def nearest_distances(sections, kind="pixels"):
             axis.set_title(f"{name} (n = {record['n']})")
             axis.set_yticks([])
         figure.supxlabel(f"to the nearest training image: {KINDS[kind]}", fontsize=9)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     return figure
 
 

@@ -54,6 +54,7 @@ def attack_record(members, others, member_patients, other_patients, seed=0):
     groups = (member_patients, other_patients)
     auc = resampling.bootstrap(lambda m, o: _auc(members[m], others[o]), groups, seed=seed)
     tpr = resampling.bootstrap(lambda m, o: _tpr(members[m], others[o]), groups, seed=seed)
+    tpr = resampling.of_share(tpr, len(set(member_patients)))
     false, true, _ = roc_curve(*_labelled(members, others))
     return {
         "auc": dict(zip(("value", "low", "high"), auc, strict=True)),

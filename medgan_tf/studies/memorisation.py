@@ -65,6 +65,7 @@ def _record(to_training, of_held_out, to_some, to_unseen, train, held_out):
     threshold = float(np.quantile(reference, QUANTILE))
     each = np.arange(len(distance))
     rate = resampling.bootstrap(lambda h, s: copies(reference[h], distance[s]), (held_out.patients, each))
+    rate = resampling.of_share(rate, len(each))
     nearer = (to_some[1] < to_unseen[1]) + 0.5 * (to_some[1] == to_unseen[1])
     share = resampling.bootstrap(lambda s: float(nearer[s].mean()), (each,))
     copied = distance < threshold

@@ -24,8 +24,8 @@ def findings(section):
         record = memory[kind]
         verdict = "more than chance" if record["excess"]["low"] > 0 else "no excess can be shown"
         sentences.append(
-            f"{_share(record['copy_rate'])} of {record['n']} synthetic images lie nearer to a training image than "
-            f"all but the nearest {QUANTILE:.0%} of {record['held_out']} held-out images "
+            f"Copies: {_share(record['copy_rate'])} of {record['n']} synthetic images lies nearer to a training image "
+            f"than all but the nearest {QUANTILE:.0%} of {record['held_out']} held-out images "
             f"({record['held_out_patients']} patients) do, {words}: {verdict}; "
             f"{record['patients_copied']} training patients are concerned."
         )
@@ -53,7 +53,7 @@ def statement(section):
     copies = section["memorisation"]["pixels"]["copy_rate"]
     attacks = " and ".join(f"{_number(record['auc'])} ({name})" for name, record in section["attacks"].items())
     return (
-        f"Privacy audit: {_share(copies)} of {section['n']} images are nearer to a training image than all but "
+        f"Privacy audit: {_share(copies)} of {section['n']} images is nearer to a training image than all but "
         f"{QUANTILE:.0%} of held-out ones; membership attacks reach an AUC of {attacks}, 95% intervals over patients. "
         "That bounds these attacks and no others: do not take these images for anonymous."
     )
@@ -74,4 +74,4 @@ def _number(interval):
 
 
 def _share(interval):
-    return f"{interval['value']:.1%} [{interval['low']:.1%}, {interval['high']:.1%}]"
+    return f"a share of {interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
