@@ -34,7 +34,7 @@ def estimate(values):
     on its resamples. The error's variance is that of the mean over seeds between resamples (which other patients) plus
     that of the seeds over their number (which other initial weights, orders, subsets and synthetic images), with
     Satterthwaite's degrees of freedom. In simulations 95% intervals hold the truth 94 to 95% of the time with five
-    seeds, 92 to 95% with three, 87 to 95% with two. With one seed the second part is not known and not in the interval.
+    seeds, 91 to 95% with three, 87 to 95% with two. With one seed the second part is not known and not in the interval.
     """
     value, seeds = values[:, 0].mean(), len(values)
     between_patients = np.nanvar(values[:, 1:].mean(axis=0), ddof=1)
