@@ -7,6 +7,9 @@ from pathlib import Path
 import jinja2
 
 from medgan_tf import figures, results
+from medgan_tf.studies import privacy_report
+
+CANONICAL = ("metrics", "broken", "tests")
 
 
 def write_report(run, failures):
@@ -14,12 +17,17 @@ def write_report(run, failures):
     folder = run.directory
     sections = results.read(folder)
     quality, ablation = results.quality(folder), results.ablation(folder)
+    canonical = {part: results.canonical(folder, part) for part in CANONICAL}
     page = _template().render(
         run=run,
         failures=failures,
         sections=sections,
         quality=None if quality.empty else _html(figures.quality_table(quality)),
         ablation=None if ablation.empty else _html(figures.ablation_table(ablation)),
+        canonical=None if canonical["broken"].empty else _html(figures.canonical_table(canonical)),
+        privacy={name: privacy_report.findings(section) for name, section in results.privacy(folder).items()},
+        controls=privacy_report.CONTROLS,
+        not_proven=privacy_report.NOT_PROVEN,
         figures=_figures(folder / "figures"),
         tables=sorted(path.name for path in (folder / "tables").glob("*.tex")),
         notebooks=[(path.stem, _notebook(path)) for path in sorted((folder / "notebooks").glob("*.ipynb"))],

@@ -8,9 +8,11 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from medgan_tf import config, figures, results
 from medgan_tf import run as runner
+from medgan_tf.studies import privacy_report
 
 PIXEL_METRICS = ("ms_ssim", "power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 
@@ -192,6 +194,9 @@ def test_every_notebook_runs_in_the_smoke_profile_and_the_report_holds_it_all(ou
         assert name in page
     assert page.count("data:image/png;base64") >= len(list((folder / "figures").glob("*.png")))
     assert "http://" not in page.split("<h2>Notebooks")[0]
+    for heading in ("Quality", "Rules of anatomy and lesions", "Privacy"):
+        assert f"<h2>{heading}</h2>" in page
+    assert escape(privacy_report.NOT_PROVEN) in page and "a control, planted" in page
     assert (folder / "tables" / "quality.tex").exists()
     written = {path: path.stat().st_mtime_ns for path in (folder / "notebooks").glob("*.ipynb")}
     again = subprocess.run(command, capture_output=True, text=True)

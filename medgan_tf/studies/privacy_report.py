@@ -7,6 +7,10 @@ NAMES = {
     "discriminator": "the discriminator attack (LOGAN, white box)",
     "distance": "the calibrated distance attack (GAN-Leaks, from images alone)",
 }
+CONTROLS = {  # audited like a model, and planted so that an audit that sees nothing is seen through
+    "copier": "a control, planted: training images, shifted and noisy",
+    "overfitted": "a control: trained for long on a few images",
+}
 NOT_PROVEN = (
     "These attacks found what they found, and a stronger one may find more: nobody tried shadow models, attacks on the "
     "weights, or attacks on one chosen patient. An AUC near 0.5 says that membership cannot be told on average; single "
