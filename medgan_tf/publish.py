@@ -9,9 +9,13 @@ import jinja2
 import numpy as np
 
 from medgan_tf import datasets, figures, inference, results
+from medgan_tf.figures.tables import interval
 from medgan_tf.studies import privacy_report
 
 CHECKED = 64  # images that tell what half precision changes
+SHOWN = 16  # images in the card's picture, of seed 0
+OF_MODEL = ("training", "quality", "classes", "agreement", "privacy")  # sections of results.json that go along
+OF_RUN = ("environment", "data", "domain")
 
 CARD = """# {{ title }}
 
@@ -33,6 +37,8 @@ from medgan_tf import inference
 images = inference.load("{{ folder }}").sample(16, seed=0)  # uint8 (16, {{ size }}, {{ size }}, 1)
 ```
 
+![The first {{ shown }} images of seed 0, all of them synthetic]({{ picture }})
+
 ## Measured
 
 Against {{ first.patients }} patients held out from training, n = {{ first.n }} a side, 95% intervals over half-splits.
@@ -41,6 +47,13 @@ against real is the same between two halves of the real images; numbers from oth
 The weights were measured in float32; in float16 an image differs by at most {{ difference }} of 255 grey levels.
 
 {{ table }}
+{% if agreement %}
+How often a classifier that saw real training images alone names the class that was asked for, and of real held-out
+images their own (95% Wilson intervals):
+
+{{ agreement }}
+{% endif %}
+Over the training: ![losses, scores and kernel distance over the images seen](training.png)
 
 ## Limits
 
@@ -52,9 +65,10 @@ The weights were measured in float32; in float16 an image differs by at most {{ 
 
 
 def export(run, name, out, data, licence):
-    """Write generator.weights.h5 (float16), model.json and README.md of model `name` of a config.Run into folder `out`.
+    """Publish model `name` of a config.Run in folder `out`; returns the path of its card.
 
-    data, licence: sentences for the card. The numbers come from the run's results.json. Returns the card's path.
+    The folder gets generator.weights.h5 (float16), model.json, README.md, the sections of results.json that are about
+    the model, and pictures of its samples and training. data, licence: sentences for the card.
     Raises ValueError where the model is not trained or not measured.
     """
     source, out = run.model(name), Path(out)
@@ -91,10 +105,27 @@ def export(run, name, out, data, licence):
         first=quality.iloc[0],
         difference=int(np.abs(before - after).max()),
         table=_markdown(figures.quality_table(quality).T),
+        agreement=_agreement(results.agreement(run.directory), name),
+        shown=SHOWN,
+        picture="samples.png",
         privacy=privacy_report.statement(sections.get(f"privacy/{name}")),
     )
+    for section in (*OF_RUN, *(f"{part}/{name}" for part in OF_MODEL)):
+        if section in sections:
+            results.write(out, section, sections[section])
+    figures.grids({"": inference.load(out).sample(SHOWN, seed=0)}).savefig(out / "samples.png", dpi=150)
+    figures.training_curves({name: source / "log.csv"}).savefig(out / "training.png", dpi=100)
     (out / "README.md").write_text(text + "\n")
     return out / "README.md"
+
+
+def _agreement(table, name):
+    """Markdown, a row a class; "" where this was not measured."""
+    if table.empty or name not in set(table["model"]):
+        return ""
+    cells = table.assign(cell=[interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
+    wide = cells.pivot(index="class", columns="model", values="cell")
+    return _markdown(wide[[column for column in ("real, held out", name) if column in wide]])
 
 
 def _halve(source, target):
