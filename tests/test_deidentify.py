@@ -267,7 +267,7 @@ def test_bad_files_harm_nothing_and_a_rerun_does_only_what_is_missing(tmp_path):
     assert kept.stat().st_mtime_ns == stamp
     assert "private kind" in "".join(row["reason"] for row in sheet(tmp_path / "out", "rejected.csv"))
     table_ = compare(tmp_path / "in", tmp_path / "out")
-    assert table_.loc["(0010,0020)", "action"] == "Z" and table_.loc["(0010,0020)", "before"] != ""
+    assert table_.loc["(0010,0020)", "action"] == "Z/D" and table_.loc["(0010,0020)", "before"] != ""
 
 
 def test_names_in_odd_places_go_too():
