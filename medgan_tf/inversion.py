@@ -40,33 +40,67 @@ def invert(generator, images, extractor=None, space="w+", steps=500, learning_ra
     """
     w_avg, num_ws = generator.styles.w_avg.numpy(), generator.styles.num_ws
     _check(images, generator.synthesis.output_shape[1:], space, steps)
-    maps = feature_maps(extractor) if extractor else lambda images: []
+    maps = once(generator, ("maps", extractor), lambda: feature_maps(extractor)) if extractor else nothing
     target = tf.constant(images / 127.5 - 1, tf.float32)
     wanted = maps(target)
     deviation = np.sqrt(np.square(generator.map_latents(MAPPED, seed=seed) - w_avg).sum(axis=1).mean())
     fading, rising = schedule(steps)
-    noise, rates = tf.constant(NOISE * deviation * fading, tf.float32), tf.constant(learning_rate * rising, tf.float32)
+    noise, rates = (NOISE * deviation * fading).astype(np.float32), (learning_rate * rising).astype(np.float32)
     repeats = num_ws if space == "w" else 1
-    ws = tf.Variable(np.tile(w_avg, (len(images), num_ws // repeats, 1)))
-    optimizer = keras.optimizers.Adam()
-    optimizer.build([ws])
-
-    @tf.function
-    def step(number):
-        moves = noise[number] * tf.random.stateless_normal(ws.shape, [seed, number])
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(ws)
-            fakes = generator.synthesis(tf.repeat(ws + moves, repeats, axis=1), training=False)
-            losses = pixels(fakes - target) + sum(map(distance, maps(fakes), wanted))
-        optimizer.learning_rate.assign(rates[number])
-        optimizer.apply([tape.gradient(losses, ws)], [ws])
-        return losses
-
-    losses = [step(tf.constant(i)) for i in tqdm(range(steps), f"inversion into {space}", unit="step", leave=False)]
+    start = np.tile(w_avg, (len(images), num_ws // repeats, 1))
+    ws, optimizer, step = once(
+        generator, ("invert", len(images), space, extractor), lambda: _step(generator, start, maps)
+    )
+    begin(ws, start, optimizer)
+    losses = []
+    for number in tqdm(range(steps), f"inversion into {space}", unit="step", leave=False):
+        changing = tf.constant(noise[number]), tf.constant(rates[number]), tf.constant([seed, number])
+        losses.append(step(target, wanted, *changing))
     found = np.repeat(ws.numpy(), repeats, axis=1)
     pictures = generator.synthesise(found)
     similarity = [measure(images, pictures, paired_by="inversion") for measure in (metrics.ssim, metrics.psnr)]
     return Inversion(found, pictures, np.array(losses), *similarity)
+
+
+def _step(generator, start, maps):
+    """(ws, optimizer, step): one compiled step of descent from any start of this shape (n, num_ws or 1, D)."""
+    ws, optimizer = tf.Variable(start), keras.optimizers.Adam()
+    optimizer.build([ws])
+    repeats = generator.styles.num_ws // start.shape[1]
+
+    @tf.function
+    def step(target, wanted, noise, rate, seed):
+        moves = noise * tf.random.stateless_normal(ws.shape, seed)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(ws)
+            fakes = generator.synthesis(tf.repeat(ws + moves, repeats, axis=1), training=False)
+            losses = pixels(fakes - target) + sum(map(distance, maps(fakes), wanted))
+        optimizer.learning_rate.assign(rate)
+        optimizer.apply([tape.gradient(losses, ws)], [ws])
+        return losses
+
+    return ws, optimizer, step
+
+
+def once(generator, name, build):
+    """What `build` makes, kept with the generator: compiled steps are never freed, so each is compiled once."""
+    kept = vars(generator).setdefault("compiled", {})
+    key = tuple(getattr(part, "weights_sha256", part) for part in name)
+    if key not in kept:
+        kept[key] = build()
+    return kept[key]
+
+
+def begin(variable, start, optimizer):
+    """Set variable and optimizer back to a start."""
+    variable.assign(start)
+    for state in optimizer.variables:
+        state.assign(tf.zeros_like(state))
+
+
+def nothing(images):
+    """The feature maps of no extractor."""
+    return []
 
 
 def schedule(steps):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from medgan_tf import metrics
-from medgan_tf.inversion import distance, feature_maps, pixels, schedule
+from medgan_tf.inversion import begin, distance, feature_maps, nothing, once, pixels, schedule
 from medgan_tf.networks import sampling
 
 CANDIDATES = 256  # random latents among which the search begins
@@ -38,39 +38,43 @@ def match(generator, images, labels=None, extractor=None, steps=150, learning_ra
     if images.dtype != np.uint8 or images.shape[1:] != network.output_shape[1:] or count == 0:
         raise ValueError(f"This generator takes uint8 images (n, {network.output_shape[1:]}), not {images.shape}.")
     numbers = generator.numbers(count, labels)
-    maps = feature_maps(extractor) if extractor else lambda images: []
-    latent_dim = network.inputs[0].shape[-1]
-    radius = tf.sqrt(float(latent_dim))
+    maps = once(generator, ("maps", extractor), lambda: feature_maps(extractor)) if extractor else nothing
     target = tf.repeat(tf.constant(images / 127.5 - 1, tf.float32), STARTS, axis=0)
-    wanted = maps(target)
     asked = [] if numbers is None else [tf.repeat(tf.constant(numbers, tf.int32), STARTS)]
-
-    def on_sphere(z):
-        return radius * tf.math.l2_normalize(z, axis=-1)
-
-    z = tf.Variable(_starts(generator, images, numbers, latent_dim, seed))
-    optimizer = keras.optimizers.Adam()
-    optimizer.build([z])
-    rates = tf.constant(learning_rate * schedule(steps)[1], tf.float32)
-
-    @tf.function
-    def step(number):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(z)
-            fakes = network([on_sphere(z), *asked] if asked else on_sphere(z), training=False)
-            losses = pixels(fakes - target) + sum(map(distance, maps(fakes), wanted))
-        optimizer.learning_rate.assign(rates[number])
-        optimizer.apply([tape.gradient(losses, z)], [z])
-        return losses
-
-    for number in tqdm(range(steps), "nearest latent", unit="step", leave=False):
-        losses = step(tf.constant(number))
+    latent_dim, wanted = network.inputs[0].shape[-1], maps(target)
+    start = _starts(generator, images, numbers, latent_dim, seed)
+    z, optimizer, step = once(generator, ("match", count, extractor), lambda: _step(network, start, maps))
+    begin(z, start, optimizer)
+    for rate in tqdm(learning_rate * schedule(steps)[1], "nearest latent", unit="step", leave=False):
+        losses = step(target, wanted, asked, tf.constant(rate, tf.float32))
     losses = losses.numpy().reshape(count, STARTS)
     best = losses.argmin(axis=1)
-    found = on_sphere(z).numpy().reshape(count, STARTS, latent_dim)[np.arange(count), best]
+    found = _on_sphere(z).numpy().reshape(count, STARTS, latent_dim)[np.arange(count), best]
     pictures = sampling.images(network, found, numbers)
     similarity = [measure(images, pictures, paired_by="inversion") for measure in (metrics.ssim, metrics.psnr)]
     return Match(found, pictures, losses.min(axis=1), *similarity)
+
+
+def _step(network, start, maps):
+    """(z, optimizer, step): one compiled step of descent from any start of this shape (n, latent_dim)."""
+    z, optimizer = tf.Variable(start), keras.optimizers.Adam()
+    optimizer.build([z])
+
+    @tf.function
+    def step(target, wanted, asked, rate):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(z)
+            fakes = network([_on_sphere(z), *asked] if asked else _on_sphere(z), training=False)
+            losses = pixels(fakes - target) + sum(map(distance, maps(fakes), wanted))
+        optimizer.learning_rate.assign(rate)
+        optimizer.apply([tape.gradient(losses, z)], [z])
+        return losses
+
+    return z, optimizer, step
+
+
+def _on_sphere(z):
+    return tf.sqrt(float(z.shape[-1])) * tf.math.l2_normalize(z, axis=-1)
 
 
 def _starts(generator, images, numbers, latent_dim, seed):

@@ -102,7 +102,7 @@ def test_draw_by_class_download_everything_and_follow_the_link(page, address, se
     assert page.is_visible("#zoom img")
     page.keyboard.press("Escape")
     page.click("text=Other pictures")
-    page.wait_for_function("!location.search.includes('seed=21')")
+    page.wait_for_url(lambda url: "seed=21" not in url)
     assert pictures(page) != first
 
 
@@ -144,7 +144,7 @@ def test_the_explorer_follows_its_sliders(page, address):
     page.locator("#d1").focus()
     for _ in range(6):
         page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('form[data-live=moved] img').src.includes('d1=1.5')")
+    page.wait_for_selector("form[data-live=moved] img[src*='d1=1.5']")
     assert moved.get_attribute("src") != before
     assert page.locator("output[for=d1]").inner_text() == "1.5"
     between = page.locator("form[data-live=between] img")
