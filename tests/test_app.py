@@ -54,15 +54,15 @@ def test_downloads_are_what_the_model_draws_and_say_where_they_come_from(client,
     expected = inference.load(served / "trained" / "models" / "cgan").sample(3, "small", 11)
     for index in range(3):
         data = client.get(f"/download/png?{LINK}&index={index}").data
-        np.testing.assert_array_equal(pixels(data), expected[index, ..., 0])
+        np.testing.assert_allclose(pixels(data), expected[index, ..., 0], atol=1)
     text = Image.open(BytesIO(data)).text
     assert text["Title"] == "Synthetic image, research only, not for diagnosis"
     assert (text["Model"], text["Seed"], text["Class"]) == ("trained/cgan", "11", "small")
     dataset = pydicom.dcmread(BytesIO(client.get(f"/download/dcm?{LINK}&index=1").data))
-    np.testing.assert_array_equal(dataset.pixel_array, expected[1, ..., 0])
+    np.testing.assert_allclose(dataset.pixel_array, expected[1, ..., 0], atol=1)
     assert dataset.SyntheticData == "YES"
     with zipfile.ZipFile(BytesIO(client.get(f"/download/zip?{LINK}").data)) as archive:
-        np.testing.assert_array_equal(pixels(archive.read("png/002.png")), expected[2, ..., 0])
+        np.testing.assert_allclose(pixels(archive.read("png/002.png")), expected[2, ..., 0], atol=1)
         assert len([name for name in archive.namelist() if name.endswith(".dcm")]) == 3
         assert json.loads(archive.read("origin.json"))[2]["seed"] == 11
 
@@ -78,6 +78,18 @@ def test_the_link_of_a_result_gives_the_same_bytes_also_from_another_replica(cli
     assert re.findall(r"data:image/png;base64,[^\"]+", again) == pictures
     downloads = [made.get(f"/download/zip?{LINK}").data for made in (client, server.create_app(other).test_client())]
     assert downloads[0] == downloads[1]
+    other.worker.close()
+
+
+def test_what_was_asked_before_does_not_change_the_bytes(client, served):
+    """Keras's programs for one batch size and for any differ in the last bit; see `service._settled`."""
+    other = Service()
+    before = server.create_app(other, rate="").test_client()
+    for count in (8, 5, 2):
+        before.post("/api/generate", json={"model": "trained/stylegan2", "num": count, "seed": 99})
+    for seed in range(25):
+        ask = {"model": "trained/stylegan2", "seed": seed, "num": 1 + seed % 3}
+        assert before.post("/api/generate", json=ask).json == client.post("/api/generate", json=ask).json
     other.worker.close()
 
 

@@ -52,7 +52,7 @@ def test_generate_draws_what_the_model_draws(client, served):
     answer = fits(client.post("/api/generate", json=ask), "/api/generate")
     expected = inference.load(served / "trained/models/stylegan2").sample(2, "large", 5, 0.5)
     for image, made in zip(answer["images"], expected, strict=True):
-        np.testing.assert_array_equal(picture(image["png"]), made[..., 0])
+        np.testing.assert_allclose(picture(image["png"]), made[..., 0], atol=1)
         assert hashlib.sha256(base64.b64decode(image["png"])).hexdigest() == image["sha256"]
         assert image["class"] == "large"
     assert client.get(answer["reproduce"]).status_code == 200

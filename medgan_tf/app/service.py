@@ -115,9 +115,22 @@ class Service:
             key = (entry.name, *((part.st_mtime_ns, part.st_size) for part in parts))
             if key not in self._loaded:
                 version = hashlib.sha256(entry.weights.read_bytes()).hexdigest()[:12]
-                self._loaded[key] = Loaded(inference.load(entry.directory), version, opinions.load(entry))
+                generator = _settled(inference.load(entry.directory), entry.styles)
+                self._loaded[key] = Loaded(generator, version, opinions.load(entry))
             return self._loaded[key]
         except Exception as error:  # whatever a damaged file or another version makes Keras raise
             log.exception("%s cannot be loaded", entry.name)
             sentence = f"The model {entry.name} cannot be loaded: its files are damaged, or of another version of"
             raise AppError(503, "model_damaged", f"{sentence} medgan_tf. The other models go on working.") from error
+
+
+def _settled(generator, styles):
+    """The generator, its programs compiled.
+
+    Keras compiles one for the first batch size and one for all others, whichever come first, and the two differ in the
+    last bit. In a fixed order the same link gives the same bytes whatever was asked before, and from any replica.
+    """
+    for truncation in (1.0, 0.5) if styles else (1.0,):
+        for count in (1, 2, 3):
+            generator.sample(count, truncation=truncation)
+    return generator
