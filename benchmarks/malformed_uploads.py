@@ -38,8 +38,8 @@ def main():
         statuses[answer.status_code] += 1
         if number % 50 == 49:
             memory.append(_megabytes(options.pid))
-    left = set(Path(tempfile.gettempdir()).iterdir()) - before
-    report = {"statuses": dict(sorted(statuses.items())), "memory_mb": memory, "left_in_tmp": sorted(map(str, left))}
+    left = {path.name for path in set(Path(tempfile.gettempdir()).iterdir()) - before}
+    report = {"statuses": dict(sorted(statuses.items())), "memory_mb": memory, "new_in_tmp": sorted(left)}
     print(json.dumps(report, indent=2))
 
 

@@ -37,11 +37,9 @@ def address(served, service, tmp_path):
 
     app = server.create_app(service, ratings.Ratings(tmp_path / "ratings.sqlite3"), rate="")
     waitress = create_server(app, host="127.0.0.1", port=0, threads=8)
-    thread = threading.Thread(target=waitress.run, daemon=True)
-    thread.start()
+    threading.Thread(target=waitress.run, daemon=True).start()
     yield f"http://127.0.0.1:{waitress.effective_port}"
     waitress.close()
-    thread.join(10)
 
 
 @pytest.fixture(params=SIZES)
