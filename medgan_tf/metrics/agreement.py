@@ -1,7 +1,8 @@
 """Does a generated image show the class that was asked for? An independent classifier answers."""
 
 import numpy as np
-from scipy.stats import binomtest
+
+from medgan_tf.phantoms import share
 
 from .features import extract
 
@@ -26,16 +27,8 @@ def agreement(judge, images, labels, classes):
     records = {}
     for label in np.unique(labels):
         counts = np.bincount(answers[labels == label], minlength=len(classes))
-        n = int(counts.sum())
-        interval = binomtest(int(counts[label]), n).proportion_ci(method="wilson")
-        records[classes[label]] = {
-            "value": counts[label] / n,
-            "low": interval.low,
-            "high": interval.high,
-            "n": n,
-            "chance": chance,
-            "named": dict(zip(classes, (counts / n).tolist(), strict=True)),
-        }
+        named = dict(zip(classes, (counts / counts.sum()).tolist(), strict=True))
+        records[classes[label]] = share(answers[labels == label] == label) | {"chance": chance, "named": named}
     value, low, high = (np.array([record[name] for record in records.values()]) for name in ("value", "low", "high"))
     records["mean"] = {
         "value": value.mean(),
