@@ -1,0 +1,28 @@
+"""Every model in pretrained/ can be drawn from, and its card is about these weights and these numbers."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from medgan_tf import figures, inference, results
+
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+MODELS = sorted(path.parent for path in PRETRAINED.glob("*/model.json"))
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+def test_a_published_model_draws_and_its_card_is_its_own(folder):
+    model = inference.load(folder)
+    images = model.sample(4, seed=0)
+    assert images.shape[0] == 4 and images.std() > 10
+    card = (folder / "README.md").read_text()
+    assert hashlib.sha256((folder / "generator.weights.h5").read_bytes()).hexdigest() in card
+    table = figures.quality_table(results.quality(folder))
+    assert all(cell in card for cell in table.to_numpy().ravel())
+    assert "not for diagnosis" in card and "licence of the data" in card
+
+
+def test_what_is_published_stays_small():
+    assert MODELS
+    assert sum(path.stat().st_size for path in PRETRAINED.rglob("*")) < 60e6
