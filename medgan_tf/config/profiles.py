@@ -215,7 +215,7 @@ PROFILES = {
         repeats=20,
         inversion_steps=300,
         seeds=(0,),
-        augmentation=Augmentation(steps=300, seeds=(0, 1, 2)),
+        augmentation=Augmentation(steps=200, seeds=(0, 1, 2), ratios=(0.5, 1, 2), fractions=(0.1, 0.25, 0.5)),
         models={
             "gan": DENSE,
             "dcgan": DCGAN_CPU,
