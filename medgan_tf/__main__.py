@@ -286,12 +286,13 @@ def _parser():
     )
     option("real", type=Path, metavar="REAL_DIR", help="real images that the generator has not seen")
     option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")
-    option("--features", choices=["inception", "keras_inception", "domain", "radimagenet"], default="inception")
+    names = ["inception", "keras_inception", "domain", "radimagenet", "squeezenet"]
+    option("--features", choices=names, default="inception")
     option(
         "--weights",
         type=Path,
         metavar="PATH",
-        help="with --features domain: a run's domain/ folder; with radimagenet: the weight file",
+        help="with --features domain: a run's domain/ folder; with radimagenet or squeezenet: the weight file",
     )
     option("--image-size", type=int, default=64, metavar="PIXELS", help="both sides are read at this size (default 64)")
     option("--training", type=Path, metavar="DIR", help="what the generator learned from: look for copies of it")

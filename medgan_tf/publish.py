@@ -47,7 +47,11 @@ against real is the same between two halves of the real images; numbers from oth
 The weights were measured in float32; in float16 an image differs by at most {{ difference }} of 255 grey levels.
 
 {{ table }}
-{% if agreement %}
+{% for other in further %}
+The same with features of {{ other.extractor }} (sha256 `{{ other.digest }}`):
+
+{{ other.table }}
+{% endfor %}{% if agreement %}
 How often a classifier that saw real training images alone names the class that was asked for, and of real held-out
 images their own (95% Wilson intervals):
 
@@ -85,6 +89,9 @@ def export(run, name, out, data, licence):
     train = datasets.load(run.images, model.record["image_size"]).train
     quality = results.quality(run.directory)
     quality = quality[quality["model"] == name]
+    further = sorted(
+        part.split("/")[0] for part in sections if part.startswith("quality_") and part.endswith(f"/{name}")
+    )
     environment, training = sections["environment"], sections[f"training/{name}"]
     card = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(CARD)
     text = card.render(
@@ -105,18 +112,27 @@ def export(run, name, out, data, licence):
         first=quality.iloc[0],
         difference=int(np.abs(before - after).max()),
         table=_markdown(figures.quality_table(quality).T),
+        further=[_with_features(run.directory, kind, name) for kind in further],
         agreement=_agreement(results.agreement(run.directory), name),
         shown=SHOWN,
         picture="samples.png",
         privacy=privacy_report.statement(sections.get(f"privacy/{name}")),
     )
-    for section in (*OF_RUN, *(f"{part}/{name}" for part in OF_MODEL)):
+    for section in (*OF_RUN, *(f"{part}/{name}" for part in (*OF_MODEL, *further))):
         if section in sections:
             results.write(out, section, sections[section])
     figures.grids({"": inference.load(out).sample(SHOWN, seed=0)}).savefig(out / "samples.png", dpi=150)
     figures.training_curves({name: source / "log.csv"}).savefig(out / "training.png", dpi=100)
     (out / "README.md").write_text(text + "\n")
     return out / "README.md"
+
+
+def _with_features(run_dir, kind, name):
+    table = results.quality(run_dir, kind)
+    table = table[table["model"] == name]
+    first = table.iloc[0]
+    shown = _markdown(figures.quality_table(table).T)
+    return {"extractor": first["extractor"], "digest": first["weights_sha256"][:12], "table": shown}
 
 
 def _agreement(table, name):

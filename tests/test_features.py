@@ -3,12 +3,13 @@
 import dataclasses
 import random
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
 
-from medgan_tf.metrics import custom, extract, extractor, load_domain, save_domain, train_domain
+from medgan_tf.metrics import custom, extract, extractor, load_domain, save_domain, squeezenet, train_domain
 from medgan_tf.metrics.features import prepare
 
 
@@ -208,7 +209,7 @@ def test_a_published_graph_that_is_not_there_says_which_file_to_put_where(name, 
 
 
 def test_extractor_names_the_choices():
-    with pytest.raises(ValueError, match="domain, radimagenet, inception, keras_inception"):
+    with pytest.raises(ValueError, match="domain, radimagenet, squeezenet, inception, keras_inception"):
         extractor("vgg")
     with pytest.raises(ValueError, match="folder"):
         extractor("domain")
@@ -241,3 +242,34 @@ def test_radimagenet_weights_that_are_not_there_say_where_to_get_them(tmp_path):
         with pytest.raises(FileNotFoundError, match=r"get RadImageNet-ResNet50-notop\.h5 .* https://github") as caught:
             extractor("radimagenet", missing)
         assert "\n" not in str(caught.value)
+
+
+def test_squeezenet_reads_its_weights_by_file_or_folder(tmp_path):
+    reference = squeezenet.network()
+    reference.save(tmp_path / "squeezenet_weights.h5")  # the older format, as the published file is
+    images = textures(2, 2.0, 0, size=227)
+    loaded = extractor("squeezenet", tmp_path)
+    expected = reference(np.repeat(images, 3, axis=-1).astype(np.float32) / 127.5 - 1, training=False)
+    np.testing.assert_allclose(loaded.function(images).features, expected, rtol=1e-3, atol=1e-4)
+    assert expected.shape == (2, 512) and reference.count_params() == 722_496
+    (tmp_path / "other.h5").write_bytes(b"no weights")
+    with pytest.raises(ValueError, match=r"other\.h5 does not hold SqueezeNet"):
+        extractor("squeezenet", tmp_path / "other.h5")
+    with pytest.raises(FileNotFoundError, match="missing holds no SqueezeNet weights: get squeezenet_weights_tf"):
+        extractor("squeezenet", tmp_path / "missing")
+
+
+def test_published_squeezenet_weights_go_where_they_belong(shared):
+    import tensorflow as tf
+
+    folder = shared / "weights" / "squeezenet"
+    loaded = extractor("squeezenet", folder).model
+    with h5py.File(next(folder.glob("*.h5"))) as file:
+        arrays = []
+        for layer in file.attrs["layer_names"]:
+            arrays += [np.asarray(file[layer][name]) for name in file[layer].attrs["weight_names"]]
+    for mine, theirs in zip(loaded.get_weights(), arrays, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    grey = np.full((1, 227, 227, 1), 128, np.uint8)  # what the network itself receives is 128 less ImageNet's mean
+    received = loaded.layers[1](prepare(tf.constant(grey), 227, 3))
+    np.testing.assert_allclose(received[0, 0, 0], 128 - np.array([103.939, 116.779, 123.68]), atol=1e-3)

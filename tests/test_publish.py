@@ -42,6 +42,8 @@ def run(tmp_path, monkeypatch):
     results.write(run.directory, "training/stylegan2", {"kimg": 65.536, "seconds": 600.0})
     results.write(run.directory, "quality/stylegan2", {"metrics": {"kernel_distance": measured}})
     results.write(run.directory, "quality/gan", {"metrics": {"kernel_distance": measured | {"value": 1.4}}})
+    other = measured | {"value": 3.5, "low": 3.0, "high": 4.0, "extractor": "squeezenet", "weights_sha256": "cd" * 32}
+    results.write(run.directory, "quality_squeezenet/stylegan2", {"metrics": {"kernel_distance": other}})
     share = {"value": 0.5, "low": 0.4, "high": 0.6, "k": 5, "n": 10}
     results.write(run.directory, "agreement/stylegan2", {"a": share, "b": share | {"value": 0.45}, "mean": share})
     log = {"kimg": [1.0, 2.0], "discriminator_loss": [1, 2], "generator_loss": [2, 1], "real_score": [0, 1]}
@@ -78,11 +80,14 @@ def test_the_card_says_what_results_json_says(run, tmp_path):
         assert part in text
     assert "10 minutes on a CPU with 2 cores" in text
     assert "| kernel distance ↓ | 0.500 [0.400, 0.600] | 1.25 [1.00, 1.50] |" in text
+    assert "features of squeezenet (sha256 `cdcdcdcdcdcd`)" in text
+    assert "| kernel distance ↓ | 0.500 [0.400, 0.600] | 3.50 [3.00, 4.00] |" in text
     assert "n = 4 a side" in text and "8 patients held out" in text
     assert int(re.search(r"at most (\d+) of 255", text)[1]) <= 2
     assert "| b | 0.450 [0.400, 0.600] |" in text
     published = results.read(tmp_path / "chest")
-    assert set(published) == {"environment", "training/stylegan2", "quality/stylegan2", "agreement/stylegan2"}
+    sections = ("training", "quality", "quality_squeezenet", "agreement")
+    assert set(published) == {"environment", *(f"{section}/stylegan2" for section in sections)}
     assert {"samples.png", "training.png"} <= {path.name for path in (tmp_path / "chest").iterdir()}
 
 

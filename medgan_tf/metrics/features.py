@@ -15,6 +15,8 @@ from .domain import load_domain, save_domain, train_domain
 from .pipeline import Extractor, Features, on_images, prepare, weights_hash
 from .radiology import SOURCE as RADIMAGENET
 from .radiology import radimagenet
+from .squeezenet import SOURCE as SQUEEZENET
+from .squeezenet import squeezenet
 
 __all__ = [
     "Extractor",
@@ -28,6 +30,7 @@ __all__ = [
     "prepare",
     "radimagenet",
     "save_domain",
+    "squeezenet",
     "train_domain",
 ]
 
@@ -39,7 +42,7 @@ KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/incep
 
 def extractor(name, folder=None):
     """The extractor of this name: "inception", "keras_inception", "domain" from the folder it was saved to, or
-    "radimagenet" from its weight file or a folder with that.
+    "radimagenet" or "squeezenet" from its weight file or a folder with that.
 
     `domain` needs no download and is the default where nothing can be fetched. Raises ValueError for other
     names.
@@ -47,6 +50,7 @@ def extractor(name, folder=None):
     local = {
         "domain": (load_domain, "is trained on your images: give the folder it was saved to"),
         "radimagenet": (radimagenet, f"cannot be fetched by a program: give the weight file, from {RADIMAGENET}"),
+        "squeezenet": (squeezenet, f"reads its weights from a file: give it, from {SQUEEZENET}"),
     }
     published = {"inception": inception, "keras_inception": keras_inception}
     if name in local:
