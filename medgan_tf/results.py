@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 FILE = "results.json"
+RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes.json"
 
 
 def read(run_dir):
@@ -118,6 +119,14 @@ def augmentation(run_dir, part="comparisons"):
     return pd.DataFrame(
         {"model": name} | record for name, section in _sections(run_dir, "augmentation") for record in section[part]
     )
+
+
+def recipes():
+    """The trials of the recipe search that benchmarks/recipes.py made: one row a trial and measured point."""
+    search = json.loads(RECIPES.read_text())["trials"]
+    series = ["kimg", "kernel_distance", "validation_distance", "recall"]
+    shown = ["model", "change", "data", "extractor", "weights_sha256", "training_images", *series]
+    return pd.DataFrame([{name: trial[name] for name in shown} for trial in search]).explode(series, ignore_index=True)
 
 
 def privacy(run_dir):

@@ -5,6 +5,7 @@ import shutil
 import threading
 
 import numpy as np
+import pydicom
 import pytest
 from app_models import CLASSES, discs
 from PIL import Image
@@ -107,12 +108,11 @@ def test_draw_by_class_download_everything_and_follow_the_link(page, address, se
 @pytest.mark.parametrize("kind", ["png", "dcm"])
 @pytest.mark.parametrize("model", ["trained/stylegan2", "trained/dcgan"])
 def test_upload_and_slide(page, address, tmp_path, kind, model):
-    image = discs(1, 5)[0]
     if kind == "dcm":
-        path = dicom.write_synthetic(image, tmp_path, "a disc", ["browser"])[0]
+        path = pydicom.data.get_testdata_file("CT_small.dcm")  # of a real scanner
     else:
         path = tmp_path / "disc.png"
-        Image.fromarray(image[0, ..., 0]).save(path)
+        Image.fromarray(discs(1, 5)[0][0, ..., 0]).save(path)
     page.goto(f"{address}/?model={model}")
     page.set_input_files("#file", path)
     page.click("text=Upload and compare")

@@ -6,7 +6,7 @@ from .comparisons import ablation, canonical, crosses, meet, precision_recall, q
 from .pictures import attention, grids, mixing, pairs, pick, progression
 from .privacy import attack_curves, nearest_distances, privacy_table
 from .readers import artefact_map, power_table, reader_roc, reader_shares, reader_table, save_reader_study
-from .series import curves, sensitivity
+from .series import curves, recipes, sensitivity
 from .style import save
 from .tables import (
     FEATURES,
@@ -66,6 +66,7 @@ __all__ = [
     "reader_roc",
     "reader_shares",
     "reader_table",
+    "recipes",
     "save",
     "save_reader_study",
     "save_table",

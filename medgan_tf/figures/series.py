@@ -72,3 +72,27 @@ def sensitivity(table):
         for axis, kind in zip(axes[-1], kinds, strict=True):
             axis.set_xlabel(STRENGTHS.get(kind, kind), fontsize=7)
     return figure
+
+
+def recipes(trials):
+    """Kernel distance over the images seen of every trial, a panel a model; the unchanged recipe is black.
+
+    trials: `results.recipes`.
+    """
+    models = list(dict.fromkeys(trials["model"]))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 3.0 * len(models)), layout="constrained")
+        for axis, model in zip(figure.subplots(len(models), squeeze=False)[:, 0], models, strict=True):
+            own = trials[trials["model"] == model]
+            for number, (change, trial) in enumerate(own.groupby("change", sort=False)):
+                base = change == "none"
+                look = {"color": "black", "lw": 2.2} if base else {"color": COLOURS[number % 6], "lw": 1.1}
+                line = "-" if base else LINES[number // 6 + number % 2 * 2]
+                axis.plot(trial["kimg"], trial["kernel_distance"], line, label="recipe" if base else change, **look)
+            axis.set_yscale("log")
+            plain_ticks(axis.yaxis)
+            axis.set_xlabel("thousand images seen")
+            axis.set_ylabel("kernel distance")
+            axis.set_title(model, loc="left")
+            axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    return figure
