@@ -8,6 +8,7 @@ PROFILE ?= quick
 DATA ?=
 RUN ?=
 PORT ?= 5000
+WORKERS ?= 2
 EXTRAS ?= app,dev
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -33,7 +34,7 @@ notebooks: .venv/installed-$(EXTRAS)
 	$(BIN)/python -m medgan_tf run --profile $(PROFILE) --data $(DATA) --run "$(RUN)"
 
 test: .venv/installed-$(EXTRAS)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 	@echo "All tests ran; skipped ones say what they lack."
 
 lab: .venv/installed-$(EXTRAS)

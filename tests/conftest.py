@@ -10,6 +10,11 @@ os.environ["MEDGAN_TF_KEY_FILE"] = str(Path(tempfile.mkdtemp()) / "pseudonym.key
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items):
+    """The notebooks, which take longest, come first: of two workers neither waits for the other at the end."""
+    items.sort(key=lambda item: item.path.name != "test_run.py")
+
+
 @pytest.fixture
 def shared():
     """The folder of real images and DICOM beside the repository, where there is one."""

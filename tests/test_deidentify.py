@@ -1,6 +1,7 @@
 """De-identified files: every attribute as the table says, pixels bit for bit, valid where they were, dates in order."""
 
 import csv
+import os
 import re
 import shutil
 import subprocess
@@ -34,8 +35,8 @@ def sheet(out_dir, name):
 
 
 def samples():
-    """Real files: one in eight of those that hold an image, or those named as hard cases."""
-    return real_files(300_000)[::8]
+    """Real files: one in eight, or all, which takes minutes, where MEDGAN_TF_ALL_SAMPLES is set."""
+    return real_files(10**9) if "MEDGAN_TF_ALL_SAMPLES" in os.environ else real_files(300_000)[::8]
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,8 @@ def test_every_attribute_of_real_files_is_what_the_table_says(cleaned):
             elif rule.action in ("X/Z", "Z"):
                 assert element.is_empty, said
             elif rule.choice == "D" and element.VR != "SQ":
-                assert not element.is_empty and element.value != was.value, said
+                assert not element.is_empty, said
+                assert element.value != was.value or was.value == profile.DUMMIES.get(was.VR), said
             elif rule.choice == "U" and not element.is_empty:
                 assert element.value == profile.replace_uid(was.value, KEY), said
                 assert str(element.value).startswith("2.25.") or element.value in profile.UID_dictionary, said
@@ -120,7 +122,7 @@ def test_pixels_stay_bit_for_bit(cleaned):
         for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
             if keyword in before:
                 stored = after[keyword].value
-                assert before[keyword].value[: len(stored)] == stored, name
+                assert (before[keyword].value + b"\0")[: len(stored)] == stored, name  # an odd length is padded
         assert np.array_equal(dicom.read_image(before), dicom.read_image(path)), name
         assert str(reading.transfer_syntax(before)) == str(after.file_meta.TransferSyntaxUID)
 
@@ -273,10 +275,11 @@ def test_bad_files_harm_nothing_and_a_rerun_does_only_what_is_missing(tmp_path):
 def test_names_in_odd_places_go_too():
     dataset = make(picture(), PatientName="Rosencrantz^Ada", Manufacturer="Rosencrantz Medical")
     dataset.BodyPartExamined, dataset.SoftwareVersions = "CHEST", "v1"
+    dataset.ImageType, dataset.ConversionType = ["ORIGINAL", "PRIMARY", "ADA", "not a code"], "ADA"
     clean(dataset, KEY, "p")
-    assert (
-        dataset.Manufacturer == "REMOVED" and dataset.SoftwareVersions == "v1" and dataset.BodyPartExamined == "CHEST"
-    )
+    assert dataset.Manufacturer == "REMOVED" and dataset.SoftwareVersions == "v1"
+    assert dataset.BodyPartExamined == "CHEST" and not dataset.ConversionType
+    assert dataset.ImageType == ["ORIGINAL", "PRIMARY", "OTHER", "OTHER"]  # the first two are required
 
 
 def test_the_key_is_that_of_the_environment(tmp_path):

@@ -105,8 +105,7 @@ def _beyond_the_table(dataset, element, key, names, in_dummy):
     if element.VR == "UI":
         _map(element, lambda uid: replace_uid(uid, key))
     elif element.VR == "CS":
-        if not all(CODE.fullmatch(str(part)) for part in _parts(element.value)) or names & set(_words(element.value)):
-            _empty(element)
+        _clean_code(element, names)
     elif (
         element.VR in NUMBERS
         or element.keyword in vocabulary.BYTES
@@ -117,6 +116,16 @@ def _beyond_the_table(dataset, element, key, names, in_dummy):
         element.value = None if element.is_empty else DUMMIES[element.VR]  # conforms where a value is required, too
     else:
         del dataset[element.tag]
+
+
+def _clean_code(element, names):
+    """Take what is no code, or a word of a name, out of a code string; of several values the others stay."""
+    parts = _parts(element.value)
+    fits = [bool(CODE.fullmatch(str(part))) and not names & set(_words(part)) for part in parts]
+    if len(parts) > 1:
+        element.value = [part if fit else "OTHER" for part, fit in zip(parts, fits, strict=True)]
+    elif not all(fits):
+        _empty(element)
 
 
 def _readable(dataset, tag):
