@@ -84,6 +84,7 @@ def quality(table):
             axis.set_title(f"{METRIC_NAMES[metric]} {ARROWS[rows['better'].iloc[0]]}  (n = {rows['n'].iloc[0]})")
             if metric == "frechet_distance":
                 axis.set_xscale("log")
+                plain_ticks(axis.xaxis)
             else:
                 axis.locator_params(axis="x", nbins=5)
     return figure

@@ -38,6 +38,8 @@ def nearest_distances(sections, kind="pixels"):
         axes = figure.subplots(-(-count // 2), 2, squeeze=False, sharex=True).ravel()
         for axis in axes[count:]:
             axis.remove()
+        for axis in axes[count - 2 : count]:  # the last of each column
+            axis.tick_params(labelbottom=True)
         for axis, (name, section) in zip(axes, sections.items(), strict=False):
             record = section["memorisation"][kind]
             edges = np.array(record["histogram"]["edges"])

@@ -31,7 +31,7 @@ def findings(section):
             f"Copies: {_share(record['copy_rate'])} of {record['n']} synthetic images lies nearer to a training image "
             f"than all but the nearest {QUANTILE:.0%} of {record['held_out']} held-out images "
             f"({record['held_out_patients']} patients) do, {words}: {verdict}; "
-            f"{record['patients_copied']} training patients are concerned."
+            f"{record['patients_copied']} training patient(s) concerned."
         )
     for attack, record in section["attacks"].items():
         sentences.append(
