@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, MARKERS, STYLE, WIDTH
+from .style import COLOURS, MARKERS, STYLE, WIDTH, plain_ticks
 from .tables import ARROWS, FEATURES, METRIC_NAMES
 
 
