@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import jinja2
 import numpy as np
+import pandas as pd
 
 from medgan_tf import datasets, figures, inference, results
 from medgan_tf.figures.tables import interval
@@ -15,7 +16,7 @@ from medgan_tf.studies import privacy_report
 CHECKED = 64  # images that tell what half precision changes
 SHOWN = 16  # images in the card's picture, of seed 0
 OF_MODEL = ("training", "quality", "classes", "agreement", "privacy")  # sections of results.json that go along
-OF_RUN = ("environment", "data", "domain")
+OF_RUN = ("environment", "data", "domain", "agreement/real, held out")
 
 CARD = """# {{ title }}
 
@@ -125,6 +126,39 @@ def export(run, name, out, data, licence):
     figures.training_curves({name: source / "log.csv"}).savefig(out / "training.png", dpi=100)
     (out / "README.md").write_text(text + "\n")
     return out / "README.md"
+
+
+def overview(folder):
+    """What README.md shows of the published models below `folder`: Markdown, a row each, read from their results.json.
+
+    The second figure in a cell is the same between two halves of the real images.
+    """
+    rows = {}
+    for place in sorted(path.parent for path in Path(folder).glob("*/results.json")):
+        measured = results.quality(place)
+        name, n, domain = (
+            measured["model"].iloc[0],
+            measured["n"].iloc[0],
+            measured.set_index("metric").to_dict("index"),
+        )
+        other = results.quality(place, "quality_squeezenet").set_index("metric").to_dict("index")
+        agreed = results.agreement(place).query("`class` == 'mean'").set_index("model").to_dict("index")
+        kimg = results.read(place)[f"training/{name}"]["kimg"]
+        cells = {"thousand images seen": f"{kimg:.0f}", "n": str(n)}
+        cells["Fréchet distance, domain ↓"] = _beside(domain["frechet_distance"])
+        cells["Fréchet distance, SqueezeNet ↓"] = _beside(other.get("frechet_distance"))
+        cells["coverage, domain ↑"] = _beside(domain["coverage"])
+        cells["coverage, SqueezeNet ↑"] = _beside(other.get("coverage"))
+        labels = agreed.get(name) and agreed[name] | {"floor": agreed["real, held out"]["value"]}
+        cells["class as asked ↑"] = _beside(labels)
+        rows[f"[{place.name}]({place.parent.name}/{place.name}/README.md)"] = cells
+    return _markdown(pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def _beside(record):
+    if not record:
+        return "not run"
+    return f"{interval(record['value'], record['low'], record['high'])}; real {record['floor']:.3g}"
 
 
 def _with_features(run_dir, kind, name):

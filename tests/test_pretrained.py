@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medgan_tf import figures, inference, results
+from medgan_tf import figures, inference, publish, results
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 MODELS = sorted(path.parent for path in PRETRAINED.glob("*/model.json"))
@@ -26,3 +26,10 @@ def test_a_published_model_draws_and_its_card_is_its_own(folder):
 def test_what_is_published_stays_small():
     assert MODELS
     assert sum(path.stat().st_size for path in PRETRAINED.rglob("*")) < 60e6
+
+
+def test_the_readme_says_what_the_results_say():
+    """After a new export: put what `publish.overview("pretrained")` returns between the two marks."""
+    text = (PRETRAINED.parent / "README.md").read_text()
+    shown = text.split("<!-- pretrained: publish.overview -->\n")[1].split("\n<!-- end -->")[0]
+    assert shown == publish.overview(PRETRAINED)
