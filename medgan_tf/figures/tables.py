@@ -235,7 +235,8 @@ def save_table(table, run_dir, name, caption, columns=None):
         position="htbp",
         column_format=columns or "l" + "c" * table.shape[1],
     )
-    text = text.replace("[htbp]", "[htbp]\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}", 1)
+    gap = 3 if table.shape[1] < 7 else 1.5
+    text = text.replace("[htbp]", f"[htbp]\n\\centering\\scriptsize\\setlength{{\\tabcolsep}}{{{gap}pt}}", 1)
     text = text.replace(" \\\\\n", " \\\\[3pt]\n")  # else an interval touches the value of the next row
     (folder / f"{name}.tex").write_text("% needs \\usepackage{booktabs}\n" + text)
     return table
