@@ -76,6 +76,29 @@ def run_notebooks(profile, data, run, notebooks):
     return 1 if failures else 0
 
 
+def train(run, model, seed, kimg, deterministic):
+    """Train one model of a run."""
+    from medgan_tf import config, fitting
+
+    run = config.find_run(run)
+    changes = {"deterministic": deterministic} | ({"kimg": kimg} if kimg else {})
+    training = fitting.train(run, model, seed, **changes)
+    if training:
+        print(f"{run.model(model, seed)}: {training['kimg']:g} kimg in {training['seconds']:.0f} s")
+    return 0
+
+
+def sweep(name, sets, models, seeds, profile, jobs):
+    """Train and measure seeds by models by sets."""
+    from medgan_tf import config, figures
+    from medgan_tf.sweep import sweep as sweep_all
+
+    summary, failures = sweep_all(name, sets or [()], models, seeds, profile, jobs)
+    print(figures.comparison_table(summary).T.to_string())
+    print(f"All of it is in {config.outputs() / name / 'results.json'}" + "".join(f"\n{f}" for f in failures.values()))
+    return 1 if failures else 0
+
+
 def sample(model_dir, out, count, label, seed, truncation):
     """Write images as PNG."""
     from PIL import Image
@@ -249,6 +272,33 @@ def _parser():
     option("--data", nargs="*", default=[], type=Path, metavar="DIR", help="folders of DICOM or images; none: phantoms")
     option("--run", default="", metavar="NAME", help="folder under outputs/ (default: profile and data)")
     option("--notebooks", nargs="+", metavar="NAME", help="only these, for example 03_dcgan")
+
+    option = add(
+        "train",
+        train,
+        "Train one model of a prepared run, or go on",
+        "On several machines: the same command on each, with TF_CONFIG (docs/scaling.md).",
+    )
+    option("run", metavar="RUN", help="a folder under outputs/ that notebook 01 has prepared")
+    option("model", metavar="MODEL", help="a model of its profile, such as dcgan")
+    option("--seed", type=int, default=0, help="of weights, order and random numbers (default 0)")
+    option("--kimg", type=float, help="thousands of images to train with (default: as in the profile)")
+    option("--deterministic", action="store_true", help="the same bits from the same seed, for a price in time")
+
+    option = add(
+        "sweep",
+        sweep,
+        "Train and measure seeds by models by sets of images, several processes at a time",
+        "A rerun does only what is missing. Sets become the runs NAME-SET.",
+    )
+    option("--out", required=True, dest="name", metavar="NAME", help="folder under outputs/ for the collected results")
+    option("--data", action="append", dest="sets", nargs="+", type=Path, metavar="DIR", help="one set; may be repeated")
+    option("--models", nargs="+", required=True, metavar="MODEL", help="models of the profile, such as dcgan cgan")
+    option("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="(default 0)")
+    option("--profile", choices=["smoke", "quick", "full"], default="quick", help="how much of everything")
+    option(
+        "--jobs", type=int, default=1, metavar="N", help="processes at a time, which share cores or GPUs (default 1)"
+    )
 
     option = add("sample", sample, "Draw images from a trained generator")
     option("model_dir", type=Path, metavar="MODEL_DIR", help="a folder with model.json and generator.weights.h5")
