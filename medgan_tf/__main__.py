@@ -24,11 +24,14 @@ def main(arguments=None):
         return 1
 
 
-def convert(sources, out, image_size, format, window, crop, labels, workers):
+def convert(sources, out, image_size, format, window, crop, labels, workers, scheduler):
     """Convert DICOM, split the images by patient, say what came of it."""
     from medgan_tf import datasets, dicom
 
-    report = dicom.convert(sources, out, image_size, format, window, crop, labels, workers)
+    with dicom.on_dask(scheduler):
+        report = dicom.convert(
+            [source.absolute() for source in sources], out, image_size, format, window, crop, labels, workers
+        )
     print(report)
     if report.converted:
         try:
@@ -38,11 +41,12 @@ def convert(sources, out, image_size, format, window, crop, labels, workers):
     return 0
 
 
-def deidentify(sources, out, workers):
+def deidentify(sources, out, workers, scheduler):
     """De-identify DICOM files."""
-    from medgan_tf import deidentify
+    from medgan_tf import deidentify, dicom
 
-    print(deidentify.deidentify(sources, out, workers))
+    with dicom.on_dask(scheduler):
+        print(deidentify.deidentify([source.absolute() for source in sources], out, workers))
     return 0
 
 
@@ -242,6 +246,7 @@ def _parser():
     option("--crop", action="store_true", help="crop to a square instead of padding with black")
     option("--labels", type=Path, metavar="CSV", help="classes by file or patient, instead of by folder")
     option("--workers", type=int, help="processes (default: one a core)")
+    option("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work, such as tcp://host:8786")
 
     option = add(
         "deidentify",
@@ -254,6 +259,7 @@ def _parser():
         "--out", required=True, type=Path, metavar="DIR", help="folder for the files, by pseudonyms, and manifest.csv"
     )
     option("--workers", type=int, help="processes (default: one a core)")
+    option("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work, such as tcp://host:8786")
 
     option = add("phantoms", make_phantoms, "Write a cohort of chest-like phantoms as DICOM, with its truth")
     option("--out", required=True, type=Path, help="folder for the files and truth.csv")
