@@ -7,6 +7,7 @@ in it. Whatever is done already, here or by other machines on the same outputs/,
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -117,12 +118,16 @@ def _process(what, command, folder, shares):
 
 def _shares(jobs):
     """The environment of each of so many processes: its part of the cores and, where there are GPUs, one of them."""
-    import tensorflow as tf
-
     threads = str(max(joblib.cpu_count() // jobs, 1))
-    gpus = len(tf.config.list_physical_devices("GPU"))
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(_gpus())))).split(",")
     environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
     environment |= {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}
     environment |= {"LOKY_MAX_CPU_COUNT": threads, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     return [environment | {"CUDA_VISIBLE_DEVICES": visible[job % len(visible)]} for job in range(jobs)]
+
+
+def _gpus():
+    if not shutil.which("nvidia-smi"):
+        return 0
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
+    return sum(line.startswith("GPU ") for line in listed.splitlines())

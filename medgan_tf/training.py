@@ -119,6 +119,13 @@ class GAN(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """All is built. Keras would see to it with a batch reduced over the devices, which several machines refuse."""
 
+    def get_metrics_result(self):
+        """What `fit` logs at the end of an epoch; with several devices the means over all of them."""
+        logs = super().get_metrics_result()
+        if self.augmentation:
+            logs["augmentation_probability"] = float(self.augmentation.probability.numpy())
+        return logs
+
     def call(self, latents, labels=None):
         """The averaged generator's images: (B, latent_dim) [, (B,) int32] -> (B, H, W, C) in [-1, 1]."""
         return self.generator_ema(self._inputs(latents, labels), training=False)

@@ -12,26 +12,24 @@ from train_process import SETTINGS, STYLED, images
 
 from medgan_tf import datasets, devices, fitting
 
-SHORT = {"epoch_kimg": 0.064, "steps_per_execution": 1}
+SHORT = {"kimg": 0.64, "epoch_kimg": 0.064, "steps_per_execution": 1}
+# two critic steps, a lazy WGAN-GP penalty, ADA, BatchNorm, labels, classes in turn
 CGAN = replace(
     SETTINGS,
     **SHORT,
     architecture="cgan",
-    kimg=0.128,
-    loss="wasserstein",
+    loss="hinge",
     penalty="wgan_gp",
-    penalty_interval=1,
+    penalty_interval=2,
     discriminator_steps=2,
+    augmentation={"target": 0.6, "adjust_kimg": 0.1, "interval": 1},
     balanced=True,
     network={"base_filters": 4, "latent_dim": 8},
 )
 TRAININGS = {
-    # BatchNorm, a lazy R1 penalty, ADA
-    "dcgan": replace(SETTINGS, **SHORT, kimg=0.64, augmentation={"target": 0.6, "adjust_kimg": 0.1, "interval": 1}),
-    # two critic steps with WGAN-GP, labels, classes in turn
     "cgan": CGAN,
-    "half_cgan": replace(CGAN, kimg=0.064),
-    # path lengths, mixed latents, noise, groups of images
+    "cgan_part": replace(CGAN, kimg=0.448),
+    # a lazy R1 penalty, path lengths, mixed latents, noise, groups of images
     "stylegan2": replace(STYLED, **{**SHORT, "kimg": 0.064, "augmentation": {}}),
 }
 
@@ -50,7 +48,7 @@ def train(name, folder):
     settings, data = TRAININGS[name], images()
     if name == "stylegan2":
         data = smaller(data)
-    gan = fitting.build(settings, data.image_size, len(data.classes) if name in ("cgan", "half_cgan") else 0)
+    gan = fitting.build(settings, data.image_size, 0 if name == "stylegan2" else len(data.classes))
     fitting.fit(gan, settings, data, Path(folder))
 
 
