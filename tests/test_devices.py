@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).with_name("together.py")
 
 def start(*trainings, count=1, **environment):
     command = [sys.executable, SCRIPT, str(count), *(f"{name}={folder}" for name, folder in trainings)]
-    said = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would fill up
+    said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe that nobody reads would fill up
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"} | environment
     process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
     process.said = said
@@ -71,6 +71,7 @@ def test_several_devices_train_the_model_of_one_and_go_on_after_a_kill(tmp_path)
         assert time.time() < deadline
         time.sleep(0.01)
     workers[1].kill()
+    workers[1].wait()
     workers[0].wait(timeout=900)
     assert workers[0].returncode != 0, "the chief trains alone"
     assert 2 <= len(pd.read_csv(log)) < 7
