@@ -107,3 +107,16 @@ def test_a_batch_that_devices_cannot_share_is_refused():
     assert devices.share(12, strategy) == 12
     with pytest.raises(ValueError, match="A batch of 16 cannot be shared evenly by 3 devices"):
         devices.share(16, SimpleNamespace(num_replicas_in_sync=3))
+
+
+@pytest.mark.slow
+def test_deterministic_trainings_in_two_processes_give_the_same_bits(tmp_path):
+    names = ("dcgan_bits", "cgan_bits")
+    finish(*[start(*[(name, tmp_path / process / name) for name in names]) for process in ("one", "other")])
+    for name in names:
+        with np.load(tmp_path / "one" / name / "state.npz") as one:
+            with np.load(tmp_path / "other" / name / "state.npz") as other:
+                assert one["training/0000"] > 3 and one.files == other.files
+                assert all(one[part].tobytes() == other[part].tobytes() for part in one.files)
+        weights = [(tmp_path / process / name / "samples").glob("*.png") for process in ("one", "other")]
+        assert len({tuple(path.read_bytes() for path in sorted(found)) for found in weights}) == 1

@@ -23,7 +23,7 @@ def commands():
     texts = [re.sub(r"'$", "", line) for line in (DOCS / "scaling.md").read_text().splitlines()]
     texts += [*SLURM.read_text().splitlines(), runnable["container"]["commands"][1]]
     found = [re.search(r"python -m medgan_tf (.*)", text) for text in texts]
-    return [re.sub(r'"?\$\{?SEED\S*"?', "0", line[1]) for line in found if line]
+    return [re.sub(r'"\$\{?SEED[^"]*"', "0", line[1]) for line in found if line]
 
 
 @pytest.mark.parametrize("command", [line for line in commands() if "`" not in line])

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 from train_process import SETTINGS, STYLED, images
 
 from medgan_tf import datasets, devices, fitting
@@ -31,6 +32,9 @@ TRAININGS = {
     "cgan_part": replace(CGAN, kimg=0.448),
     # a lazy R1 penalty, path lengths, mixed latents, noise, groups of images
     "stylegan2": replace(STYLED, **{**SHORT, "kimg": 0.064, "augmentation": {}}),
+    # for two processes that are to give the same bits
+    "dcgan_bits": replace(SETTINGS, **{**SHORT, "kimg": 0.064}, deterministic=True),
+    "cgan_bits": replace(CGAN, kimg=0.064, augmentation={}, deterministic=True),
 }
 
 
@@ -48,8 +52,9 @@ def train(name, folder):
     settings, data = TRAININGS[name], images()
     if name == "stylegan2":
         data = smaller(data)
-    gan = fitting.build(settings, data.image_size, 0 if name == "stylegan2" else len(data.classes))
+    gan = fitting.build(settings, data.image_size, len(data.classes) if settings.architecture == "cgan" else 0)
     fitting.fit(gan, settings, data, Path(folder))
+    assert is_op_determinism_enabled() == settings.deterministic
 
 
 def main(count, *trainings):
