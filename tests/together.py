@@ -23,7 +23,7 @@ CGAN = replace(
     penalty="wgan_gp",
     penalty_interval=2,
     discriminator_steps=2,
-    augmentation={"target": 0.6, "adjust_kimg": 0.1, "interval": 1},
+    augmentation={"target": -0.9, "adjust_kimg": 0.2, "interval": 1},
     balanced=True,
     network={"base_filters": 4, "latent_dim": 8},
 )
