@@ -1,6 +1,5 @@
 """One Keras model that trains any generator and discriminator; all it draws and decides follows from (seed, step)."""
 
-import functools
 import math
 
 import keras
@@ -151,7 +150,7 @@ class GAN(keras.Model):
 
     def sample(self, count, labels=None, seed=0):
         """(count, H, W, C) uint8 from the averaged generator."""
-        return sample(self._here["generator_ema"], count, labels, seed)
+        return sample(self._here(self.generator_ema), count, labels, seed)
 
     def mean_score(self, images, labels):
         """The discriminator's mean score of uint8 or uint16 images (n, H, W, C), not augmented."""
@@ -160,17 +159,13 @@ class GAN(keras.Model):
     def scores(self, images, labels):
         """(n,) the discriminator's score of each image, as `mean_score`. Some discriminators compare within a batch."""
         scaled = (images * np.float32(2.0 / np.iinfo(images.dtype).max) - 1.0).astype(np.float32)
-        return (
-            self._here["discriminator"]
-            .predict(self._inputs(scaled, labels), batch_size=64, verbose=0)
-            .reshape(len(images), -1)[:, 0]
-        )
+        scores = self._here(self.discriminator).predict(self._inputs(scaled, labels), batch_size=64, verbose=0)
+        return scores.reshape(len(images), -1)[:, 0]
 
-    @functools.cached_property
-    def _here(self):
-        """The networks as this process runs them alone: `predict` of those of a strategy calls on all devices."""
-        names = ("generator_ema", "discriminator")
-        return {name: keras.Model(getattr(self, name).inputs, getattr(self, name).outputs[0]) for name in names}
+    def _here(self, network):
+        """The network as this process runs it alone: `predict` of one that several devices share calls on all."""
+        alone = self.distribute_strategy.num_replicas_in_sync == 1
+        return network if alone else keras.Model(network.inputs, network.outputs[0])
 
     def save_state(self, path):
         """Write every variable to one .npz file: networks, average, optimizers, counters, best score."""
