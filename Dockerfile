@@ -4,7 +4,8 @@ RUN useradd --create-home --uid 10001 medgan
 WORKDIR /srv/medgan_tf
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY medgan_tf medgan_tf
-RUN pip install --no-cache-dir -c requirements.lock -e ".[app]"
+ARG EXTRAS=app
+RUN pip install --no-cache-dir -c requirements.lock -e ".[${EXTRAS}]"
 COPY pretrained* pretrained
 ENV MEDGAN_TF_OUTPUTS=/outputs TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1
 RUN mkdir /outputs && chown medgan /outputs

@@ -24,11 +24,14 @@ def main(arguments=None):
         return 1
 
 
-def convert(sources, out, image_size, format, window, crop, labels, workers):
+def convert(sources, out, image_size, format, window, crop, labels, workers, scheduler):
     """Convert DICOM, split the images by patient, say what came of it."""
     from medgan_tf import datasets, dicom
 
-    report = dicom.convert(sources, out, image_size, format, window, crop, labels, workers)
+    with dicom.on_dask(scheduler):
+        report = dicom.convert(
+            [source.absolute() for source in sources], out, image_size, format, window, crop, labels, workers
+        )
     print(report)
     if report.converted:
         try:
@@ -38,11 +41,12 @@ def convert(sources, out, image_size, format, window, crop, labels, workers):
     return 0
 
 
-def deidentify(sources, out, workers):
+def deidentify(sources, out, workers, scheduler):
     """De-identify DICOM files."""
-    from medgan_tf import deidentify
+    from medgan_tf import deidentify, dicom
 
-    print(deidentify.deidentify(sources, out, workers))
+    with dicom.on_dask(scheduler):
+        print(deidentify.deidentify([source.absolute() for source in sources], out, workers))
     return 0
 
 
@@ -73,6 +77,29 @@ def run_notebooks(profile, data, run, notebooks):
 
     report, failures = run_all(profile, data, run, notebooks)
     print(f"The report is {report}" + (f"; {len(failures)} notebook(s) failed." if failures else ""))
+    return 1 if failures else 0
+
+
+def train(run, model, seed, kimg, deterministic):
+    """Train one model of a run."""
+    from medgan_tf import config, fitting
+
+    run = config.find_run(run)
+    changes = {"deterministic": deterministic} | ({"kimg": kimg} if kimg else {})
+    training = fitting.train(run, model, seed, **changes)
+    if training:
+        print(f"{run.model(model, seed)}: {training['kimg']:g} kimg in {training['seconds']:.0f} s")
+    return 0
+
+
+def sweep(name, sets, models, seeds, profile, jobs):
+    """Train and measure seeds by models by sets."""
+    from medgan_tf import config, figures
+    from medgan_tf.sweep import sweep as sweep_all
+
+    summary, failures = sweep_all(name, sets or [()], models, seeds, profile, jobs)
+    print(figures.comparison_table(summary).T.to_string())
+    print(f"All of it is in {config.outputs() / name / 'results.json'}" + "".join(f"\n{f}" for f in failures.values()))
     return 1 if failures else 0
 
 
@@ -219,6 +246,7 @@ def _parser():
     option("--crop", action="store_true", help="crop to a square instead of padding with black")
     option("--labels", type=Path, metavar="CSV", help="classes by file or patient, instead of by folder")
     option("--workers", type=int, help="processes (default: one a core)")
+    option("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work, such as tcp://host:8786")
 
     option = add(
         "deidentify",
@@ -231,6 +259,7 @@ def _parser():
         "--out", required=True, type=Path, metavar="DIR", help="folder for the files, by pseudonyms, and manifest.csv"
     )
     option("--workers", type=int, help="processes (default: one a core)")
+    option("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work, such as tcp://host:8786")
 
     option = add("phantoms", make_phantoms, "Write a cohort of chest-like phantoms as DICOM, with its truth")
     option("--out", required=True, type=Path, help="folder for the files and truth.csv")
@@ -249,6 +278,33 @@ def _parser():
     option("--data", nargs="*", default=[], type=Path, metavar="DIR", help="folders of DICOM or images; none: phantoms")
     option("--run", default="", metavar="NAME", help="folder under outputs/ (default: profile and data)")
     option("--notebooks", nargs="+", metavar="NAME", help="only these, for example 03_dcgan")
+
+    option = add(
+        "train",
+        train,
+        "Train one model of a prepared run, or go on",
+        "On several machines: the same command on each, with TF_CONFIG (docs/scaling.md).",
+    )
+    option("run", metavar="RUN", help="a folder under outputs/ that notebook 01 has prepared")
+    option("model", metavar="MODEL", help="a model of its profile, such as dcgan")
+    option("--seed", type=int, default=0, help="of weights, order and random numbers (default 0)")
+    option("--kimg", type=float, help="thousands of images to train with (default: as in the profile)")
+    option("--deterministic", action="store_true", help="the same bits from the same seed, for a price in time")
+
+    option = add(
+        "sweep",
+        sweep,
+        "Train and measure seeds by models by sets of images, several processes at a time",
+        "A rerun does only what is missing. Sets become the runs NAME-SET.",
+    )
+    option("--out", required=True, dest="name", metavar="NAME", help="folder under outputs/ for the collected results")
+    option("--data", action="append", dest="sets", nargs="+", type=Path, metavar="DIR", help="one set; may be repeated")
+    option("--models", nargs="+", required=True, metavar="MODEL", help="models of the profile, such as dcgan cgan")
+    option("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="(default 0)")
+    option("--profile", choices=["smoke", "quick", "full"], default="quick", help="how much of everything")
+    option(
+        "--jobs", type=int, default=1, metavar="N", help="processes at a time, which share cores or GPUs (default 1)"
+    )
 
     option = add("sample", sample, "Draw images from a trained generator")
     option("model_dir", type=Path, metavar="MODEL_DIR", help="a folder with model.json and generator.weights.h5")

@@ -6,10 +6,13 @@ ADA (Karras et al. 2020, arXiv 2006.06676) applies each transformation with a pr
 discriminator is too sure of its real images.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
+
+from medgan_tf.networks.replicas import draw
 
 BACKGROUND = -1.0  # black
 OUTSIDE = -1e6  # pixels: a square there covers nothing
@@ -162,14 +165,9 @@ class Augmentation(keras.layers.Layer):
         return self.apply(images, self.draw(seed, tf.shape(images)[0], images.shape[1:3]))
 
     def draw(self, seed, batch, size):
-        """One tensor of parameters a transformation, rows as images; those of an image left alone change nothing.
-
-        A replica draws for the global batch and takes its own rows.
-        """
-        context = tf.distribute.get_replica_context()
-        everything = (batch * context.num_replicas_in_sync, len(self.transformations), 3)
-        numbers = tf.random.stateless_uniform(everything, seed=seed, alg="philox")
-        numbers = numbers[context.replica_id_in_sync_group * batch :][:batch]
+        """One tensor of parameters a transformation, rows as images; those of an image left alone change nothing."""
+        uniform = partial(tf.random.stateless_uniform, seed=seed, alg="philox")
+        numbers = draw(uniform, batch, len(self.transformations), 3)
         parameters = {}
         for index, (name, transformation) in enumerate(self.transformations.items()):
             chosen = numbers[:, index, :1] < self.probability.value

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -10,16 +11,51 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from medgan_tf import callbacks, networks
+from medgan_tf import callbacks, config, datasets, devices, metrics, networks, results
 from medgan_tf.augment import Augmentation
 from medgan_tf.checkpoint import replace
 from medgan_tf.training import GAN
 
 
+def train(run, name, seed=0, **changes):
+    """Train a model of a config.Run, or go on, on the images that notebook 01 prepared; what `fit` returns.
+
+    The result is recorded in results.json and the weights are where the notebooks look for them. changes: to fields of
+    the profile's settings. Raises ValueError for a model that the profile does not know, and where notebook 01 did not
+    run.
+    """
+    if name not in run.profile.models:
+        raise ValueError(f"There is no model '{name}' to train; choose from {', '.join(run.profile.models)}.")
+    if not (run.domain / "domain.json").exists():
+        raise ValueError(
+            f"{run.directory} is not prepared: `python -m medgan_tf run --notebooks 01_dicom_to_jpg` with its profile, "
+            "data and name does that."
+        )
+    strategy = devices.strategy()  # on several machines before TensorFlow computes anything
+    settings = run.profile.training(name, seed=seed, **changes)
+    data = datasets.load(run.images, run.profile.image_size)
+    labelled = len(data.classes) > 1 and settings.architecture not in networks.WITHOUT_LABELS
+    gan = build(settings, data.image_size, len(data.classes) if labelled else 0)
+    domain = metrics.load_domain(run.domain) if devices.is_chief(strategy) else None
+    training = fit(gan, settings, data, run.model(name, seed), domain)
+    if training:
+        results.write(run.directory, f"training/{run.model(name, seed).name}", training)
+    return training
+
+
 def build(settings, image_size, num_classes=0):
-    """A compiled GAN from config.Training. Sets Keras's seed and precision for this process."""
+    """A compiled GAN from config.Training. Sets Keras's seed and precision, and determinism, for this process."""
+    strategy = devices.strategy()
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    devices.share(settings.batch_size, strategy)
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.precision)
+    with strategy.scope():
+        return _build(settings, image_size, num_classes)
+
+
+def _build(settings, image_size, num_classes):
     generator, discriminator = networks.build(settings.architecture, image_size, num_classes, **settings.network)
     gan = GAN(
         generator,
@@ -40,7 +76,7 @@ def build(settings, image_size, num_classes=0):
         _adam(settings.generator_learning_rate, steps, settings),
         _adam(settings.discriminator_learning_rate, steps * settings.discriminator_steps, settings),
         jit_compile=settings.jit_compile,
-        # Keras's loop over several steps does not run on more than one device
+        # the loop over several steps does not run on more than one device
         steps_per_execution=1 if tf.distribute.has_strategy() else settings.steps_per_execution,
     )
     return gan
@@ -58,17 +94,20 @@ def fit(gan, settings, data, model_dir, extractor=None):
     model_dir gets model.json (settings, classes, image size), log.csv, samples/*.png of fixed latents, state.npz and
     generator.weights.h5, the averaged generator that `inference.load` reads. extractor: a metrics.Extractor, for the
     kernel distance to training images at each epoch; the generator with the least is then the one that is kept.
-    Returns what results.json records of a training: settings, images seen, seconds, peak memory, parameters.
+    Returns what results.json records of a training: settings, images seen, seconds, peak memory, parameters. Where
+    several processes train together only the chief writes and returns that; the others read model_dir and return None.
     Raises ValueError if model_dir was trained with other settings.
     """
-    model_dir = Path(model_dir)
-    _record(model_dir / "model.json", settings, gan, data)
+    model_dir, strategy = Path(model_dir), gan.distribute_strategy
+    chief = devices.is_chief(strategy)
+    _record(model_dir / "model.json", settings, gan, data, chief)
     state, log, weights = (model_dir / name for name in ("state.npz", "log.csv", "generator.weights.h5"))
     if state.exists():
         gan.load_state(state)
+    devices.agree(strategy, int(gan.step.numpy()), model_dir)
     batch = settings.batch_size * settings.discriminator_steps
     # whole executions, so that a resumed run counts epochs alike; rounded up, so that growth begins in its epoch
-    execution = gan.steps_per_execution
+    execution = settings.steps_per_execution
     steps_per_epoch = execution * math.ceil(settings.epoch_kimg * 1000 / batch / execution)
     epochs = max(round(settings.kimg / settings.epoch_kimg), 1)
     done = int(gan.step.numpy()) // steps_per_epoch
@@ -78,28 +117,32 @@ def fit(gan, settings, data, model_dir, extractor=None):
         watchers = [
             *([callbacks.Growth()] if gan.growing else []),
             callbacks.StandingStatistics(train.labels[:1000]),
-            callbacks.SampleGrid(model_dir / "samples", classes_in_turn),
         ]
-        if extractor:
-            watchers.append(callbacks.Watch(extractor, train, data.validation.shuffled(settings.seed), weights))
-        gan.fit(
-            data.train.batches(batch, settings.seed, int(gan.images_seen.numpy()), settings.balanced),
-            steps_per_epoch=steps_per_epoch,
-            initial_epoch=done,
-            epochs=epochs,
-            shuffle=False,  # the data are shuffled already
-            verbose=0,
-            callbacks=[
-                *watchers,
+        if chief:
+            watchers.append(callbacks.SampleGrid(model_dir / "samples", classes_in_turn))
+            if extractor:
+                watchers.append(callbacks.Watch(extractor, train, data.validation.shuffled(settings.seed), weights))
+            watchers += [
                 callbacks.PeakMemory(),
                 callbacks.TrainingLog(log),
                 keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
                 callbacks.Checkpoint(state),
                 callbacks.Progress(model_dir.name),
-            ],
+            ]
+        batches = partial(data.train.batches, batch, settings.seed, int(gan.images_seen.numpy()), settings.balanced)
+        gan.fit(
+            devices.feed(strategy, batches),
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=done,
+            epochs=epochs,
+            shuffle=False,  # the data are shuffled already
+            verbose=0,
+            callbacks=watchers,
         )
-        if not extractor:
+        if chief and not extractor:
             replace(weights, gan.generator_ema.save_weights)
+    if not chief:
+        return None
     table = pd.read_csv(log)
     collapsed = table.loc[table["collapsed"] > 0, "kimg"] if "collapsed" in table else []
     return {
@@ -113,7 +156,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
     }
 
 
-def _record(path, settings, gan, data):
+def _record(path, settings, gan, data, chief):
     """Write model.json, or hold settings and patients against the one that is there: only kimg may differ."""
     record = {
         "image_size": data.image_size,
@@ -125,7 +168,8 @@ def _record(path, settings, gan, data):
     record["settings"] = json.loads(json.dumps(asdict(settings)))
     if path.exists():
         before = json.loads(path.read_text())
-        differing = [name for name, value in record["settings"].items() if before["settings"].get(name) != value]
+        earlier = asdict(config.Training(**before["settings"]))  # one that was written before a setting was there
+        differing = [name for name, value in record["settings"].items() if earlier[name] != value]
         differing += [name for name in ("image_size", "classes", "data") if before[name] != record[name]]
         if "training" not in before:  # written before records named the patients: that they were these is not known
             del record["training"]
@@ -135,4 +179,5 @@ def _record(path, settings, gan, data):
             raise ValueError(
                 f"{path.parent} was trained with another {', '.join(differing)}; use another run name or delete it."
             )
-    replace(path, lambda file: file.write_text(json.dumps(record, indent=2)))
+    if chief:
+        replace(path, lambda file: file.write_text(json.dumps(record, indent=2)))

@@ -64,22 +64,28 @@ def r1_penalty(score, real):
     return tf.reduce_mean(_squared_gradient(score, real)) / 2.0
 
 
-def path_length_penalty(synthesise, ws, noise, mean, decay=0.01):
-    """How far steps in w are from all changing the image by the same amount (Karras et al. 2020, section 3.2).
+def path_lengths(synthesise, ws, noise):
+    """(B,) float32: how much a step in w changes each image (Karras et al. 2020, section 3.2).
 
-    synthesise: function ws -> images (B, H, W, C). ws: (B, num_ws, D). noise: (B, H, W, C) standard normal. mean: the
-    running mean of path lengths, a float scalar, 0 at first. A path length is the norm of the gradient of
-    sum(images * noise) / sqrt(H * W), as the root of the mean square over ws.
-    Returns the penalty, the mean of (path length - new mean)^2, and the new mean, both float32 scalars; the new mean
-    has moved by `decay` towards the lengths of this batch, and no gradient flows through it.
+    synthesise: function ws -> images (B, H, W, C). ws: (B, num_ws, D). noise: (B, H, W, C) standard normal. A path
+    length is the norm of the gradient of sum(images * noise) / sqrt(H * W), as the root of the mean square over ws.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(ws)
         images = synthesise(ws)
         total = tf.reduce_sum(images * noise) / math.sqrt(math.prod(images.shape[1:3]))
     squares = tf.reduce_mean(tf.reduce_sum(tape.gradient(total, ws) ** 2, axis=2), axis=1)
-    lengths = tf.sqrt(tf.maximum(squares, 1e-12))
-    mean = mean + decay * (tf.stop_gradient(tf.reduce_mean(lengths)) - mean)
+    return tf.sqrt(tf.maximum(squares, 1e-12))
+
+
+def path_length_penalty(lengths, average, mean, decay=0.01):
+    """How far steps in w are from all changing the image by the same amount (Karras et al. 2020, section 3.2).
+
+    lengths: (B,) from `path_lengths`. average: theirs, over all devices. mean: their running mean, 0 at first.
+    Returns the penalty, the mean of (path length - new mean)^2, and the new mean, both float32 scalars; the new mean
+    has moved by `decay` towards the average, and no gradient flows through it.
+    """
+    mean = mean + decay * (tf.stop_gradient(average) - mean)
     return tf.reduce_mean((lengths - mean) ** 2), mean
 
 

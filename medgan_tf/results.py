@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 FILE = "results.json"
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes.json"
@@ -25,13 +26,17 @@ def read(run_dir):
 
 
 def write(run_dir, section, content):
-    """Replace one section, for example "quality/dcgan"; the others stay. NumPy numbers become plain ones."""
+    """Replace one section, for example "quality/dcgan"; the others stay, also what other processes write meanwhile.
+
+    NumPy numbers become plain ones.
+    """
     path = Path(run_dir) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    sections = read(run_dir) | {section: content}
-    unfinished = path.with_name(f".unfinished-{FILE}")
-    unfinished.write_text(json.dumps(sections, indent=2, default=_plain))
-    unfinished.replace(path)
+    with FileLock(path.with_name(f".{FILE}.lock")):
+        sections = read(run_dir) | {section: content}
+        unfinished = path.with_name(f".unfinished-{FILE}")
+        unfinished.write_text(json.dumps(sections, indent=2, default=_plain))
+        unfinished.replace(path)
 
 
 def quality(run_dir, kind="quality"):

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from medgan_tf import checkpoint
-from medgan_tf.losses import ADVERSARIAL, gradient_penalty, path_length_penalty, r1_penalty
+from medgan_tf.losses import ADVERSARIAL, gradient_penalty, path_length_penalty, path_lengths, r1_penalty
+from medgan_tf.networks import replicas
 from medgan_tf.networks.sampling import latents, sample
 
 PENALTIES = ("none", "wgan_gp", "r1")
@@ -99,6 +100,31 @@ class GAN(keras.Model):
         """The means that Keras sets back at the start of each epoch."""
         return list(self.trackers.values())
 
+    def make_train_function(self, force=False):
+        """As Keras makes it; of several devices' values it would reduce the logs, which are theirs together already."""
+        strategy = self.distribute_strategy
+        if strategy.num_replicas_in_sync == 1:
+            return super().make_train_function(force)
+        if self.train_function is None or force:
+
+            @tf.function(reduce_retracing=True)
+            def one_step(iterator):
+                logs = strategy.run(self.train_step, args=(next(iterator),))
+                return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
+
+            self.train_function = one_step
+        return self.train_function
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """All is built. Keras would see to it with a batch reduced over the devices, which several machines refuse."""
+
+    def get_metrics_result(self):
+        """What `fit` logs at the end of an epoch; with several devices the means over all of them."""
+        logs = super().get_metrics_result()
+        if self.augmentation:
+            logs["augmentation_probability"] = float(self.augmentation.probability.numpy())
+        return logs
+
     def call(self, latents, labels=None):
         """The averaged generator's images: (B, latent_dim) [, (B,) int32] -> (B, H, W, C) in [-1, 1]."""
         return self.generator_ema(self._inputs(latents, labels), training=False)
@@ -124,7 +150,7 @@ class GAN(keras.Model):
 
     def sample(self, count, labels=None, seed=0):
         """(count, H, W, C) uint8 from the averaged generator."""
-        return sample(self.generator_ema, count, labels, seed)
+        return sample(self._here(self.generator_ema), count, labels, seed)
 
     def mean_score(self, images, labels):
         """The discriminator's mean score of uint8 or uint16 images (n, H, W, C), not augmented."""
@@ -133,9 +159,13 @@ class GAN(keras.Model):
     def scores(self, images, labels):
         """(n,) the discriminator's score of each image, as `mean_score`. Some discriminators compare within a batch."""
         scaled = (images * np.float32(2.0 / np.iinfo(images.dtype).max) - 1.0).astype(np.float32)
-        return self.discriminator.predict(self._inputs(scaled, labels), batch_size=64, verbose=0).reshape(
-            len(images), -1
-        )[:, 0]
+        scores = self._here(self.discriminator).predict(self._inputs(scaled, labels), batch_size=64, verbose=0)
+        return scores.reshape(len(images), -1)[:, 0]
+
+    def _here(self, network):
+        """The network as this process runs it alone: `predict` of one that several devices share calls on all."""
+        alone = self.distribute_strategy.num_replicas_in_sync == 1
+        return network if alone else keras.Model(network.inputs, network.outputs[0])
 
     def save_state(self, path):
         """Write every variable to one .npz file: networks, average, optimizers, counters, best score."""
@@ -236,28 +266,33 @@ class GAN(keras.Model):
             return 0.0
         half = tf.maximum(tf.shape(labels)[0] // 2, 1)
         stream = 5 * self.discriminator_steps  # those below are the penalty's, the latents' and the augmentation's
+        styles = keras.Model(self.generator.inputs, self.generator.get_layer("styles").output)
+        latents = self._random(stream, half, self.latent_dim)
+        # what devices do together, here the mean w, has no place in what is lazy
+        ws = styles(self._inputs(latents, labels[:half]), training=True)
 
-        def penalty():
-            styles = keras.Model(self.generator.inputs, self.generator.get_layer("styles").output)
-            latents = self._random(stream, half, self.latent_dim)
+        def lengths():
             noise = self._random(stream + 1, half, math.prod(self.generator.output_shape[1:]))
-            value, mean = path_length_penalty(
+            return path_lengths(
                 lambda ws: self.generator.get_layer("synthesis")(ws, training=True),
-                styles(self._inputs(latents, labels[:half]), training=True),
+                ws,
                 tf.reshape(noise, (-1, *self.generator.output_shape[1:])),
-                self.path_length_mean.value,
             )
-            self.path_length_mean.assign(mean)
-            return value
 
-        value = self._lazily(penalty, self.path_length_interval)
+        due = self._due(self.path_length_interval)
+        lengths = self._lazily(lengths, self.path_length_interval, tf.zeros(half))
+        average = tf.distribute.get_replica_context().all_reduce("MEAN", tf.reduce_mean(lengths))
+        value, mean = path_length_penalty(lengths, average, self.path_length_mean.value)
+        value = tf.where(due, value, 0.0)
+        self.path_length_mean.assign(tf.where(due, mean, self.path_length_mean.value))
         self.trackers["path_length_penalty"].update_state(value * self.path_length_interval)
         return self.path_length_weight * self.path_length_interval * value
 
-    def _lazily(self, penalty, interval):
-        if interval == 1:
-            return penalty()
-        return tf.cond(self.step.value % interval == 0, penalty, lambda: 0.0)
+    def _due(self, interval):
+        return self.step.value % interval == 0
+
+    def _lazily(self, penalty, interval, otherwise=0.0):
+        return penalty() if interval == 1 else tf.cond(self._due(interval), penalty, lambda: otherwise)
 
     def _update_average(self, batch):
         half_life = tf.minimum(self.ema_kimg * 1000.0, tf.cast(self.images_seen.value, tf.float32) / 20.0)
@@ -277,10 +312,7 @@ class GAN(keras.Model):
 
     def _random(self, stream, batch, size, draw=tf.random.stateless_normal):
         """(batch, size) float32 of this step; a replica draws the numbers of the global batch and takes its own."""
-        context = tf.distribute.get_replica_context()
-        replicas = context.num_replicas_in_sync
-        everything = draw((batch * replicas, size), seed=self._seed(stream), alg="philox")
-        return everything[context.replica_id_in_sync_group * batch :][:batch]
+        return replicas.draw(lambda shape: draw(shape, seed=self._seed(stream), alg="philox"), batch, size)
 
     def _seed(self, stream):
         return tf.stack([tf.constant(self.seed, tf.int64) + (stream << 32), self.step.value])

@@ -310,7 +310,7 @@ strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 import numpy as np
 from medgan_tf.augment import Augmentation
 images = tf.random.stateless_uniform((8, 16, 16, 1), [0, 0], -1.0, 1.0)
-scores = tf.constant([[1.0]] * 3 + [[-1.0]] + [[1.0]] * 4)  # mean sign 0.5 on the first replica, 0.75 on both
+scores = tf.constant([[1.0]] * 3 + [[-1.0]] + [[1.0]] * 4)  # mean sign 0.5 on the second replica, 0.75 on both
 seed = tf.constant([7, 0], tf.int64)
 with strategy.scope():
     augment = Augmentation(target=0.6, adjust_kimg=0.01, interval=1)
@@ -324,9 +324,9 @@ def step(images, scores):
     return changed
 
 part = lambda whole: strategy.experimental_distribute_values_from_function(
-    lambda context: tf.split(whole, 2)[context.replica_id_in_sync_group])
+    lambda context: whole[context.replica_id_in_sync_group :: 2])
 changed = strategy.experimental_local_results(strategy.run(step, (part(images), part(scores))))
-np.testing.assert_allclose(tf.concat(changed, 0), single(images, seed), atol=1e-6)
+np.testing.assert_allclose(tf.stack(changed, 1), tf.reshape(single(images, seed), (4, 2, 16, 16, 1)), atol=1e-6)
 values = {float(v) for v in strategy.experimental_local_results(augment.probability.value)}
 assert values == {1.0}, values
 """

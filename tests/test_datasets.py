@@ -142,6 +142,16 @@ def test_balanced_batches_show_each_class_as_often_and_each_image_of_it_in_turn(
     np.testing.assert_array_equal(resumed, images[6:10])
 
 
+def test_devices_share_a_batch_image_by_image(folders):
+    train = datasets.load(folders, 16).train
+    whole = [images for images, _ in train.batches(12, seed=3, start=12).take(2)]
+    for mine in (slice(0, 1), slice(1, 3)):  # of three devices, one and two in a process
+        shares = list(train.batches(12, seed=3, start=12, of=3, mine=mine).take(2 * len(range(3)[mine])))
+        expected = [images[device::3] for images in whole for device in range(3)[mine]]
+        for (images, _), share in zip(shares, expected, strict=True):
+            np.testing.assert_array_equal(images, share)
+
+
 def test_sixteen_bits_are_kept_in_memory_and_span_the_same_range(tmp_path):
     pixels = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
     for index in range(3):

@@ -10,7 +10,7 @@ from train_process import main as train
 from medgan_tf.__main__ import main
 
 COMMANDS = (
-    *("convert", "deidentify", "phantoms", "fetch", "run", "sample", "readers"),
+    *("convert", "deidentify", "phantoms", "fetch", "run", "train", "sweep", "sample", "readers"),
     *("export", "compare", "evaluate", "serve", "gallery"),
 )
 

@@ -48,7 +48,7 @@ def test_conda_users_get_the_same():
 
 
 def test_extras_are_those_that_the_readme_names():
-    assert set(PROJECT["optional-dependencies"]) == {"gpu", "app", "explore", "dev"}
+    assert set(PROJECT["optional-dependencies"]) == {"gpu", "app", "explore", "scale", "dev"}
     assert any(d.startswith("tensorflow[and-cuda]") for d in PROJECT["optional-dependencies"]["gpu"])
 
 
@@ -105,6 +105,7 @@ def test_imports_go_one_way():
             "losses",
             "augment",
             "checkpoint",
+            "devices",
             "callbacks",
             "training",
             "fitting",
@@ -115,7 +116,7 @@ def test_imports_go_one_way():
             "matching",
             "studies",
         ),
-        *("figures", "publish", "app", "report", "run", "__main__"),
+        *("figures", "publish", "app", "report", "run", "sweep", "__main__"),
     ]
     place = {name: index for index, name in enumerate(order)}
     found = {path.relative_to(ROOT / "medgan_tf").parts[0].removesuffix(".py") for path in modules()} - {"__init__"}

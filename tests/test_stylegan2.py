@@ -8,7 +8,7 @@ from network_checks import batch, image_gradient
 
 from medgan_tf import networks
 from medgan_tf.callbacks import Growth
-from medgan_tf.losses import path_length_penalty, r1_penalty
+from medgan_tf.losses import path_length_penalty, path_lengths, r1_penalty
 from medgan_tf.networks.growth import set_stage
 from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, LabelEmbedding, MinibatchStandardDeviation
 from medgan_tf.networks.resampling import downsample, resample, upsample, upsampled_convolution
@@ -355,18 +355,23 @@ def test_what_cannot_be_built_is_said_in_a_sentence(size, settings, message):
 # Training
 
 
+def penalty_of_paths(synthesise, ws, noise, mean, **settings):
+    lengths = path_lengths(synthesise, ws, noise)
+    return path_length_penalty(lengths, tf.reduce_mean(lengths), mean, **settings)
+
+
 def test_path_lengths_are_norms_of_rows_of_the_jacobian():
     ws, noise, slopes = numbers(4, 3, 5), numbers(4, 2, 6, 1, seed=1), numbers(12, 15, seed=2)
 
     def synthesise(ws):
         return tf.reshape(tf.matmul(tf.reshape(ws, (-1, 15)), tf.constant(slopes), transpose_b=True), (-1, 2, 6, 1))
 
-    penalty, mean = path_length_penalty(synthesise, tf.constant(ws), tf.constant(noise), 2.0)
+    penalty, mean = penalty_of_paths(synthesise, tf.constant(ws), tf.constant(noise), 2.0)
     products = (noise.reshape(4, 12) @ slopes / math.sqrt(12)).reshape(4, 3, 5)
     lengths = np.sqrt(np.mean(np.sum(products**2, axis=2), axis=1))
     assert float(mean) == pytest.approx(2 + 0.01 * (lengths.mean() - 2), rel=1e-5)
     assert float(penalty) == pytest.approx(np.mean((lengths - float(mean)) ** 2), rel=1e-4)
-    assert float(path_length_penalty(synthesise, tf.constant(ws), tf.constant(noise), 2.0, decay=1.0)[1]) == (
+    assert float(penalty_of_paths(synthesise, tf.constant(ws), tf.constant(noise), 2.0, decay=1.0)[1]) == (
         pytest.approx(lengths.mean(), rel=1e-5)
     )
 
@@ -380,7 +385,7 @@ def test_the_gradient_of_the_path_length_penalty_equals_finite_differences():
         return tf.reshape(tf.tanh(theta * tf.matmul(tf.reshape(ws, (-1, 15)), slopes)), (-1, 2, 6, 1))
 
     with tf.GradientTape() as tape:
-        penalty, mean = path_length_penalty(synthesise, ws, noise, 0.3)
+        penalty, mean = penalty_of_paths(synthesise, ws, noise, 0.3)
     gradient = float(tape.gradient(penalty, theta))
 
     def value(shift):
@@ -402,7 +407,7 @@ def test_the_gradient_of_the_path_length_penalty_equals_finite_differences():
 def test_flat_synthesis_has_finite_derivatives():
     slope = tf.Variable(0.0)
     with tf.GradientTape() as tape:
-        penalty, _ = path_length_penalty(
+        penalty, _ = penalty_of_paths(
             lambda ws: slope * ws[:, :, :, None], tf.ones((2, 3, 4)), tf.ones((2, 3, 4, 1)), tf.constant(1.0)
         )
     assert np.isfinite(tape.gradient(penalty, slope))
@@ -413,7 +418,7 @@ def regularised_gradients(generator, discriminator, latents, labels, images):
     mapping, synthesis = generator.get_layer("mapping"), generator.get_layer("synthesis")
     with tf.GradientTape(persistent=True) as tape:
         ws = tf.repeat(mapping([latents, labels])[:, None], synthesis.num_ws, axis=1)
-        lengths, _ = path_length_penalty(synthesis, ws, images, 0.1)
+        lengths, _ = penalty_of_paths(synthesis, ws, images, 0.1)
         generator_loss = tf.reduce_mean(tf.nn.softplus(-discriminator([synthesis(ws), labels]))) + lengths
         scores = discriminator([images, labels], training=True)
         penalty = r1_penalty(lambda x: discriminator([x, labels], training=True), images)

@@ -360,46 +360,6 @@ def test_the_mean_score_is_that_of_the_images_as_training_sees_them():
     assert gan.mean_score(train.images, train.labels) == pytest.approx(expected, rel=1e-4)
 
 
-DISTRIBUTED = """
-import sys
-import keras, numpy as np, tensorflow as tf
-devices = int(sys.argv[1])
-cpus = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * devices)
-strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
-from medgan_tf import networks
-from medgan_tf.networks import sampling
-from medgan_tf.training import GAN
-with strategy.scope():
-    keras.utils.set_random_seed(0)
-    gan = GAN(*networks.build("gan", 8, units=8), penalty="wgan_gp", penalty_weight=1.0, discriminator_steps=2)
-    # without BatchNorm, whose statistics are each replica's own
-    x = latents = keras.Input((5,))
-    x = keras.layers.Dense(64, activation="tanh")(keras.layers.Dense(16, activation="relu")(x))
-    generator = keras.Model(latents, keras.layers.Reshape((8, 8, 1))(x))
-    gan = GAN(generator, gan.discriminator, penalty="wgan_gp", penalty_weight=1.0, discriminator_steps=2, ema_kimg=0.01)
-    gan.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
-images = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1)).astype("float32")
-if devices == 2:  # fit gives each replica one half of a batch; its sub-batches must be those of one device
-    images = images.reshape(4, 2, 2, 4, 8, 8, 1).swapaxes(1, 2).reshape(64, 8, 8, 1)
-data = tf.data.Dataset.from_tensor_slices((images, np.zeros(64, "int32"))).batch(16)
-gan.fit(data, epochs=1, verbose=0, shuffle=False)
-gan.save_state(sys.argv[2])
-"""
-
-
-def test_two_mirrored_devices_train_the_same_model_as_one(tmp_path):
-    for devices in ("1", "2"):
-        command = [sys.executable, "-c", DISTRIBUTED, devices, tmp_path / f"{devices}.npz"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-2000:]
-    with np.load(tmp_path / "1.npz") as one, np.load(tmp_path / "2.npz") as two:
-        assert one.files == two.files
-        for name in one.files:
-            np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-6, err_msg=name)
-        assert one["training/0001"] == 64
-
-
 def test_augmentation_is_seen_by_the_discriminator_and_steered_and_checkpointed(tmp_path):
     gan = build(augmentation={"target": 0.6, "adjust_kimg": 0.1, "interval": 1})
     seen = []

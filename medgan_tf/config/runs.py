@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,13 @@ class Run:
         return [name for name in self.profile.models if (self.model(name) / "generator.weights.h5").exists()]
 
     def trained_seeds(self):
-        """(name, seed) of the models that have weights: the first seed, and the profile's others where they exist."""
-        pairs = [(name, seed) for name in self.profile.models for seed in {0: None} | dict.fromkeys(self.profile.seeds)]
-        return [pair for pair in pairs if (self.model(*pair) / "generator.weights.h5").exists()]
+        """(name, seed) of the models that have weights, whatever the seed, in the order of the profile."""
+        folders = {path.parent.name for path in self.directory.glob("models/*/generator.weights.h5")}
+        found = []
+        for name in self.profile.models:
+            seeds = [re.fullmatch(rf"{name}(?:_seed(\d+))?", folder) for folder in folders]
+            found += sorted((name, int(seed[1] or 0)) for seed in seeds if seed)
+        return found
 
 
 def open_run(name="", profile="quick", data=()):

@@ -31,6 +31,7 @@ class Training:
     jit_compile: bool = False
     steps_per_execution: int = 8
     seed: int = 0
+    deterministic: bool = False  # the same bits from the same seed on the same device, for a price in time
 
 
 @dataclass(frozen=True)

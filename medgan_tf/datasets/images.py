@@ -41,12 +41,14 @@ class Split:
         """The same images in random order."""
         return self.take(np.random.default_rng(seed).permutation(len(self)))
 
-    def batches(self, batch_size, seed=0, start=0, balanced=False):
+    def batches(self, batch_size, seed=0, start=0, balanced=False, of=1, mine=slice(0, 1)):
         """Endless tf.data.Dataset of (images (B, H, W, 1) float32 in [-1, 1], labels (B,) int32).
 
         Every epoch is a new permutation, and the image at a position depends on the seed and that position alone:
         `start`, the number of images already seen, resumes the very sequence. Memory holds the integers once.
         balanced: the classes take turns, each with permutations of its own, instead of appearing by their frequency.
+        of, mine: with `of` devices, device r takes the images r, r + of, r + 2 of, ... of each batch; the elements are
+        then the shares (B / of, ...) of the devices in the slice `mine`, in turn.
         """
         import tensorflow as tf
 
@@ -58,9 +60,10 @@ class Split:
 
         groups = [np.flatnonzero(self.labels == label) for label in np.unique(self.labels)]
         indices = _endless(groups if balanced else [np.arange(len(self))], seed, start)
-        return (
-            indices.batch(batch_size, drop_remainder=True).map(batch, num_parallel_calls=2).prefetch(tf.data.AUTOTUNE)
-        )
+        indices = indices.batch(batch_size, drop_remainder=True)
+        if of > 1:
+            indices = indices.map(lambda whole: tf.transpose(tf.reshape(whole, (-1, of)))[mine]).unbatch()
+        return indices.map(batch, num_parallel_calls=2).prefetch(tf.data.AUTOTUNE)
 
 
 def join(splits):

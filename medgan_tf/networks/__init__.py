@@ -10,6 +10,7 @@ ARCHITECTURES = {
     "stylegan2": "style-based GAN with mixing and truncation, conditional by choice (Karras et al. 2020)",
     "stylegan3": "style-based GAN without aliasing, T or R, conditional by choice (Karras et al. 2021)",
 }
+WITHOUT_LABELS = ("gan", "dcgan")
 
 
 def build(name, image_size, num_classes=0, **settings):

@@ -19,6 +19,7 @@ from medgan_tf.networks.layers import (
     LeakyReLU,
     UpsampledConv2D,
 )
+from medgan_tf.networks.replicas import batch_normalisation
 
 COARSE = 8  # px, of the generator's first map
 CRITIC_NORMS = ("none", "layer")
@@ -79,7 +80,7 @@ def generator(image_size, num_classes, latent_dim, base_filters, embedding, resi
         if conditional_norm:
             x = ConditionalBatchNormalisation(num_classes)([x, labels])
         else:
-            x = layers.BatchNormalization(momentum=0.9)(x)
+            x = batch_normalisation()(x)
         return layers.ReLU()(x)
 
     def block(x, width):

@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from medgan_tf.networks.layers import LeakyReLU
+from medgan_tf.networks.replicas import batch_normalisation
 
 KERNEL = {
     "kernel_size": 4,
@@ -39,9 +40,9 @@ def generator(coarse, latent_dim, filters):
     x = layers.Dense(coarse[0] * coarse[1] * filters[-1], use_bias=False, kernel_initializer=initial)(latents)
     x = layers.Reshape((*coarse, filters[-1]))(x)
     for width in reversed(filters[:-1]):
-        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+        x = layers.ReLU()(batch_normalisation()(x))
         x = layers.Conv2DTranspose(width, use_bias=False, kernel_initializer=initial, **KERNEL)(x)
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    x = layers.ReLU()(batch_normalisation()(x))
     x = layers.Conv2DTranspose(1, kernel_initializer=initial, **KERNEL)(x)
     return keras.Model(latents, layers.Activation("tanh", dtype="float32")(x), name="generator")
 
@@ -55,7 +56,7 @@ def discriminator(image_size, filters, norm):
         normalised = norm == "batch" and block > 0  # the paper leaves the first layer without
         x = layers.Conv2D(width, use_bias=not normalised, kernel_initializer=initial, **KERNEL)(x)
         if normalised:
-            x = layers.BatchNormalization(momentum=0.9)(x)
+            x = batch_normalisation()(x)
         x = LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
     return keras.Model(images, layers.Dense(1, kernel_initializer=initial, dtype="float32")(x), name="discriminator")

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from medgan_tf.networks.layers import LeakyReLU
+from medgan_tf.networks.replicas import batch_normalisation
 
 
 def build(image_size, num_classes=0, latent_dim=100, units=256):
@@ -21,7 +22,7 @@ def generator(image_size, latent_dim, units):
     x = latents
     for width in (units, 2 * units, 4 * units):
         x = layers.Dense(width, use_bias=False)(x)
-        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = batch_normalisation()(x)
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Dense(math.prod(image_size))(x)
     x = layers.Activation("tanh", dtype="float32")(x)

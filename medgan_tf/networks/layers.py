@@ -9,6 +9,7 @@ import math
 import keras
 from keras import layers, ops
 
+from medgan_tf.networks.replicas import batch_normalisation
 from medgan_tf.networks.resampling import upsampled_convolution
 
 HE_GAIN = math.sqrt(2.0)  # keeps the variance through a rectifier (He et al. 2015)
@@ -207,7 +208,7 @@ class ConditionalBatchNormalisation(layers.Layer):
         """Statistics for all classes together; a table of scales and one of shifts."""
         maps, labels = input_shape
         channels, same = maps[-1], {"dtype": self.dtype_policy}
-        self.normalisation = layers.BatchNormalization(momentum=self.momentum, center=False, scale=False, **same)
+        self.normalisation = batch_normalisation(momentum=self.momentum, center=False, scale=False, **same)
         self.normalisation.build(maps)
         self.scales = LabelEmbedding(self.num_classes, channels, embeddings_initializer="ones", **same)
         self.shifts = LabelEmbedding(self.num_classes, channels, embeddings_initializer="zeros", **same)

@@ -8,12 +8,14 @@ in StyleGAN2-ADA.
 """
 
 import math
+from functools import partial
 
 import keras
 from keras import layers, ops
 
 from medgan_tf.networks.growth import GrowingImages
 from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, MinibatchStandardDeviation
+from medgan_tf.networks.replicas import draw
 from medgan_tf.networks.resampling import downsampled_convolution, upsample, upsampled_convolution
 from medgan_tf.networks.styles import ScaledLeakyReLU, activated, clamped, embedded, generator, mapped, precision
 
@@ -192,7 +194,7 @@ class Noise(layers.Layer):
         """As the input."""
         noise = self.constant
         if training:
-            noise = keras.random.normal((*ops.shape(x)[:3], 1), dtype=x.dtype, seed=self.random)
+            noise = draw(partial(keras.random.normal, dtype=x.dtype, seed=self.random), *ops.shape(x)[:3], 1)
         return x + noise * self.strength
 
     def get_config(self):

@@ -5,10 +5,13 @@ From Karras et al. 2019 (arXiv 1812.04948) and 2020 (arXiv 1912.04958), with lab
 keeps the running mean of w for truncation) and "synthesis" (to images), which can be called by themselves.
 """
 
+from functools import partial
+
 import keras
 from keras import layers, ops
 
 from medgan_tf.networks.layers import HE_GAIN, EqualisedDense, LabelEmbedding, PixelNormalisation
+from medgan_tf.networks.replicas import draw
 
 HALF_RESOLUTIONS = 4  # as many of the highest are in half precision under a mixed policy
 _register = keras.saving.register_keras_serializable("medgan_tf")
@@ -66,7 +69,8 @@ class SecondLatents(layers.Layer):
         """What the mapping takes."""
         latents, *labels = inputs if isinstance(inputs, list) else [inputs]
         if training:
-            second = keras.random.normal(ops.shape(latents), dtype=latents.dtype, seed=self.random)
+            normal = partial(keras.random.normal, dtype=latents.dtype, seed=self.random)
+            second = draw(normal, *ops.shape(latents))
             latents = ops.concatenate([latents, second])
             labels = [ops.tile(labels[0], (2,))] if labels else []
         return [latents, *labels] if labels else latents
@@ -105,11 +109,14 @@ class Styles(layers.Layer):
         if not self.mixing_probability:
             return ops.repeat(w[:, None], self.num_ws, axis=1)
         first, second = ops.split(w, 2)
-        draws = keras.random.uniform((2, ops.shape(first)[0], 1), seed=self.random)
-        crossover = 1 + ops.floor(draws[0] * (self.num_ws - 1))  # (B, 1), 1 to num_ws - 1
-        crossover = ops.where(draws[1] < self.mixing_probability, crossover, self.num_ws)
+        draws = draw(self._pairs, ops.shape(first)[0], 2, 1)
+        crossover = 1 + ops.floor(draws[:, 0] * (self.num_ws - 1))  # (B, 1), 1 to num_ws - 1
+        crossover = ops.where(draws[:, 1] < self.mixing_probability, crossover, self.num_ws)
         kept = ops.arange(self.num_ws, dtype="float32") < crossover  # (B, num_ws)
         return ops.where(kept[..., None], first[:, None], second[:, None])
+
+    def _pairs(self, shape):
+        return ops.transpose(keras.random.uniform((2, shape[0], 1), seed=self.random), (1, 0, 2))
 
     def compute_output_shape(self, input_shape):
         """The batch is that of the images."""

@@ -1,0 +1,63 @@
+import json
+
+import pytest
+from dicom_samples import make, picture, to_bytes
+
+from medgan_tf.__main__ import main
+from medgan_tf.dicom import isolation
+
+dask = pytest.importorskip("dask", reason="Dask (the extra scale) is not installed")
+distributed = pytest.importorskip("distributed", reason="Dask (the extra scale) is not installed")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made:
+        yield made
+
+
+def idle_children():
+    return len(isolation._idle)
+
+
+def written(folder):
+    """{path: bytes} of an output folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_two_dask_workers_convert_to_the_same_bytes_and_go_on_where_this_machine_stopped(cluster, tmp_path, capsys):
+    sources = tmp_path / "in"
+    for number in range(24):
+        path = sources / ("sick" if number % 2 else "well") / f"{number:02d}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(to_bytes(make(picture(number), PatientID=f"P{number // 2}", PatientName="Doe^Jane")))
+    (sources / "well" / "cut").write_bytes((sources / "well" / "00").read_bytes()[:-50])
+    assert main(["convert", str(sources), "--out", str(tmp_path / "here"), "--image-size", "16"]) == 0
+    # eight files here, the rest on the cluster
+    kept = {path: path.read_bytes() for path in sorted(path for path in sources.rglob("*") if path.is_file())[8:]}
+    for path in kept:
+        path.unlink()
+    there = ["convert", str(sources), "--out", str(tmp_path / "there"), "--image-size", "16"]
+    assert main(there) == 0
+    for path, content in kept.items():
+        path.write_bytes(content)
+    isolation.release()
+    assert main([*there, "--scheduler", cluster.scheduler_address]) == 0
+    with distributed.Client(cluster) as client:
+        assert all(client.run(idle_children).values()), "each worker keeps a child that read files"
+    assert idle_children() == 0
+    assert written(tmp_path / "there") == written(tmp_path / "here")
+    journal = (tmp_path / "there.private" / "progress.jsonl").read_text().splitlines()
+    assert len([json.loads(line)["path"] for line in journal if line]) == 25  # each file once
+    for sheet in ("rejected.csv", "review.csv"):
+        assert (tmp_path / "there.private" / sheet).read_text() == (tmp_path / "here.private" / sheet).read_text()
+    assert "24 images from DICOM" in capsys.readouterr().out
+
+
+def test_a_scheduler_that_is_not_there_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        assert (
+            main(["convert", str(tmp_path / "in"), "--out", str(tmp_path / "x"), "--scheduler", "tcp://[::1]:9"]) == 1
+        )
+    assert "tcp://[::1]:9" in capsys.readouterr().err
