@@ -2,6 +2,7 @@
 # make notebooks  everything into outputs/ [PROFILE=smoke|quick|full] [DATA="dir dir"] [RUN=name]
 # make test       the test suite         make lab        JupyterLab        make lint
 # make app        the web app [PORT=5000] make explore    the Streamlit explorer
+# make bench      speed and memory beside others' [ONLY="conversion metrics"] [TORCH=venv/bin/python]
 
 PYTHON ?= python3
 PROFILE ?= quick
@@ -9,6 +10,8 @@ DATA ?=
 RUN ?=
 PORT ?= 5000
 WORKERS ?= 2
+ONLY ?=
+TORCH ?=
 EXTRAS ?= app,dev
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -16,7 +19,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: help install notebooks test lab app explore lint lock
+.PHONY: help install notebooks test lab app explore bench lint lock
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -46,6 +49,9 @@ app: .venv/installed-$(EXTRAS)
 explore: .venv/installed-$(EXTRAS)
 	$(BIN)/python -m pip install --quiet -c requirements.lock -e ".[explore]"
 	$(BIN)/streamlit run medgan_tf/app/explorer.py --browser.gatherUsageStats false --server.address 127.0.0.1
+
+bench: .venv/installed-$(EXTRAS)
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(TORCH),--torch-python $(TORCH))
 
 lint: .venv/installed-$(EXTRAS)
 	$(BIN)/ruff check .

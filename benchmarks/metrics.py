@@ -1,27 +1,21 @@
-"""Our metrics against reference implementations given the same features or images, on the CPU.
-
-python benchmarks/metrics.py [--torch-python VENV/bin/python] [--count 2000] [--width 512] [--threads 1] [--json FILE]
+"""Our metrics against reference implementations given the same features or images, on one core.
 
 Features are correlated Gaussians, the fakes shifted and stretched; images are smoothed noise, the second of each pair
-the first with noise. torch-fidelity lives in an environment of its own (pip install torch torch-fidelity) and is "not
-run" without --torch-python. A row is a metric and a reference; its error is the largest difference relative to the
-largest reference value, and its seconds are medians over rounds in which the two take turns, after one that warms up.
-They are seconds of the processor, of all threads together, so that what else the machine does counts little.
+the first with noise. An error is the largest difference relative to the largest reference value. Frechet distances are
+also measured at the 2048 dimensions of Inception's features.
 """
 
-import argparse
 import json
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy.linalg import sqrtm
 from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_limits
 
+from benchmarks import turns
 from medgan_tf import metrics
 
 PAIRED = "noise added"
@@ -124,81 +118,67 @@ def on_images(a, b):
     }
 
 
-def on_torch(real, fake, settings):
-    """Rows against torch-fidelity, whose process measures itself; without it they say "not run"."""
-    answers = {}
-    if settings.torch_python:
-        with tempfile.TemporaryDirectory() as folder:
+def on_torch(real, fake, options):
+    """Rows against torch-fidelity, which measures itself between our rounds; without it they say "not run"."""
+    rounds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        if options.torch_python:
             np.savez(Path(folder) / "features.npz", real=real, fake=fake)
             script = Path(__file__).resolve().with_name("torch_fidelity_metrics.py")
-            command = [settings.torch_python, script, Path(folder) / "features.npz", settings.rounds, settings.threads]
+            command = [options.torch_python, script, Path(folder) / "features.npz", options.rounds]
             done = subprocess.run(map(str, command), capture_output=True, text=True, check=True)
-            answers = json.loads(done.stdout)
-    rows = []
+            rounds = json.loads(done.stdout)
     for name, (metric, ours) in TORCH.items():
-        row = {"metric": metric, "reference": "torch-fidelity"}
-        if name in answers:
-            value, seconds = timed([lambda ours=ours: ours(real, fake)], settings.rounds)[0]
-            row |= compared(value, seconds, answers[name]["value"], answers[name]["seconds"])
-        else:
-            row["relative error"] = "not run"
-        rows.append(row)
-    return rows
+        value, own = turns.alternate({name: lambda ours=ours: ours(real, fake)}, options.rounds)[name]
+        theirs = rounds.get(name)
+        error = {"relative_error": relative_error(value, theirs["value"])} if theirs else {}
+        yield turns.compared(metric, "torch-fidelity", 1, "calls", own, theirs and theirs["turns"], **error)
 
 
-def timed(functions, rounds):
-    """(value, median seconds) of each; they take turns, and the first round does not count."""
-    values, seconds = [], []
-    for _ in range(rounds + 1):
-        started = [time.process_time()]
-        values = []
-        for function in functions:
-            values.append(function())
-            started.append(time.process_time())
-        seconds.append(np.diff(started))
-    return list(zip(values, np.median(seconds[1:], axis=0), strict=True))
-
-
-def compared(value, seconds, reference, reference_seconds):
-    """The columns of a row: relative error, our seconds, theirs and how many times longer they take."""
+def relative_error(value, reference):
+    """The largest difference over the largest reference value."""
     value, reference = np.asarray(value, np.float64), np.asarray(reference, np.float64)
-    return {
-        "relative error": float(np.abs(value - reference).max() / np.abs(reference).max()),
-        "our seconds": float(seconds),
-        "their seconds": float(reference_seconds),
-        "ratio": float(reference_seconds / seconds),
-    }
+    return float(np.abs(value - reference).max() / np.abs(reference).max())
+
+
+def side_by_side(pairs, rounds, suffix=""):
+    """A row for each {(metric, reference): (ours, theirs)}."""
+    for (metric, reference), functions in pairs.items():
+        found = turns.alternate(dict(zip(("ours", "theirs"), functions, strict=True)), rounds)
+        (value, ours), (expected, theirs) = found["ours"], found["theirs"]
+        error = relative_error(value, expected)
+        yield turns.compared(metric + suffix, reference, 1, "calls", ours, theirs, relative_error=error)
 
 
 def main():
     """Measure, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch-python", type=Path, help="interpreter of the environment with torch-fidelity")
+    parser = turns.parser(__doc__, rounds=3)
     parser.add_argument("--count", type=int, default=2000, help="features a side")
     parser.add_argument("--width", type=int, default=512, help="of the features")
     parser.add_argument("--images", type=int, default=32, help="pairs of 192 pixels")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    settings = parser.parse_args()
+    parser.add_argument("--large", type=int, default=2048, help="width of the features of the large Frechet distances")
+    options = parser.parse_args()
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
-    real, fake, logits = features(settings.count, settings.width)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    real, fake, logits = features(options.count, options.width)
     rows = []
-    with threadpool_limits(settings.threads):
-        for (metric, reference), functions in (
-            on_features(real, fake, logits) | on_images(*images(settings.images))
-        ).items():
-            (value, seconds), (expected, their_seconds) = timed(functions, settings.rounds)
-            row = {"metric": metric, "reference": reference}
-            rows.append(row | compared(value, seconds, expected, their_seconds))
-        rows += on_torch(real, fake, settings)
-    print(f"{settings.count} x {settings.width} features a side, {settings.images} pairs, {settings.threads} threads")
-    print(pd.DataFrame(rows).to_string(index=False, float_format=lambda number: f"{number:.2g}", na_rep=""))
-    if settings.json:
-        options = {name: getattr(settings, name) for name in ("count", "width", "images", "rounds", "threads")}
-        settings.json.write_text(json.dumps(options | {"rows": rows}, indent=2))
+
+    def keep(found):
+        for row in found:
+            rows.append(row)
+            turns.save(options.json, rows)
+
+    with threadpool_limits(1):
+        suffix = f", {options.count} x {options.width}"
+        keep(side_by_side(on_features(real, fake, logits), options.rounds, suffix))
+        keep(side_by_side(on_images(*images(options.images)), options.rounds))
+        keep(on_torch(real, fake, options))
+        for count in (options.large, 2 * options.large):
+            pairs = on_features(*features(count, options.large))
+            frechet = {names: pair for names, pair in pairs.items() if names[0] == "Frechet distance"}
+            keep(side_by_side(frechet, options.rounds, f", {count} x {options.large}"))
+    turns.show(rows)
 
 
 if __name__ == "__main__":

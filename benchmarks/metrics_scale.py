@@ -1,6 +1,6 @@
 """Time and memory of all distance and coverage metrics on two large sets of features, on the CPU.
 
-python benchmarks/metrics_scale.py [--count 10000] [--width 2048] [--threads 2] [--json FILE]
+python -m benchmarks.metrics_scale [--count 10000] [--width 2048] [--threads 2] [--json FILE]
 
 Features are correlated Gaussians, the fakes shifted and stretched, as in metrics.py. Seconds are of one call each, by
 the clock and of the processor over all threads: where they differ by more than the threads explain, other programs had
@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from metrics import features
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from benchmarks.metrics import features
 from medgan_tf import metrics
 
 MEASURES = {

@@ -1,20 +1,16 @@
-"""The PyTorch side of wgan_gp_step.py: networks.build("cgan", 64, 3) and the WGAN-GP step in eager PyTorch.
+"""networks.build("cgan", 64, 3) and the WGAN-GP step in eager PyTorch.
 
-python torch_wgan_gp.py VARIANT THREADS reads lines from its standard input and answers each with a line of JSON:
-"check FILE" compares both networks with weights and outputs that were written there; "steps N" times N steps.
+python torch_wgan_gp.py VARIANT THREADS (see torch_turns.py).
 VARIANT is "plain", the step as it is usually written, or "savings", which takes what ours saves too: upsampling merged
 into the convolution, the last critic's fakes used for the generator, and channels last in memory.
 """
 
-import json
-import resource
 import sys
-import time
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch_turns import serve
 
 BATCH, CRITICS, LAMBDA, LATENTS, CLASSES, SIZE = 32, 5, 10.0, 100, 3, 64
 
@@ -125,53 +121,14 @@ class Trainer:
         self.critic_optimizer.step()
         return loss.detach()
 
-    def check(self, path):
-        """Greatest differences of both networks' outputs from those in the file, with the weights in the file."""
-        stored = {name: torch.from_numpy(value) for name, value in np.load(path).items()}
-        with torch.no_grad():
-            for name, network in (("generator", self.generator), ("critic", self.critic)):
-                for index, weight in enumerate(network.parameters()):
-                    value = stored[f"{name}/{index:02d}"]
-                    weight.copy_(value if weight.shape == value.shape else _as_torch(value))
-            labels = stored["labels"].long()
-            images = self.generator(stored["latents"], labels)
-            scores = self.critic(images, labels)
-        return {
-            "parameters": [sum(p.numel() for p in n.parameters()) for n in (self.generator, self.critic)],
-            "images": float((images.permute(0, 2, 3, 1) - stored["images"]).abs().max()),
-            "scores": float((scores - stored["scores"]).abs().max()),
-            "largest_score": float(stored["scores"].abs().max()),
-        }
+    def draw(self, latents, labels):
+        """Images of latents and labels."""
+        return self.generator(latents, labels)
 
-
-def _as_torch(value):
-    """Kernels (H, W, C, D) to (D, C, H, W), matrices transposed."""
-    return value.permute(3, 2, 0, 1) if value.ndim == 4 else value.T
-
-
-def main(variant, threads):
-    """Answer the lines of the standard input."""
-    torch.set_num_threads(int(threads))
-    trainer = Trainer(variant == "savings")
-    for line in sys.stdin:
-        order, argument = line.split()
-        if order == "check":
-            answer = trainer.check(argument)
-        else:
-            started, worked = time.perf_counter(), time.process_time()
-            for _ in range(int(argument)):
-                loss = trainer.step()
-            seconds, work = time.perf_counter() - started, time.process_time() - worked
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            answer = {
-                "seconds": seconds,
-                "processor_seconds": work,
-                "peak_mib": peak,
-                "loss": loss,
-                "version": torch.__version__,
-            }
-        print(json.dumps(answer), flush=True)
+    def score(self, images, labels):
+        """Of images and labels."""
+        return self.critic(images, labels)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve(Trainer(sys.argv[1] == "savings"), sys.argv[2])

@@ -1,6 +1,6 @@
 """Where the time of our conditional WGAN-GP step goes on the CPU, and the least that its arithmetic would take.
 
-python benchmarks/wgan_gp_profile.py [--threads 2] [--steps 6] [--json FILE]
+python -m benchmarks.wgan_gp_profile [--threads 2] [--steps 6] [--json FILE]
 
 The parts are timed one by one as compiled functions, in turns, so that other load meets all of them alike. The floor
 counts the floating-point operations of every convolution and matrix product in the graph of one step (TensorFlow's
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from wgan_gp_step import IMAGES_A_STEP, ours
 
+from benchmarks.train_step import BATCHES, ours
 from medgan_tf.losses import gradient_penalty
 
 BATCH, CRITIC_STEPS = 32, 5
@@ -82,7 +82,7 @@ def main():
     parser.add_argument("--json", type=Path)
     settings = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
-    gan, data = ours(jit_compile=False, steps_per_execution=1)
+    gan, data = ours("cgan")
     images, labels = next(iter(data))
     functions = parts(gan, images, labels)
     matrix = tf.random.normal((SIDE, SIDE))
@@ -100,7 +100,7 @@ def main():
     count = operations(functions["whole step"][0])
     table = {
         "threads": settings.threads,
-        "images_a_step": IMAGES_A_STEP,
+        "images_a_step": BATCHES["cgan"],
         "step_seconds": step,
         "parts": {
             name: {"seconds_a_step": medians[name] * times, "share": medians[name] * times / step}

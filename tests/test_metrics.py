@@ -175,6 +175,27 @@ def test_frechet_distance_of_gaussians_is_the_closed_form():
     assert frechet_distance(exact(mean[0], mixing[0]), exact(mean[1], mixing[1])) == pytest.approx(truth, rel=1e-9)
 
 
+@pytest.mark.parametrize("count", [30, 64, 65, 300])
+@pytest.mark.parametrize("spectrum", ["flat", "steep", "dead dimensions", "one direction", "nearly the same", "same"])
+def test_frechet_distance_keeps_its_digits_where_covariances_are_near_singular(spectrum, count):
+    generator = np.random.default_rng(0)
+    a, b = generator.normal(size=(2, count, 64))
+    if spectrum == "steep":
+        a, b = a * np.geomspace(1, 1e-9, 64), b * np.geomspace(1e-9, 10, 64)
+    elif spectrum == "dead dimensions":
+        a[:, 20:] = b[:, :40] = 1.0
+    elif spectrum == "one direction":
+        a, b = a[:, :1] @ b[:1], b + 3
+    elif spectrum == "nearly the same":
+        b = a + 1e-5 * b
+    elif spectrum == "same":
+        b = a.copy()
+    centred = [(x - x.mean(0)) / np.sqrt(count - 1) for x in (a, b)]
+    trace = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum()
+    truth = np.square(a.mean(0) - b.mean(0)).sum() + sum(np.square(x).sum() for x in centred) - 2 * trace
+    assert frechet_distance(a, b) == pytest.approx(truth, rel=1e-6, abs=1e-11)
+
+
 def test_frechet_distance_at_infinity_is_the_line_through_the_parts():
     a, b = np.random.default_rng(0).normal(size=(2, 90, 20)) * np.array([1, 1.2])[:, None, None]
     value, sizes, distances = frechet_distance_infinity(a, b, seed=3)

@@ -7,6 +7,8 @@ is told that pixels are clean: a suspect is held back until a person has looked 
 
 import functools
 import re
+import tempfile
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -34,6 +36,7 @@ LETTERS = 3  # in a line
 HEIGHTS = (5, 64)  # of a letter in pixels
 STROKE = 15  # pixels: wider is no stroke
 CONTRAST = 0.15  # of a stroke against its surroundings, of the whole grey scale
+LEVELS = 2**14  # of grey from black to white while strokes are searched for, as int16: resampling overshoots
 GROUPS = 4  # of frames; the detector sees the brightest and the darkest of each group
 
 
@@ -46,8 +49,9 @@ class Extremes:
     def add(self, index, picture):
         """Take a frame, float32 (H, W) in [0, 1], as displayed."""
         group = index * min(GROUPS, self.frames) // self.frames
-        bright, dark = self.groups.get(group, (picture, picture))
-        self.groups[group] = np.maximum(bright, picture), np.minimum(dark, picture)
+        bright, dark = self.groups.setdefault(group, (picture, picture))
+        if bright is not picture:
+            self.groups[group] = np.maximum(bright, picture), np.minimum(dark, picture)
 
     def __iter__(self):
         for bright, dark in self.groups.values():
@@ -62,10 +66,10 @@ def suspicions(dataset, pictures):
     pictures: float32 (H, W) each, in [0, 1], as displayed; `Extremes` makes few of many frames. Lines of marks like
     letters are searched for first, which is quick, and read where tesseract is installed; else they are reason enough.
     """
-    reasons, suspects = from_header(dataset), [picture for picture in pictures if has_letters(picture)]
+    reasons, suspects = from_header(dataset), [views for views in map(_views, pictures) if len(views) > 1]
     if suspects and not detector():
         return [*reasons, "marks like letters stand in line in its pixels"], ""
-    text = words(suspects)
+    text = _read([view for views in suspects for view in views])
     return [*reasons, "text was found in its pixels"] if text else reasons, text
 
 
@@ -98,18 +102,31 @@ def from_header(dataset):
 
 def words(pictures):
     """The words that tesseract reads in pictures, joined by spaces."""
+    return _read([view for picture in pictures for view in _views(picture)])
+
+
+def _read(views):
+    """The words in all views, which one process reads: starting it takes as long as reading."""
+    if not views:
+        return ""
     import pytesseract
 
-    found = {}
-    for view in (view for picture in pictures for view in (picture, *(1 - part for part in _lettered(picture)))):
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number}.pgm" for number in range(len(views))]  # compressing takes as long as reading
+        for file, view in zip(files, views, strict=True):
+            _as_read(view).save(file)
+        listed = Path(folder) / "views.txt"
+        listed.write_text("\n".join(map(str, files)))
         read = pytesseract.image_to_data(
-            _as_read(view),
+            str(listed),
             config="--psm 11",  # words anywhere, in no order
             output_type=pytesseract.Output.DICT,
         )
-        for word, confidence in zip(read["text"], read["conf"], strict=True):
-            if float(confidence) >= CONFIDENCE and WORD.search(word):
-                found[word] = None
+    found = {
+        word: None
+        for word, confidence in zip(read["text"], read["conf"], strict=True)
+        if float(confidence) >= CONFIDENCE and WORD.search(word)
+    }
     return " ".join(found)
 
 
@@ -126,30 +143,55 @@ def detector():
 
 def has_letters(picture):
     """Whether three marks or more of the size, shape and sharpness of letters stand in a line in (H, W) in [0, 1]."""
-    return bool(_lettered(picture))
+    return len(_views(picture)) > 1
 
 
-def _lettered(picture):
-    """The bright and the dark strokes of a picture, as pictures of their own, where such a line is among them."""
-    picture = np.asarray(_resized(Image.fromarray(np.asarray(picture, np.float32)), 1))
-    both = (light - ndimage.grey_opening(light, size=(STROKE, STROKE)) for light in (picture, 1 - picture))
-    return [strokes for strokes in both if _longest_line(_marks(strokes)) >= LETTERS]
+def _views(picture):
+    """What is to be read: the picture, and its bright and its dark strokes as pictures of their own, black on white,
+    where such a line is among them.
+    """
+    small = np.asarray(_resized(Image.fromarray(np.asarray(picture, np.float32)), 1))
+    grey = np.rint(small * LEVELS).astype(np.int16)
+    bright = grey - _square(np.maximum, _square(np.minimum, grey))  # less its opening
+    dark = _square(np.minimum, _square(np.maximum, grey)) - grey  # its closing, less it
+    return [picture, *(1 - strokes / LEVELS for strokes in (bright, dark) if _in_line(_marks(strokes)))]
+
+
+def _square(extreme, grey):
+    """The minimum or the maximum of the STROKE x STROKE pixels around each, of those that there are.
+
+    Those of 2, 4 and 8 neighbours make that of any number: a few passes of whole arrays, on integers the quickest.
+    """
+    for _ in range(2):
+        wide, reach = np.pad(grey, ((STROKE // 2, STROKE // 2), (0, 0)), "edge"), 1
+        while 2 * reach < STROKE:
+            wide, reach = extreme(wide[:-reach], wide[reach:]), 2 * reach
+        grey = extreme(wide[: reach - STROKE], wide[STROKE - reach :]).T
+    return grey
 
 
 def _marks(strokes):
     """(n, 4) top, bottom, left, right of what stands out from its surroundings and has the size of a letter."""
-    found = ndimage.find_objects(ndimage.label(strokes > CONTRAST, np.ones((3, 3)))[0])
-    boxes = np.array([[side for part in box for side in (part.start, part.stop)] for box in found]).reshape(-1, 4)
+    labelled, count = ndimage.label(strokes > CONTRAST * LEVELS, np.ones((3, 3), bool))
+    places = np.flatnonzero(labelled)
+    mark, (row, column) = labelled.ravel()[places], np.divmod(places, labelled.shape[1])
+    top, bottom = np.zeros((2, count + 1), int)
+    top[mark[::-1]], bottom[mark] = row[::-1], row + 1  # places are in order of rows, and the last assignment stays
+    tall = bottom - top >= HEIGHTS[0]
+    # Noise is thousands of marks, none of them tall: only what is left is looked at pixel by pixel.
+    mark, column = mark[tall[mark]], column[tall[mark]]
+    left, right = np.full(count + 1, labelled.shape[1]), np.zeros(count + 1, int)
+    np.minimum.at(left, mark, column)
+    np.maximum.at(right, mark, column + 1)
+    boxes = np.stack([top, bottom, left, right], axis=1)[tall]
     height, width = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    return boxes[(height >= HEIGHTS[0]) & (height <= HEIGHTS[1]) & (width <= 2.5 * height) & (width >= 0.08 * height)]
+    return boxes[(height <= HEIGHTS[1]) & (width <= 2.5 * height) & (width >= 0.08 * height)]
 
 
-def _longest_line(boxes):
-    """How many marks follow each other from left to right: about as tall, on one base line, no further apart than
-    tall.
+def _in_line(boxes):
+    """Whether LETTERS marks follow each other from left to right: about as tall, on one base line, no further apart
+    than tall.
     """
-    if not len(boxes):
-        return 0
     boxes = boxes[np.argsort(boxes[:, 2])]
     bottom, left, right, height = boxes[:, 1], boxes[:, 2], boxes[:, 3], boxes[:, 1] - boxes[:, 0]
     length = np.ones(len(boxes), int)
@@ -159,7 +201,9 @@ def _longest_line(boxes):
         follows = (gap > -0.3 * tall) & (gap < 1.2 * tall) & (np.abs(bottom[index] - bottom[:index]) < 0.25 * tall)
         follows &= np.abs(height[index] - tall) < 0.45 * tall
         length[index] += length[:index][follows].max(initial=0)
-    return int(length.max())
+        if length[index] == LETTERS:
+            return True
+    return False
 
 
 def _as_read(picture):

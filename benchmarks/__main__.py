@@ -1,0 +1,5 @@
+"""python -m benchmarks [--only PART] ..."""
+
+from benchmarks.run import main
+
+main()

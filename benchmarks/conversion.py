@@ -1,0 +1,195 @@
+"""DICOM to 256-pixel JPEG: `dicom.convert`, a plain loop of pydicom and Pillow, dcmtk's `dcmj2pnm` called per file.
+
+The sets: phantoms as radiographs of 512 pixels, a quarter each uncompressed, RLE, JPEG lossless and JPEG 2000; and,
+where --data holds them, real X-ray, CT and MR files. Each is cut to the files of one frame that the tools compared both
+convert (dcmj2pnm reads no JPEG 2000). The plain loop runs in this process, so it has our order of decoders, the fastest
+first. What each does differs: ours also finds patients and writes pseudonyms, searches the pixels for letters, decodes
+in child processes that may crash, keeps a journal and a manifest; the others only write pictures. How much of ours the
+search and the isolation take is measured too.
+"""
+
+import csv
+import functools
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+
+import gdcm
+import numpy as np
+import pydicom
+from PIL import Image
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.uid import JPEG2000Lossless, RLELossless
+
+from benchmarks import turns
+from medgan_tf import dicom, phantoms
+from medgan_tf.dicom import burned_in, one_file
+from medgan_tf.dicom.pseudonyms import KEY_VARIABLE
+
+SIDE, PICTURE = 512, 256
+REAL = ("xray", "ct", "mr", "series_ct_signed", "series_mr_t1w", "series_mr_brain")
+
+
+def phantom_files(folder, patients):
+    """Write the phantoms; their paths. Every fourth is left uncompressed."""
+    phantoms.write_cohort(folder, patients, seed=0, image_size=SIDE)
+    files = sorted(folder.rglob("*.dcm"))
+    for number, path in enumerate(files):
+        if number % 4 == 1:
+            lossless_jpeg(path)
+        elif number % 4:
+            dataset = pydicom.dcmread(path)
+            dataset.compress(RLELossless if number % 4 == 2 else JPEG2000Lossless)
+            dataset.save_as(path)
+    return files
+
+
+def lossless_jpeg(path):
+    """Compress a file in place as most archives do. Raises RuntimeError."""
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(str(path))
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    if reader.Read():
+        change.SetInput(reader.GetImage())
+        if change.Change():
+            writer.SetFileName(str(path))
+            writer.SetFile(reader.GetFile())
+            writer.SetImage(change.GetOutput())
+            if writer.Write():
+                return
+    raise RuntimeError(f"GDCM cannot compress {path}.")
+
+
+def by_hand(path, target):
+    """The plain loop's body: what tutorials do."""
+    dataset = pydicom.dcmread(path)
+    grey = apply_voi_lut(apply_modality_lut(dataset.pixel_array, dataset), dataset).astype(float)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        grey = grey.max() - grey
+    grey = (grey - grey.min()) / (grey.max() - grey.min())
+    picture = Image.fromarray((grey * 255).astype(np.uint8))
+    picture.resize((PICTURE, PICTURE), Image.Resampling.LANCZOS).save(target, quality=95)
+
+
+def by_dcmtk(path, target):
+    """One process a file. Raises subprocess.CalledProcessError."""
+    options = ["--write-jpeg", "--compr-quality", "95", "--min-max-window", "--scale-x-size", str(PICTURE)]
+    subprocess.run(["dcmj2pnm", *options, path, target], check=True, capture_output=True)
+
+
+def in_turn(body, files):
+    """Work all files off, one after the other, as a loop in a script does."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, path in enumerate(files):
+            body(path, Path(folder) / f"{number}.jpg")
+
+
+def by_us(files, workers):
+    """The Report of `convert` into a fresh folder, and the sources that it rejected."""
+    with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
+        report = dicom.convert(files, Path(folder) / "out", PICTURE, workers=workers)
+        with (Path(folder) / "out.private" / "rejected.csv").open(newline="") as table:
+            return report, {row["file"] for row in csv.DictReader(table)}
+
+
+def converts(body, path):
+    """Whether a tool makes a picture of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            body(path, Path(folder) / "one.jpg")
+        except Exception:  # pydicom raises what it likes
+            return False
+        return (Path(folder) / "one.jpg").exists()
+
+
+def parts(files):
+    """Processor seconds of one pass by ours in this process: all, and what the search for letters takes of it."""
+    searching = []
+    search = burned_in.suspicions
+
+    def timed_search(*arguments):
+        found, turn = turns.timed(search, *arguments)
+        searching.append(turn["processor_seconds"])
+        return found
+
+    burned_in.suspicions = timed_search
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            settings = one_file.Settings(Path(folder), b"0" * 32, PICTURE)
+            _, turn = turns.timed(lambda: [one_file.convert_file(str(path), "all", None, settings) for path in files])
+    finally:
+        burned_in.suspicions = search
+    return turn["processor_seconds"], sum(searching)
+
+
+def measure(name, files, rounds):
+    """Rows of one set: ours against each of the others, per core and with all cores, and where ours spends its time."""
+    files = [path for path in files if not int(pydicom.dcmread(path, force=True).get("NumberOfFrames") or 1) > 1]
+    _, rejected = by_us(files, None)
+    files = [path for path in files if str(path) not in rejected]
+    others = {"pydicom + Pillow": by_hand}
+    if shutil.which("dcmj2pnm"):
+        others["dcmj2pnm per file"] = by_dcmtk
+    for reference, body in others.items():
+        common = [path for path in files if converts(body, path)]
+        sides = {workers: functools.partial(by_us, common, workers) for workers in (1, os.cpu_count())}
+        found = turns.alternate(sides | {"theirs": functools.partial(in_turn, body, common)}, rounds)
+        (report, _), theirs = found[1][0], found["theirs"][1]
+        note = f"{len(common)} files, {report.held_back} held back for review"
+        for workers in sides:
+            yield turns.compared(
+                f"{name}, {workers} worker{'s' if workers > 1 else ''}",
+                *(reference, len(common), "files", found[workers][1], theirs),
+                note=note,
+            )
+        if body is by_hand:
+            whole, search = parts(common)
+            alone = float(np.median([turn["processor_seconds"] for turn in found[1][1]]))
+            yield turns.measured(f"{name}: share of the search for letters", search / alone, "of processor time")
+            yield turns.measured(f"{name}: share of isolation and records", 1 - whole / alone, "of processor time")
+    if len(others) == 1:
+        yield {"what": name, "reference": "dcmj2pnm per file", "status": turns.NOT_RUN}
+
+
+@contextmanager
+def own_key(folder):
+    """A pseudonym key of its own, in a folder that goes again."""
+    before = os.environ.get(KEY_VARIABLE)
+    os.environ[KEY_VARIABLE] = str(Path(folder) / "key")
+    try:
+        yield
+    finally:
+        os.environ.pop(KEY_VARIABLE)
+        if before is not None:
+            os.environ[KEY_VARIABLE] = before
+
+
+def main():
+    """Measure both sets."""
+    parser = turns.parser(__doc__, rounds=5)
+    parser.add_argument("--data", type=Path, default=turns.ROOT.parent / "shared" / "data" / "dicom")
+    parser.add_argument("--patients", type=int, default=40)
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, own_key(folder), warnings.catch_warnings(action="ignore"):
+        sets = {f"phantoms of {SIDE} px": phantom_files(Path(folder) / "phantoms", options.patients)}
+        real = sorted(path for name in REAL for path in (options.data / name).glob("*") if path.is_file())
+        if real:
+            sets["real X-rays, CT, MR"] = real
+        for name, files in sets.items():
+            for row in measure(name, files, options.rounds):
+                rows.append(row)
+                turns.save(options.json, rows)
+        if not real:
+            rows.append({"what": "real X-rays, CT, MR", "reference": "pydicom + Pillow", "status": turns.NOT_RUN})
+    turns.save(options.json, rows)
+    turns.show(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Runs the parts of the benchmark one after the other and gathers them in benchmarks/results.json.
+
+python -m benchmarks [--only PART ...] [--rounds N] [--torch-python VENV/bin/python]
+
+Each part is a process of its own. What it has measured is kept even where it fails later, and parts that are not run
+now stay as they were: so a run that was stopped goes on with --only. PyTorch lives in an environment of its own
+(python3 -m venv VENV; VENV/bin/pip install torch==2.13.0 torch-fidelity); what needs it, or dcmtk, says "not run"
+without. Takes about 20 minutes on two cores that do nothing else.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from benchmarks import table, turns
+
+RESULTS = Path(__file__).with_name("results.json")
+PARTS = {  # name: what it compares
+    "conversion": "DICOM to pictures: a plain loop, dcmtk",
+    "train_step": "training steps: PyTorch, the manner of keras.io's examples",
+    "stylegan_step": "StyleGAN2 at 64 px",
+    "metrics": "metrics: scipy, tensorflow-gan, prdc, scikit-image, torch-fidelity",
+    "pipeline": "batches: image_dataset_from_directory; what they cost in a training; traces",
+    "startup": "imports, command line, app",
+    "growth": "how seconds and memory grow; estimates of large trainings",
+}
+
+
+def main():
+    """Run the parts, print one table, rewrite the README's."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"{name:14} {what}" for name, what in PARTS.items()),
+    )
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    parser.add_argument("--rounds", type=int, help="of each comparison (default: the part's own)")
+    parser.add_argument("--torch-python", type=Path, help=f"interpreter with PyTorch (or in {turns.TORCH_VARIABLE})")
+    options = parser.parse_args()
+    failed = []
+    for name in options.only:
+        print(f"{name}: {PARTS[name]}", flush=True)
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            found = Path(folder) / "part.json"
+            code = run(name, found, options)
+            if found.exists():
+                keep(name, json.loads(found.read_text()), time.perf_counter() - started, options, not code)
+        if code:
+            failed.append(name)
+    print(table.as_text(json.loads(RESULTS.read_text())))
+    table.into_readme()
+    if failed:
+        sys.exit(f"Failed, with what it measured before: {', '.join(failed)}. Run it again with --only.")
+
+
+def run(name, found, options):
+    """The exit status of one part."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(found)]
+    command += ["--rounds", str(options.rounds)] if options.rounds else []
+    command += ["--torch-python", str(options.torch_python)] if options.torch_python else []
+    # As after an ordinary installation: Python finds compiled modules, wherever this one was told to keep them.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "medgan_tf_benchmark_bytecode")
+    environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    return subprocess.run(command, cwd=turns.ROOT, env=environment).returncode
+
+
+def keep(name, part, seconds, options, complete):
+    """Put a part into results.json; the other parts stay."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"parts": {}}
+    results["machine"] = machine()
+    results["versions"] = {
+        package: version(package) for package in ("tensorflow", "keras", "numpy", "scipy", "pydicom")
+    }
+    results["versions"] |= {"Python": platform.python_version()} | part.pop("versions", {})
+    part |= {
+        "date": datetime.date.today().isoformat(),
+        "took_seconds": round(seconds),
+        "complete": complete,
+        "load_before": os.getloadavg()[2],
+    }
+    results["parts"][name] = part
+    results["parts"] = {name: results["parts"][name] for name in PARTS if name in results["parts"]}
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def machine():
+    """Processor, cores and memory."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        named = [
+            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = named[0] if named else model
+    memory = round(psutil.virtual_memory().total / 2**30)
+    return {"processor": model, "cores": os.cpu_count(), "memory_gib": memory, "system": platform.system()}
+
+
+if __name__ == "__main__":
+    main()

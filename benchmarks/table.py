@@ -1,0 +1,82 @@
+"""The benchmark's results as one table: for the terminal, and for the README between two marks."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS, README = Path(__file__).with_name("results.json"), ROOT / "README.md"
+BLOCK = re.compile(r"(?<=<!-- benchmark -->\n).*?(?=<!-- /benchmark -->)", re.DOTALL)
+SHORT = [  # the README's rows: part, start of `what`, reference
+    ("train_step", "WGAN-GP step, 64 px", "PyTorch"),
+    ("train_step", "WGAN-GP step, 64 px", "keras.io"),
+    ("train_step", "DCGAN step, 64 px", "PyTorch"),
+    ("train_step", "DCGAN step, 64 px", "keras.io"),
+    ("conversion", "real X-rays, CT, MR, 1 worker", "pydicom + Pillow"),
+    ("conversion", "real X-rays, CT, MR, 1 worker", "dcmj2pnm per file"),
+    ("metrics", "Frechet distance, 2048 x 2048", "scipy sqrtm"),
+    ("metrics", "Frechet distance, 2048 x 2048", "tensorflow-gan"),
+    ("metrics", "kernel distance, 2000 x 512", "tensorflow-gan"),
+    ("metrics", "precision, recall, density, coverage, 2000 x 512", "prdc"),
+    ("pipeline", "batches of 64", "image_dataset_from_directory"),
+]
+
+
+def rows(results):
+    """DataFrame of all rows of all parts."""
+    return pd.DataFrame([{"part": name} | row for name, part in results["parts"].items() for row in part["rows"]])
+
+
+def as_text(results):
+    """Everything, for a terminal."""
+    lines = []
+    for row in rows(results).to_dict("records"):
+        own = f"{row['ours']:.4g} {row['unit']}" if pd.notna(row.get("ours")) else ""
+        lines.append(
+            {
+                "part": row["part"],
+                "what": row["what"],
+                "ours": own,
+                "against": row.get("reference") if isinstance(row.get("reference"), str) else "",
+                "clock": _ratio(row, ""),
+                "processor": _ratio(row, "_processor"),
+                "n": row.get("n"),
+            }
+        )
+    machine = results["machine"]
+    title = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
+    return f"{title}\n{pd.DataFrame(lines).fillna('').to_string(index=False)}"
+
+
+def as_markdown(results):
+    """The README's block."""
+    table, machine = rows(results), results["machine"]
+    lines = ["| ours against | times as fast, per processor second | by the clock | n |", "| --- | --- | --- | --- |"]
+    for part, what, reference in SHORT:
+        found = table[(table["part"] == part) & (table["what"] == what) & (table["reference"] == reference)]
+        row = found.iloc[0].to_dict() if len(found) else {}
+        count = int(row["n"]) if pd.notna(row.get("n")) else ""
+        lines.append(f"| {what}: {reference} | {_ratio(row, '_processor')} | {_ratio(row, '')} | {count} |")
+    dates = [part["date"] for part in results["parts"].values()]
+    versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+    lines += ["", f"{machine['processor']}, {machine['cores']} cores; {versions}; {min(dates)} to {max(dates)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _ratio(row, suffix):
+    """Median and quartiles; "not run" where there is no other side."""
+    if not isinstance(row.get(f"spread{suffix}"), list):
+        return "not run" if not row or row.get("status") == "not run" else ""
+    low, high = row[f"spread{suffix}"]
+    return f"{row[f'ratio{suffix}']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def into_readme():
+    """Rewrite the block. Raises ValueError where the README has no place for it."""
+    text = README.read_text(encoding="utf-8")
+    if not BLOCK.search(text):
+        raise ValueError("README.md lacks the marks <!-- benchmark --> and <!-- /benchmark -->; put them back.")
+    block = as_markdown(json.loads(RESULTS.read_text()))
+    README.write_text(BLOCK.sub(lambda _: block, text), encoding="utf-8")

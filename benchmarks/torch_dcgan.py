@@ -1,0 +1,89 @@
+"""networks.build("dcgan", 64) and its step in eager PyTorch: python torch_dcgan.py THREADS (see torch_turns.py)."""
+
+import sys
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch_turns import serve
+
+BATCH, LATENTS, SIZE = 64, 100, 64
+
+
+class Generator(nn.Module):
+    """(B, 100) -> (B, 1, 64, 64) in [-1, 1]."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(LATENTS, 4 * 4 * 512, bias=False)
+        layers = []
+        for before, after in ((512, 256), (256, 128), (128, 64)):
+            layers += [_batch_norm(before), nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
+        self.blocks = nn.Sequential(*layers, _batch_norm(64), nn.ReLU(), nn.ConvTranspose2d(64, 1, 4, 2, 1), nn.Tanh())
+
+    def forward(self, latents):
+        """The Keras map is (4, 4, 512), so the dense layer's numbers are ordered that way."""
+        return self.blocks(self.dense(latents).view(-1, 4, 4, 512).permute(0, 3, 1, 2))
+
+
+class Discriminator(nn.Module):
+    """(B, 1, 64, 64) -> (B, 1)."""
+
+    def __init__(self):
+        super().__init__()
+        layers = [nn.Conv2d(1, 64, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for before, after in ((64, 128), (128, 256), (256, 512)):
+            layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), _batch_norm(after), nn.LeakyReLU(0.2)]
+        self.blocks = nn.Sequential(*layers)
+        self.score = nn.Linear(4 * 4 * 512, 1)
+
+    def forward(self, images):
+        """The numbers of the last map are in Keras's order, (4, 4, 512)."""
+        return self.score(self.blocks(images).permute(0, 2, 3, 1).flatten(1))
+
+
+def _batch_norm(channels):
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.1)
+
+
+class Trainer:
+    """One update of each network, one batch of fakes for both, and the generator's running average."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.generator, self.critic = Generator(), Discriminator()
+        self.average = [weight.detach().clone() for weight in self.generator.parameters()]
+        self.optimizers = [
+            torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
+            for network in (self.generator, self.critic)
+        ]
+        self.images = torch.rand(BATCH, 1, SIZE, SIZE) * 2 - 1
+
+    def draw(self, latents, _):
+        """Images of latents."""
+        return self.generator(latents)
+
+    def score(self, images, _):
+        """Of images."""
+        return self.critic(images)
+
+    def step(self):
+        """A training step; returns the discriminator's loss."""
+        fake = self.generator(torch.randn(BATCH, LATENTS))
+        real_scores, fake_scores = self.critic(self.images), self.critic(fake.detach())
+        loss = functional.softplus(-real_scores).mean() + functional.softplus(fake_scores).mean()
+        self._update(1, loss)
+        self.critic.requires_grad_(False)
+        self._update(0, functional.softplus(-self.critic(fake)).mean())
+        self.critic.requires_grad_(True)
+        torch._foreach_lerp_(self.average, list(self.generator.parameters()), 0.01)
+        return loss.item()
+
+    def _update(self, which, loss):
+        self.optimizers[which].zero_grad()
+        loss.backward()
+        self.optimizers[which].step()
+
+
+if __name__ == "__main__":
+    serve(Trainer(), sys.argv[1])

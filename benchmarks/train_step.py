@@ -1,0 +1,134 @@
+"""Training steps at 64 px: ours, the same networks in eager PyTorch, and the same in the manner of keras.io's examples.
+
+Before anything is timed the networks are held against PyTorch's: same weights, same outputs, same number of parameters.
+WGAN-GP: the conditional GAN, 160 images a step (batch 32, n_critic 5, lambda 10, Adam 1e-4 with 0.5 and 0.9). DCGAN:
+the paper's network, batch 64, Adam 2e-4 with 0.5 and 0.999. Ours and PyTorch's also keep the generator's running
+average; the examples do not. Memory is the most that each process held, libraries included.
+"""
+
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import turns
+
+BATCHES = {"cgan": 5 * 32, "dcgan": 64}  # images a step
+OURS = {  # jit_compile, steps_per_execution
+    "ours": (False, 1),
+    "ours, 2 steps an execution": (False, 2),
+    "ours, XLA": (True, 1),
+    "keras.io": (False, 1),
+}
+TORCH = {
+    "cgan": {"PyTorch": ["torch_wgan_gp.py", "plain"], "PyTorch with our savings": ["torch_wgan_gp.py", "savings"]},
+    "dcgan": {"PyTorch": ["torch_dcgan.py"]},
+}
+TITLES = {"cgan": "WGAN-GP", "dcgan": "DCGAN"}
+
+
+def ours(architecture, jit_compile=False, steps_per_execution=1):
+    """The GAN that the trainer builds, and a data set of random images."""
+    import tensorflow as tf
+
+    from medgan_tf import config, fitting
+
+    settings = replace(
+        config.CGAN_PAPER if architecture == "cgan" else config.PROFILES["full"].models["dcgan"],
+        network={},
+        balanced=False,
+        jit_compile=jit_compile,
+        steps_per_execution=steps_per_execution,
+    )
+    generator, count = np.random.default_rng(0), BATCHES[architecture]
+    images = generator.uniform(-1, 1, (count, 64, 64, 1)).astype(np.float32)
+    labels = generator.integers(0, 3, count).astype(np.int32)
+    gan = fitting.build(settings, 64, 3 if architecture == "cgan" else 0)
+    return gan, tf.data.Dataset.from_tensors((images, labels)).repeat()
+
+
+def serve(architecture, name, threads):
+    """Our side of the protocol in torch_turns.py: "write FILE", "steps N"."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    gan, data = ours(architecture, *OURS[name])
+    if name == "keras.io":
+        from benchmarks import keras_examples
+
+        gan = keras_examples.EXAMPLES[architecture](gan.generator, gan.discriminator)
+    for line in sys.stdin:
+        order, argument = line.split()
+        if order == "write":
+            answer = write(gan, argument)
+        else:
+            settings = {"steps_per_epoch": int(argument), "epochs": 1, "verbose": 0, "shuffle": False}
+            _, answer = turns.timed(lambda settings=settings: gan.fit(data, **settings))
+            answer |= {"peak_mib": turns.peak_mib(), "version": tf.__version__}
+        print(json.dumps(answer), flush=True)
+
+
+def write(gan, path):
+    """Weights, inputs and outputs of both networks, for "check" on the other side; returns the parameter counts."""
+    latents = np.random.default_rng(1).standard_normal((8, 100)).astype(np.float32)
+    labels = (np.arange(8) % 3).astype(np.int32)
+    images = np.asarray(gan.generator(gan._inputs(latents, labels), training=True))
+    scores = gan.discriminator(gan._inputs(images, labels), training=True)
+    values = {"latents": latents, "labels": labels, "images": images, "scores": scores}
+    parameters = []
+    for name, network in (("generator", gan.generator), ("critic", gan.discriminator)):
+        weights = network.trainable_variables
+        parameters.append(sum(int(np.prod(weight.shape)) for weight in weights))
+        values |= {f"{name}/{index:02d}": weight.numpy() for index, weight in enumerate(weights)}
+    np.savez(path, **{name: np.asarray(value) for name, value in values.items()})
+    return {"parameters": parameters}
+
+
+def measure(architecture, options):
+    """Rows of one architecture."""
+    names = [name for name in OURS if architecture == "cgan" or name in ("ours", "keras.io")]
+    script = [sys.executable, "-m", "benchmarks.train_step", "--serve", architecture]
+    commands = {name: [*script, name, options.threads] for name in names}
+    if options.torch_python:
+        here = Path(__file__).resolve().parent
+        for name, (file, *variant) in TORCH[architecture].items():
+            commands[name] = [options.torch_python, here / file, *variant, options.threads]
+    contestants = {name: turns.Contestant(name, command) for name, command in commands.items()}
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for name in set(TORCH[architecture]) & set(contestants):
+                turns.same_networks(contestants["ours"], contestants[name], Path(folder) / "networks.npz")
+        turns.race(contestants.values(), options.steps, options.rounds)
+    finally:
+        for contestant in contestants.values():
+            contestant.process.kill()
+    rows = []
+    for name in names[:-1]:
+        for reference in (*TORCH[architecture], "keras.io"):
+            what = f"{TITLES[architecture]} step, 64 px" + name.removeprefix("ours")
+            theirs = contestants[reference].turns if reference in contestants else None
+            amount = options.steps * BATCHES[architecture]
+            rows.append(turns.compared(what, reference, amount, "images", contestants[name].turns, theirs))
+    return rows
+
+
+def main():
+    """Both architectures."""
+    parser = turns.parser(__doc__, rounds=5)
+    parser.add_argument("--steps", type=int, default=2, help="in a turn; an even number")
+    parser.add_argument("--architecture", choices=list(BATCHES), nargs="+", default=list(BATCHES))
+    options, rows = parser.parse_args(), []
+    for architecture in options.architecture:
+        rows += measure(architecture, options)
+        turns.save(options.json, rows)
+    turns.show(rows)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    else:
+        main()

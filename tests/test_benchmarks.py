@@ -1,0 +1,89 @@
+"""The benchmark's own arithmetic, its results against the README, and what it promises of a training: one trace."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from benchmarks import estimate, growth, pipeline, table, turns
+
+ROOT = turns.ROOT
+RESULTS = ROOT / "benchmarks" / "results.json"
+
+
+def turn(seconds, peak=None):
+    return {"seconds": seconds, "processor_seconds": 2 * seconds} | ({"peak_mib": peak} if peak else {})
+
+
+def test_ratios_are_those_within_a_round():
+    ours, theirs = [turn(1.0), turn(2.0), turn(10.0, 100)], [turn(3.0), turn(6.0), turn(30.0, 50)]
+    row = turns.compared("a", "b", 60, "images", ours, theirs)
+    assert row["ratio"] == row["ratio_processor"] == pytest.approx(3)
+    assert row["spread"] == pytest.approx([3, 3])
+    assert (row["ours"], row["theirs"], row["ours_processor"]) == pytest.approx((30, 10, 15))
+    assert row["peak_mib"] == [100, 50]
+
+
+def test_what_is_not_here_is_not_run():
+    row = turns.compared("a", "b", 60, "images", [turn(1.0)], None)
+    assert row["status"] == "not run"
+    assert "ratio" not in row
+    results = {"machine": {"processor": "x", "cores": 2, "memory_gib": 1}, "parts": {"metrics": {"rows": [row]}}}
+    assert "not run" in table.as_text(results)
+
+
+def test_contestants_take_turns_and_the_first_round_does_not_count():
+    order = []
+    found = turns.alternate({"a": lambda: order.append("a"), "b": lambda: order.append("b") or 7}, 3)
+    assert order == ["a", "b"] * 4
+    assert found["b"][0] == 7
+    assert len(found["a"][1]) == 3
+
+
+def test_a_child_process_counts_as_work():
+    import subprocess
+    import sys
+
+    code = "sum(i * i for i in range(3_000_000))"
+    _, spent = turns.timed(lambda: subprocess.run([sys.executable, "-c", code], check=True))
+    assert spent["processor_seconds"] > 0.05
+
+
+def test_exponents():
+    x = np.array([32, 64, 128, 256])
+    slope, error = growth.slope_of(x, 3 * x**1.7)
+    assert slope == pytest.approx(1.7)
+    assert error == pytest.approx(0, abs=1e-6)
+    assert growth.slope_of([1, 2], [4, 2]) == (pytest.approx(-1), None)
+
+
+def test_the_estimate_is_speed_times_length():
+    rows = estimate.table({"A100": (2.0, "somewhere, some day")}, kimg=1000)
+    (row,) = [r for r in rows if (r["configuration"], r["gpu"], r["side"]) == ("StyleGAN3-T", "A100", 512)]
+    assert row["hours"] == pytest.approx(90.25 * 1000 * 1.05 / 3600, abs=0.05)
+    assert row["dollars"] == round(2 * 90.25 * 1000 * 1.05 / 3600)
+    assert all(r["dollars"] is None for r in rows if r["gpu"] == "V100")
+    assert estimate.price("L4=0.8:a list of today") == ("L4", (0.8, "a list of today"))
+    with pytest.raises(ValueError, match="GPU=DOLLARS:SOURCE"):
+        estimate.price("L4=0.8")
+
+
+def test_the_readme_shows_the_results():
+    block = table.BLOCK.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert block, "README.md lacks the marks of the benchmark's table"
+    assert block[0] == table.as_markdown(json.loads(RESULTS.read_text())), "run make bench, or undo the change"
+
+
+def test_every_row_has_its_count_and_ratios_a_spread():
+    for name, part in json.loads(RESULTS.read_text())["parts"].items():
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", part["date"])
+        for row in part["rows"]:
+            assert row.get("status") == "not run" or row["n"] >= 1, (name, row)
+            assert ("ratio" in row) == ("spread" in row), (name, row)
+
+
+@pytest.mark.usefixtures("float32_again")
+@pytest.mark.parametrize("architecture", ["dcgan", "cgan"])
+def test_a_training_of_several_epochs_traces_its_step_once(architecture):
+    assert pipeline.count_traces(architecture) == 1
