@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import estimate, growth, pipeline, table, turns
+from medgan_tf import config, figures, results
 
 ROOT = turns.ROOT
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -87,3 +88,18 @@ def test_every_row_has_its_count_and_ratios_a_spread():
 @pytest.mark.parametrize("architecture", ["dcgan", "cgan"])
 def test_a_training_of_several_epochs_traces_its_step_once(architecture):
     assert pipeline.count_traces(architecture) == 1
+
+
+def test_the_recipe_search_changed_the_recipes_of_today():
+    search = json.loads(results.RECIPES.read_text())["trials"]
+    bases = [trial for trial in search if trial["change"] == "none"]
+    assert {trial["model"] for trial in search} == {trial["model"] for trial in bases}
+    for trial in bases:
+        length = {name: trial["settings"][name] for name in ("kimg", "epoch_kimg")}
+        today = config.PROFILES["quick"].training(trial["model"], **length)
+        assert config.Training(**trial["settings"]) == today
+    table = results.recipes()
+    figure = figures.recipes(table)
+    lines = [line for axis in figure.axes for line in axis.lines]
+    assert len(lines) == len(search)
+    np.testing.assert_array_equal(lines[0].get_ydata(), search[0]["kernel_distance"])
