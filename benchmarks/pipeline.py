@@ -95,7 +95,7 @@ def compare_steps(folder, rounds, steps=16):
     yield turns.compared(what, "one batch in memory", amount, "images", found["ours"][1], found["fixed"][1])
 
 
-def count_traces(architecture="dcgan", size=16, epochs=3, **changes):
+def count_traces(architecture="dcgan", size=32, epochs=3, **changes):
     """How often a training's step is traced in `epochs` epochs, with all callbacks: once, or something is wrong."""
     from medgan_tf import config, datasets, fitting
 

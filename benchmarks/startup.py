@@ -27,7 +27,7 @@ PATIENCE = 120  # seconds for the app
 
 def start(arguments):
     """Run to the end. Raises CalledProcessError, also where TensorFlow was imported by what should not."""
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, cwd=turns.ROOT)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=turns.ROOT)
 
 
 def app():

@@ -172,8 +172,11 @@ def _square(extreme, grey):
 
 def _marks(strokes):
     """(n, 4) top, bottom, left, right of what stands out from its surroundings and has the size of a letter."""
-    labelled, count = ndimage.label(strokes > CONTRAST * LEVELS, np.ones((3, 3), bool))
-    places = np.flatnonzero(labelled)
+    stands_out = strokes > CONTRAST * LEVELS
+    places = np.flatnonzero(stands_out)
+    if len(places) < LETTERS * HEIGHTS[0]:
+        return np.zeros((0, 4), int)
+    labelled, count = ndimage.label(stands_out, np.ones((3, 3), bool))
     mark, (row, column) = labelled.ravel()[places], np.divmod(places, labelled.shape[1])
     top, bottom = np.zeros((2, count + 1), int)
     top[mark[::-1]], bottom[mark] = row[::-1], row + 1  # places are in order of rows, and the last assignment stays
