@@ -87,7 +87,7 @@ def recipes(trials):
             for number, (change, trial) in enumerate(own.groupby("change", sort=False)):
                 base = change == "none"
                 look = {"color": "black", "lw": 2.2} if base else {"color": COLOURS[number % 6], "lw": 1.1}
-                line = "-" if base else LINES[number // 6 + number % 2 * 2]
+                line = "-" if base else LINES[number % 4]
                 axis.plot(trial["kimg"], trial["kernel_distance"], line, label="recipe" if base else change, **look)
             axis.set_yscale("log")
             plain_ticks(axis.yaxis)
