@@ -1,7 +1,7 @@
 """DICOM to 256-pixel JPEG: `dicom.convert`, a plain loop of pydicom and Pillow, dcmtk's `dcmj2pnm` called per file.
 
 The sets: phantoms as radiographs of 512 pixels, a quarter each uncompressed, RLE, JPEG lossless and JPEG 2000; and,
-where --data holds them, real X-ray, CT and MR files. Each is cut to the files of one frame that the tools compared both
+where --data holds them, real X-ray, CT and MR files. Each is cut to the files of one frame that all tools here
 convert (dcmj2pnm reads no JPEG 2000). The plain loop runs in this process, so it has our order of decoders, the fastest
 first. What each does differs: ours also finds patients and writes pseudonyms, searches the pixels for letters, decodes
 in child processes that may crash, keeps a journal and a manifest; the others only write pictures. How much of ours the
@@ -32,7 +32,7 @@ from medgan_tf.dicom import burned_in, one_file
 from medgan_tf.dicom.pseudonyms import KEY_VARIABLE
 
 SIDE, PICTURE = 512, 256
-REAL = ("xray", "ct", "mr", "series_ct_signed", "series_mr_t1w", "series_mr_brain")
+REAL = ("xray", "series_ct_signed", "series_mr_t1w", "series_mr_brain")
 
 
 def phantom_files(folder, patients):
@@ -131,29 +131,23 @@ def measure(name, files, rounds):
     """Rows of one set: ours against each of the others, per core and with all cores, and where ours spends its time."""
     files = [path for path in files if not int(pydicom.dcmread(path, force=True).get("NumberOfFrames") or 1) > 1]
     _, rejected = by_us(files, None)
+    others = {"pydicom + Pillow": by_hand} | ({"dcmj2pnm per file": by_dcmtk} if shutil.which("dcmj2pnm") else {})
     files = [path for path in files if str(path) not in rejected]
-    others = {"pydicom + Pillow": by_hand}
-    if shutil.which("dcmj2pnm"):
-        others["dcmj2pnm per file"] = by_dcmtk
-    for reference, body in others.items():
-        common = [path for path in files if converts(body, path)]
-        sides = {workers: functools.partial(by_us, common, workers) for workers in (1, os.cpu_count())}
-        found = turns.alternate(sides | {"theirs": functools.partial(in_turn, body, common)}, rounds)
-        (report, _), theirs = found[1][0], found["theirs"][1]
-        note = f"{len(common)} files, {report.held_back} held back for review"
+    files = [path for path in files if all(converts(body, path) for body in others.values())]
+    sides = {workers: functools.partial(by_us, files, workers) for workers in (1, os.cpu_count())}
+    found = turns.alternate(
+        sides | {reference: functools.partial(in_turn, body, files) for reference, body in others.items()}, rounds
+    )
+    note = f"{len(files)} files, {found[1][0][0].held_back} held back for review"
+    for reference in ("pydicom + Pillow", "dcmj2pnm per file"):
         for workers in sides:
-            yield turns.compared(
-                f"{name}, {workers} worker{'s' if workers > 1 else ''}",
-                *(reference, len(common), "files", found[workers][1], theirs),
-                note=note,
-            )
-        if body is by_hand:
-            whole, search = parts(common)
-            alone = float(np.median([turn["processor_seconds"] for turn in found[1][1]]))
-            yield turns.measured(f"{name}: share of the search for letters", search / alone, "of processor time")
-            yield turns.measured(f"{name}: share of isolation and records", 1 - whole / alone, "of processor time")
-    if len(others) == 1:
-        yield {"what": name, "reference": "dcmj2pnm per file", "status": turns.NOT_RUN}
+            what = f"{name}, {workers} worker{'s' if workers > 1 else ''}"
+            theirs = found[reference][1] if reference in others else None
+            yield turns.compared(what, reference, len(files), "files", found[workers][1], theirs, note=note)
+    whole, search = parts(files)
+    alone = float(np.median([turn["processor_seconds"] for turn in found[1][1]]))
+    yield turns.measured(f"{name}: share of the search for letters", search / alone, "of processor time")
+    yield turns.measured(f"{name}: share of isolation and records", 1 - whole / alone, "of processor time")
 
 
 @contextmanager
@@ -171,7 +165,7 @@ def own_key(folder):
 
 def main():
     """Measure both sets."""
-    parser = turns.parser(__doc__, rounds=5)
+    parser = turns.parser(__doc__, rounds=3)
     parser.add_argument("--data", type=Path, default=turns.ROOT.parent / "shared" / "data" / "dicom")
     parser.add_argument("--patients", type=int, default=40)
     options = parser.parse_args()

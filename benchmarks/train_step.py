@@ -117,7 +117,7 @@ def measure(architecture, options):
 
 def main():
     """Both architectures."""
-    parser = turns.parser(__doc__, rounds=5)
+    parser = turns.parser(__doc__, rounds=3)
     parser.add_argument("--steps", type=int, default=2, help="in a turn; an even number")
     parser.add_argument("--architecture", choices=list(BATCHES), nargs="+", default=list(BATCHES))
     options, rows = parser.parse_args(), []
