@@ -26,7 +26,9 @@ SHORT = [  # the README's rows: part, start of `what`, reference
 
 def rows(results):
     """DataFrame of all rows of all parts."""
-    return pd.DataFrame([{"part": name} | row for name, part in results["parts"].items() for row in part["rows"]])
+    return pd.DataFrame(
+        [{"part": name, "reference": None} | row for name, part in results["parts"].items() for row in part["rows"]]
+    )
 
 
 def as_text(results):
