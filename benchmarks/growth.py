@@ -21,7 +21,7 @@ STEPS, TURNS = 2, 4
 AXES = {  # what grows: (values, settings of a point that has the value)
     "image size": ((32, 64, 128), lambda value: {"size": value}),
     "batch": ((8, 16, 32, 64), lambda value: {"batch": value}),
-    "training images": ((500, 2000, 8000, 32000), lambda value: {"images": value}),
+    "training images": ((500, 4000, 32000), lambda value: {"images": value}),
 }
 ARCHITECTURES = {"image size": ("dcgan", "stylegan2"), "batch": ("dcgan",), "training images": ("dcgan",)}
 
@@ -104,7 +104,7 @@ def slope_of(x, y):
 
 
 def draw(points, path=FIGURE):
-    """One figure: seconds above, memory below, a column for each axis."""
+    """One figure of all points: seconds above, memory below, a column for each axis, exponents over the panels."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -124,14 +124,15 @@ def draw(points, path=FIGURE):
                     continue
                 for number, (architecture, group) in enumerate(shown.groupby("architecture", sort=False)):
                     slope, _ = slope_of(group["value"], group[name])
-                    panel.plot(
-                        group["value"], group[name], style.MARKERS[number] + "-", label=f"{architecture}, {slope:.2f}"
-                    )
+                    colour, marker = style.COLOURS[number], style.MARKERS[number]
+                    panel.plot(group["value"], group[name], marker + "-", color=colour, markersize=4)
+                    title = f"{architecture}, exponent {slope:.2f}"
+                    panel.text(0, 1.02 + 0.13 * number, title, color=colour, fontsize=6, transform=panel.transAxes)
                 panel.set(xscale="log", yscale="log", xlabel=axis if row or shown["memory_mib"].isna().all() else "")
-                panel.set_xticks(sorted(set(shown["value"])), [f"{value:g}" for value in sorted(set(shown["value"]))])
+                values = sorted(set(shown["value"]))
+                panel.set_xticks(values, [f"{value / 1000:g}k" if value >= 4000 else f"{value:g}" for value in values])
                 panel.minorticks_off()
                 style.plain_ticks(panel.yaxis)
-                panel.legend(fontsize=6, title="exponent", title_fontsize=6)
                 if not column:
                     panel.set_ylabel(label)
                 elif axis == "workers":

@@ -21,6 +21,8 @@ SHORT = [  # the README's rows: part, start of `what`, reference
     ("metrics", "kernel distance, 2000 x 512", "tensorflow-gan"),
     ("metrics", "precision, recall, density, coverage, 2000 x 512", "prdc"),
     ("pipeline", "batches of 64", "image_dataset_from_directory"),
+    ("pipeline", "batches of 64", "image_dataset_from_directory, cached"),
+    ("pipeline", "DCGAN step, quick profile, fed by our batches", "one batch in memory"),
 ]
 
 
@@ -55,16 +57,23 @@ def as_text(results):
 def as_markdown(results):
     """The README's block."""
     table, machine = rows(results), results["machine"]
-    lines = ["| ours against | times as fast, per processor second | by the clock | n |", "| --- | --- | --- | --- |"]
+    lines = ["| ours against | times as fast, per processor second | by the clock | MiB, ours and theirs | n |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
     for part, what, reference in SHORT:
         found = table[(table["part"] == part) & (table["what"] == what) & (table["reference"] == reference)]
         row = found.iloc[0].to_dict() if len(found) else {}
         count = int(row["n"]) if pd.notna(row.get("n")) else ""
-        lines.append(f"| {what}: {reference} | {_ratio(row, '_processor')} | {_ratio(row, '')} | {count} |")
+        memory = " and ".join(f"{side:.0f}" for side in row["peak_mib"]) if _both(row.get("peak_mib")) else ""
+        ratios = f"{_ratio(row, '_processor')} | {_ratio(row, '')}"
+        lines.append(f"| {what}: {reference} | {ratios} | {memory} | {count} |")
     dates = [part["date"] for part in results["parts"].values()]
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     lines += ["", f"{machine['processor']}, {machine['cores']} cores; {versions}; {min(dates)} to {max(dates)}."]
     return "\n".join(lines) + "\n"
+
+
+def _both(pair):
+    return isinstance(pair, list) and all(side is not None for side in pair)
 
 
 def _ratio(row, suffix):

@@ -85,7 +85,7 @@ def test_every_row_has_its_count_and_ratios_a_spread():
 
 
 @pytest.mark.usefixtures("float32_again")
-@pytest.mark.parametrize("architecture", ["dcgan", "cgan"])
+@pytest.mark.parametrize("architecture", ["dcgan", pytest.param("cgan", marks=pytest.mark.slow)])
 def test_a_training_of_several_epochs_traces_its_step_once(architecture):
     assert pipeline.count_traces(architecture) == 1
 

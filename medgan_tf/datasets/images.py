@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -59,37 +59,45 @@ class Split:
             return tf.cast(tf.gather(images, chosen), tf.float32) * scale - 1.0, tf.gather(labels, chosen)
 
         groups = [np.flatnonzero(self.labels == label) for label in np.unique(self.labels)]
-        indices = _endless(groups if balanced else [np.arange(len(self))], seed, start)
-        indices = indices.batch(batch_size, drop_remainder=True)
+        order = Order(groups if balanced else [np.arange(len(self))], seed)
+
+        def chosen(first):
+            indices = tf.numpy_function(lambda first: order(first, batch_size), [first], tf.int64)
+            return tf.ensure_shape(indices, (batch_size,))
+
+        firsts = tf.data.Dataset.range(start, np.iinfo(np.int64).max - batch_size, batch_size)
+        indices = firsts.map(chosen)
         if of > 1:
             indices = indices.map(lambda whole: tf.transpose(tf.reshape(whole, (-1, of)))[mine]).unbatch()
         return indices.map(batch, num_parallel_calls=2).prefetch(tf.data.AUTOTUNE)
 
 
-def join(splits):
-    """The images of several splits as one, in their order."""
-    return Split(*(np.concatenate([getattr(split, name) for split in splits]) for name in Split.__dataclass_fields__))
-
-
-def _endless(groups, seed, start):
-    """tf.data.Dataset of indices from position `start` on: groups take turns, each in permutation after permutation.
+class Order:
+    """Endless indices: groups take turns, each in permutation after permutation.
 
     Position p is the (p // groups)-th member that group p % groups shows, so any position is reached without a replay.
     """
-    import tensorflow as tf
 
-    def members(number, group):
-        def permutation(epoch):
-            return np.random.default_rng((seed, number, epoch)).permutation(group)
+    def __init__(self, groups, seed):
+        self.groups, self.seed = groups, seed
+        self._permutation = lru_cache(2 * len(groups))(self._draw)  # a batch may lie in two epochs
 
-        def epoch_of(epoch):
-            return tf.ensure_shape(tf.numpy_function(permutation, [epoch], tf.int64), (len(group),))
+    def __call__(self, first, count):
+        """(count,) int64 from position `first` on."""
+        turns, numbers = np.divmod(np.arange(first, first + count), len(self.groups))
+        return np.array([self._member(*pair) for pair in zip(numbers.tolist(), turns.tolist(), strict=True)], np.int64)
 
-        epoch, place = divmod(start // len(groups), len(group))
-        return tf.data.Dataset.range(epoch, np.iinfo(np.int64).max).map(epoch_of).unbatch().skip(place)
+    def _member(self, number, turn):
+        epoch, place = divmod(turn, len(self.groups[number]))
+        return self._permutation(number, epoch)[place]
 
-    turns = tf.data.Dataset.zip(tuple(members(*numbered) for numbered in enumerate(groups)))
-    return turns.map(lambda *indices: tf.stack(indices)).unbatch().skip(start % len(groups))
+    def _draw(self, number, epoch):
+        return np.random.default_rng((self.seed, number, epoch)).permutation(self.groups[number])
+
+
+def join(splits):
+    """The images of several splits as one, in their order."""
+    return Split(*(np.concatenate([getattr(split, name) for split in splits]) for name in Split.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
