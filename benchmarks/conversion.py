@@ -24,7 +24,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
-from pydicom.uid import JPEG2000Lossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
 
 from benchmarks import turns
 from medgan_tf import dicom, phantoms
@@ -32,11 +32,12 @@ from medgan_tf.dicom import burned_in, one_file
 from medgan_tf.dicom.pseudonyms import KEY_VARIABLE
 
 SIDE, PICTURE = 512, 256
+COPIES = 4  # starting child processes takes as long as some dozen files
 REAL = ("xray", "series_ct_signed", "series_mr_t1w", "series_mr_brain")
 
 
 def phantom_files(folder, patients):
-    """Write the phantoms; their paths. Every fourth is left uncompressed."""
+    """Write the phantoms, each COPIES times under other UIDs; their paths. Every fourth is left uncompressed."""
     phantoms.write_cohort(folder, patients, seed=0, image_size=SIDE)
     files = sorted(folder.rglob("*.dcm"))
     for number, path in enumerate(files):
@@ -46,7 +47,12 @@ def phantom_files(folder, patients):
             dataset = pydicom.dcmread(path)
             dataset.compress(RLELossless if number % 4 == 2 else JPEG2000Lossless)
             dataset.save_as(path)
-    return files
+    for path in files:
+        dataset = pydicom.dcmread(path)
+        for number in range(1, COPIES):
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+            dataset.save_as(path.with_stem(f"{path.stem}_{number}"))
+    return sorted(folder.rglob("*.dcm"))
 
 
 def lossless_jpeg(path):
