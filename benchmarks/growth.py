@@ -87,7 +87,7 @@ def fitted(points):
             ("seconds", "seconds"),
             ("memory_mib", "memory"),
         ):
-            if group[column].isna().any():
+            if len(group) < 2 or group[column].isna().any():
                 continue
             slope, error = slope_of(group["value"], group[column])
             title = f"{architecture}: exponent of {what} in {axis}"

@@ -5,8 +5,11 @@ No rule and no detector finds every name, and most of what they find is harmless
 is told that pixels are clean: a suspect is held back until a person has looked at it.
 """
 
+import csv
 import functools
+import os
 import re
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -30,8 +33,12 @@ CAPTURES |= {"WSD": "made on a workstation", "DRW": "a drawing"}
 RADIOGRAPHS = ("CR", "DX", "MG", "PX", "IO")
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 WORD = re.compile(r"[^\W_]{3,}")  # a side marker or an arrow is not a word
+READER = "tesseract"
+ONE_THREAD = {"OMP_THREAD_LIMIT": "1"}  # more only get into each other's way
+READING = ["--psm", "11", "tsv"]  # words anywhere, in no order
 CONFIDENCE = 60  # of tesseract, 0 to 100
 LONGEST_SIDE = 1600  # of what is searched; for tesseract small images are enlarged, up to three times
+FEW = 4  # pictures of lines: where one has words, the rest needs not be read
 LETTERS = 3  # in a line
 HEIGHTS = (5, 64)  # of a letter in pixels
 STROKE = 15  # pixels: wider is no stroke
@@ -66,10 +73,10 @@ def suspicions(dataset, pictures):
     pictures: float32 (H, W) each, in [0, 1], as displayed; `Extremes` makes few of many frames. Lines of marks like
     letters are searched for first, which is quick, and read where tesseract is installed; else they are reason enough.
     """
-    reasons, suspects = from_header(dataset), [views for views in map(_views, pictures) if len(views) > 1]
-    if suspects and not detector():
+    reasons, lines = from_header(dataset), [line for picture in pictures for line in _lines(picture)]
+    if lines and not detector():
         return [*reasons, "marks like letters stand in line in its pixels"], ""
-    text = _read([view for views in suspects for view in views])
+    text = _read(lines)
     return [*reasons, "text was found in its pixels"] if text else reasons, text
 
 
@@ -101,60 +108,62 @@ def from_header(dataset):
 
 
 def words(pictures):
-    """The words that tesseract reads in pictures, joined by spaces."""
-    return _read([view for picture in pictures for view in _views(picture)])
+    """The words that tesseract reads in the first lines of pictures that hold any, joined by spaces."""
+    return _read([line for picture in pictures for line in _lines(picture)])
 
 
-def _read(views):
-    """The words in all views, which one process reads: starting it takes as long as reading."""
-    if not views:
-        return ""
-    import pytesseract
+def _read(lines):
+    """The words in the first pictures of lines that hold any, FEW of them at a time."""
+    return next(filter(None, (_read_together(lines[i : i + FEW]) for i in range(0, len(lines), FEW))), "")
 
+
+def _read_together(lines):
+    """The words in pictures, which one process reads: starting it takes as long as reading."""
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{number}.pgm" for number in range(len(views))]  # compressing takes as long as reading
-        for file, view in zip(files, views, strict=True):
-            _as_read(view).save(file)
-        listed = Path(folder) / "views.txt"
+        files = [Path(folder) / f"{number}.pgm" for number in range(len(lines))]  # compressing takes as long as reading
+        for file, line in zip(files, lines, strict=True):
+            Image.fromarray(np.rint(np.clip(line, 0, 1) * 255).astype(np.uint8)).save(file)
+        listed = Path(folder) / "lines.txt"
         listed.write_text("\n".join(map(str, files)))
-        read = pytesseract.image_to_data(
-            str(listed),
-            config="--psm 11",  # words anywhere, in no order
-            output_type=pytesseract.Output.DICT,
-        )
-    found = {
-        word: None
-        for word, confidence in zip(read["text"], read["conf"], strict=True)
-        if float(confidence) >= CONFIDENCE and WORD.search(word)
-    }
+        table = subprocess.run(
+            [READER, listed, "stdout", *READING],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | ONE_THREAD,
+        ).stdout
+    read = csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    found = {row["text"]: None for row in read if float(row["conf"]) >= CONFIDENCE and WORD.search(row["text"] or "")}
     return " ".join(found)
 
 
 @functools.cache
 def detector():
     """The name and version of the text detector, or "" where tesseract is not installed."""
-    import pytesseract
-
     try:
-        return f"tesseract {str(pytesseract.get_tesseract_version()).split()[0]}"
-    except (pytesseract.TesseractNotFoundError, OSError, SystemExit):
+        said = subprocess.run([READER, "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
         return ""
+    return " ".join(said.split()[:2])
 
 
 def has_letters(picture):
     """Whether three marks or more of the size, shape and sharpness of letters stand in a line in (H, W) in [0, 1]."""
-    return len(_views(picture)) > 1
+    return len(_lines(picture)) > 0
 
 
-def _views(picture):
-    """What is to be read: the picture, and its bright and its dark strokes as pictures of their own, black on white,
-    where such a line is among them.
-    """
-    small = np.asarray(_resized(Image.fromarray(np.asarray(picture, np.float32)), 1))
-    grey = np.rint(small * LEVELS).astype(np.int16)
+def _lines(picture):
+    """Pictures to be read: the rows around each line of marks, as they are and as strokes alone, black on white."""
+    small = _resized(Image.fromarray(np.asarray(picture, np.float32)))
+    grey = np.rint(np.asarray(small) * LEVELS).astype(np.int16)
     bright = grey - _square(np.maximum, _square(np.minimum, grey))  # less its opening
     dark = _square(np.minimum, _square(np.maximum, grey)) - grey  # its closing, less it
-    return [picture, *(1 - strokes / LEVELS for strokes in (bright, dark) if _in_line(_marks(strokes)))]
+    return [
+        _enlarged(view[band], max(grey.shape))
+        for strokes in (bright, dark)
+        for band in _bands(_in_line(_marks(strokes)), len(grey))
+        for view in (grey, LEVELS - strokes)
+    ]
 
 
 def _square(extreme, grey):
@@ -192,30 +201,43 @@ def _marks(strokes):
 
 
 def _in_line(boxes):
-    """Whether LETTERS marks follow each other from left to right: about as tall, on one base line, no further apart
-    than tall.
+    """Those of LETTERS marks or more that follow each other from left to right: about as tall, on one base line, no
+    further apart than tall.
     """
     boxes = boxes[np.argsort(boxes[:, 2])]
     bottom, left, right, height = boxes[:, 1], boxes[:, 2], boxes[:, 3], boxes[:, 1] - boxes[:, 0]
-    length = np.ones(len(boxes), int)
+    before, length = np.full(len(boxes), -1), np.ones(len(boxes), int)
     for index in range(len(boxes)):
         gap = left[index] - right[:index]
         tall = height[:index]
         follows = (gap > -0.3 * tall) & (gap < 1.2 * tall) & (np.abs(bottom[index] - bottom[:index]) < 0.25 * tall)
         follows &= np.abs(height[index] - tall) < 0.45 * tall
-        length[index] += length[:index][follows].max(initial=0)
-        if length[index] == LETTERS:
-            return True
-    return False
+        if follows.any():
+            before[index] = np.where(follows, length[:index], 0).argmax()
+            length[index] = length[before[index]] + 1
+    in_line = length >= LETTERS
+    for index in range(len(boxes))[::-1]:
+        if in_line[index] and before[index] >= 0:
+            in_line[before[index]] = True
+    return boxes[in_line]
 
 
-def _as_read(picture):
-    """A PIL image of 8 bits whose letters have a height that tesseract reads well."""
-    return _resized(Image.fromarray(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)), 3)
+def _bands(boxes, height):
+    """Slices of the rows around the marks, each mark in one of them: with less around it, fewer words are read."""
+    near = np.zeros(height, bool)
+    for top, bottom in boxes[:, :2]:
+        near[max(0, 3 * top - 2 * bottom) : 3 * bottom - 2 * top] = True
+    return [band for (band,) in ndimage.find_objects(ndimage.label(near)[0])]
 
 
-def _resized(pixels, largest_scale):
-    scale = min(largest_scale, LONGEST_SIDE / max(pixels.size))
+def _enlarged(grey, longest_side):
+    """Float32 in [0, 1] at the size at which tesseract reads letters well."""
+    return np.asarray(_resized(Image.fromarray(np.float32(grey) / LEVELS), min(3, LONGEST_SIDE / longest_side)))
+
+
+def _resized(pixels, scale=None):
+    """A PIL image, by default no longer than LONGEST_SIDE."""
+    scale = scale or min(1, LONGEST_SIDE / max(pixels.size))
     return pixels.resize([max(1, round(side * scale)) for side in pixels.size], Image.Resampling.BICUBIC)
 
 

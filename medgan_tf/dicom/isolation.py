@@ -24,7 +24,7 @@ class _Child:
     def __init__(self):
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         # Parallelism is over files: threads of a BLAS would only get into each other's way.
-        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"}
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
