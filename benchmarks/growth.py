@@ -103,6 +103,9 @@ def slope_of(x, y):
     return float(slope), float(np.sqrt(covariance[0, 0]))
 
 
+PLOTTED = (("processor_seconds", "processor s a step"), ("memory_mib", "memory, MiB"))
+
+
 def draw(points, path=FIGURE):
     """One figure of all points: seconds above, memory below, a column for each axis, exponents over the panels."""
     import matplotlib as mpl
@@ -117,7 +120,11 @@ def draw(points, path=FIGURE):
     with mpl.rc_context(style.STYLE):
         figure, grid = plt.subplots(2, len(names), figsize=(style.WIDTH, 3.6), squeeze=False, layout="constrained")
         for column, axis in enumerate(names):
-            for row, (name, label) in enumerate((("seconds", "seconds a step"), ("memory_mib", "memory, MiB"))):
+            for row, (name, label) in enumerate(
+                (("processor_seconds", "processor s a step"), ("memory_mib", "memory, MiB"))
+            ):
+                if axis == "workers" and not row:
+                    name, label = "seconds", "s a file, by the clock"
                 panel, shown = grid[row, column], table[(table["axis"] == axis) & table[name].notna()]
                 if shown.empty:
                     panel.set_axis_off()
@@ -126,17 +133,18 @@ def draw(points, path=FIGURE):
                     slope, _ = slope_of(group["value"], group[name])
                     colour, marker = style.COLOURS[number], style.MARKERS[number]
                     panel.plot(group["value"], group[name], marker + "-", color=colour, markersize=4)
-                    title = f"{architecture}, exponent {slope:.2f}"
+                    title = f"{architecture}: {slope:.2f}"
                     panel.text(0, 1.02 + 0.13 * number, title, color=colour, fontsize=6, transform=panel.transAxes)
                 panel.set(xscale="log", yscale="log", xlabel=axis if row or shown["memory_mib"].isna().all() else "")
                 values = sorted(set(shown["value"]))
                 panel.set_xticks(values, [f"{value / 1000:g}k" if value >= 4000 else f"{value:g}" for value in values])
                 panel.minorticks_off()
+                middle = np.sqrt(shown[name].min() * shown[name].max())  # a decade at least: no noise drawn large
+                spread = max(np.sqrt(10), 1.3 * shown[name].max() / middle)
+                panel.set_ylim(middle / spread, middle * spread)
                 style.plain_ticks(panel.yaxis)
-                if not column:
+                if not column or axis == "workers":
                     panel.set_ylabel(label)
-                elif axis == "workers":
-                    panel.set_ylabel("seconds a file")
         figure.savefig(path)
         plt.close(figure)
 

@@ -14,6 +14,8 @@ SHORT = [  # the README's rows: part, start of `what`, reference
     ("train_step", "WGAN-GP step, 64 px", "keras.io"),
     ("train_step", "DCGAN step, 64 px", "PyTorch"),
     ("train_step", "DCGAN step, 64 px", "keras.io"),
+    ("conversion", "phantoms of 512 px, 1 worker", "pydicom + Pillow"),
+    ("conversion", "phantoms of 512 px, 1 worker", "dcmj2pnm per file"),
     ("conversion", "real X-rays, CT, MR, 1 worker", "pydicom + Pillow"),
     ("conversion", "real X-rays, CT, MR, 1 worker", "dcmj2pnm per file"),
     ("metrics", "Frechet distance, 2048 x 2048", "scipy sqrtm"),
@@ -66,6 +68,13 @@ def as_markdown(results):
         memory = " and ".join(f"{side:.0f}" for side in row["peak_mib"]) if _both(row.get("peak_mib")) else ""
         ratios = f"{_ratio(row, '_processor')} | {_ratio(row, '')}"
         lines.append(f"| {what}: {reference} | {ratios} | {memory} | {count} |")
+    lines += ["", "| a training | s for 1,000 images | processor s | MiB | n |", "| --- | --- | --- | --- | --- |"]
+    for row in table[table["unit"] == "s/kimg"].to_dict("records"):
+        low, high = row["spread_ours"]
+        seconds = f"{row['ours']:.0f} ({low:.0f} to {high:.0f})"
+        lines.append(
+            f"| {row['what']} | {seconds} | {row['ours_processor']:.0f} | {row['peak_mib'][0]:.0f} | {row['n']:.0f} |"
+        )
     dates = [part["date"] for part in results["parts"].values()]
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     lines += ["", f"{machine['processor']}, {machine['cores']} cores; {versions}; {min(dates)} to {max(dates)}."]
