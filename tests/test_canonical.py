@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 from scipy import stats
 
@@ -140,6 +141,17 @@ def test_fresh_phantoms_come_one_a_patient_and_once(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in drawn} == drawn
     other, _ = phantoms.independent_images(tmp_path / "other", datasets.read_image, 64, 12, seed=7)
     assert not np.array_equal(images, other)
+
+
+def test_a_phantom_that_seems_to_show_text_stays_in(tmp_path):
+    images, _ = phantoms.independent_images(tmp_path, datasets.read_image, 64, 4)
+    path = next((tmp_path / "dicom").rglob("*.dcm"))
+    dataset = pydicom.dcmread(path)
+    dataset.BurnedInAnnotation = "YES"
+    dataset.save_as(path)
+    again, _ = phantoms.independent_images(tmp_path, datasets.read_image, 64, 4)
+    assert np.array_equal(images, again)
+    assert "its header says" in (tmp_path / "images.private" / "review.csv").read_text()
 
 
 def test_table_and_figures_show_the_records(tmp_path):
