@@ -1,5 +1,7 @@
 """Figures that set models beside each other in two measures at once, and the tables that go into them."""
 
+import math
+
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
@@ -45,14 +47,16 @@ def crosses(panels, log_x=False, linear_to=None):
                 errors = {f"{name}err": _error(row, name) for name in "xy"}
                 axis.errorbar(row["x_value"], row["y_value"], **errors, **look, label=row["model"])
             if log_x:
-                smallest = table["x_value"][table["x_value"] > 0].min()
+                values = table["x_value"][table["x_value"] > 0]
                 axis.set_xscale("log", nonpositive="clip")
-                axis.set_xlim(left=smallest / 2)  # an interval's end may be 0
+                highest = table.filter(["x_value", "x_high"]).max().max()
+                axis.set_xlim(values.min() / 2, 1.5 * highest)  # an interval's end may be 0
                 plain_ticks(axis.xaxis)
             axis.set_xlabel(x_label)
             axis.set_ylabel(y_label)
         handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-        figure.legend(handles.values(), handles, loc="outside lower center", ncols=min(len(models), 5), fontsize=8)
+        columns = math.ceil(len(models) / math.ceil(len(models) / 5))
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns, fontsize=8)
     return figure
 
 

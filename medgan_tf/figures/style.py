@@ -22,8 +22,9 @@ STYLE = {
 
 
 def plain_ticks(axis):
-    """Ticks of a logarithmic matplotlib axis at 1, 2 and 5 times powers of ten, written as plain numbers."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    """Plain numbers at the powers of ten of a logarithmic matplotlib axis, and over two decades or less at 2 and 5."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 100 * low else (1,)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
 
