@@ -117,7 +117,7 @@ def export(run, name, out, data, licence):
         agreement=_agreement(results.agreement(run.directory), name),
         shown=SHOWN,
         picture="samples.png",
-        privacy=privacy_report.statement(sections.get(f"privacy/{name}")),
+        privacy=privacy_report.statement(results.privacy(run.directory), name),
     )
     for section in (*OF_RUN, *(f"{part}/{name}" for part in (*OF_MODEL, *further))):
         if section in sections:

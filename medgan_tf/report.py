@@ -18,6 +18,7 @@ def write_report(run, failures):
     sections = results.read(folder)
     quality, ablation = results.quality(folder), results.ablation(folder)
     canonical = {part: results.canonical(folder, part) for part in CANONICAL}
+    audits = results.privacy(folder)
     page = _template().render(
         run=run,
         failures=failures,
@@ -25,7 +26,8 @@ def write_report(run, failures):
         quality=None if quality.empty else _html(figures.quality_table(quality)),
         ablation=None if ablation.empty else _html(figures.ablation_table(ablation)),
         canonical=None if canonical["broken"].empty else _html(figures.canonical_table(canonical)),
-        privacy={name: privacy_report.findings(section) for name, section in results.privacy(folder).items()},
+        privacy={name: privacy_report.findings(section) for name, section in audits.items()},
+        blind=privacy_report.blind(audits),
         controls=privacy_report.CONTROLS,
         not_proven=privacy_report.NOT_PROVEN,
         figures=_figures(folder / "figures"),

@@ -166,9 +166,23 @@ def test_what_is_said_and_drawn_is_what_was_measured(tmp_path, extractor):
     said = " ".join(privacy_report.findings(sections["copier"]))
     assert "more than chance" in said and "members can be told from others" in said
     assert "members can be told" not in " ".join(privacy_report.findings(sections["honest"]))
-    assert f"{rate['value']:.3f}" in privacy_report.statement(sections["copier"])
-    assert "not audited" in privacy_report.statement(None)
+    assert f"{rate['value']:.3f}" in privacy_report.statement(sections, "copier")
+    assert "not audited" in privacy_report.statement(sections, "nobody")
     assert len(figures.nearest_distances(sections).axes) == 2
     assert len(figures.attack_curves(sections).axes[0].lines) == 3
-    text = said + privacy_report.NOT_PROVEN + privacy_report.statement(sections["honest"])
+    text = said + privacy_report.NOT_PROVEN + privacy_report.statement(sections, "honest")
     assert "GDPR" not in text and "anonymous." in text
+
+
+def test_where_held_out_images_are_in_training_too_the_audit_says_that_it_is_blind(extractor):
+    data = Data()
+    caught = {"copier": privacy.audit_images(privacy.copier(data, 60), data, extractor)}
+    assert not any("grey levels" in sentence for sentence in privacy_report.blind(caught))
+    assert "says nothing" not in privacy_report.statement(caught, "copier")
+    data.test.images[:60] = data.train.images  # the same images under other patients
+    missed = {"copier": privacy.audit_images(privacy.copier(data, 60), data, extractor)}
+    assert "grey levels" in privacy_report.blind(missed)[0] and "both sides" in privacy_report.blind(missed)[0]
+    assert "says nothing" in privacy_report.statement(missed, "copier")
+    weak = {"overfitted": {"attacks": {"discriminator": {"auc": {"value": 0.52, "low": 0.47, "high": 0.57}}}}}
+    assert "The overfitted control is not told" in privacy_report.blind(weak)[0]
+    assert privacy_report.blind({}) == []

@@ -19,6 +19,11 @@ NOT_PROVEN = (
     "Passing is no proof of anonymity and settles no question of law."
 )
 
+SAME_ON_BOTH_SIDES = (
+    " Many held-out images are themselves as near to a training image, as where images of one patient, or copies of "
+    "one image, lie on both sides of the split: say who the patients are, and split again."
+)
+
 
 def findings(section):
     """Sentences of one model's audit, each with its n and interval."""
@@ -50,17 +55,44 @@ def findings(section):
     return sentences
 
 
-def statement(section):
-    """One sentence for a model card."""
+def blind(sections, ways=("pixels", "features")):
+    """Sentences on planted controls that were not caught: there, that a model is not caught either says nothing.
+
+    sections: {name: audit} of one run, as `results.privacy` reads them; controls are found by their names. ways: of
+    looking for copies.
+    """
+    sentences = []
+    copies = sections.get("copier", {}).get("memorisation", {})
+    for kind in ways:
+        if kind in copies and copies[kind]["excess"]["low"] <= 0:
+            words = {"pixels": "grey levels"}.get(kind, kind)
+            sentences.append(
+                f"The planted copies are not told by {words} ({_share(copies[kind]['copy_rate'])}): so on these data a "
+                f"copy rate by {words} says nothing." + (SAME_ON_BOTH_SIDES if kind == "pixels" else "")
+            )
+    attack = sections.get("overfitted", {}).get("attacks", {}).get("discriminator")
+    if attack and attack["auc"]["low"] <= CHANCE:
+        sentences.append(
+            f"The overfitted control is not told by {NAMES['discriminator']} ({_number(attack['auc'])}): so a model "
+            "that is not told either says nothing."
+        )
+    return sentences
+
+
+def statement(sections, name):
+    """What a model card says of one model of a run's audits (as in `blind`)."""
+    section = sections.get(name)
     if not section:
         return "Memorisation and membership were not audited: do not take these images for anonymous."
     copies = section["memorisation"]["pixels"]["copy_rate"]
     attacks = " and ".join(f"{_number(record['auc'])} ({name})" for name, record in section["attacks"].items())
-    return (
+    said = [
         f"Privacy audit: {_share(copies)} of {section['n']} images is nearer to a training image than all but "
         f"{QUANTILE:.0%} of held-out ones; membership attacks reach an AUC of {attacks}, 95% intervals over patients. "
-        "That bounds these attacks and no others: do not take these images for anonymous."
-    )
+        "That bounds these attacks and no others: do not take these images for anonymous.",
+        *blind(sections, ("pixels",)),
+    ]
+    return " ".join(said)
 
 
 def _verdict(record):
