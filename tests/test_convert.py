@@ -291,7 +291,9 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, how):
         ramp = np.add.outer(np.arange(300), np.arange(300) + number).astype(np.uint16)  # with no letters to be read
         write(tmp_path / "in" / f"class{number % 3}" / str(number), make(ramp))
     code = (
-        "import sys, time; from medgan_tf.dicom import convert, isolation; call = isolation.call\n"
+        "import signal, sys, time; from medgan_tf.dicom import convert, isolation; call = isolation.call\n"
+        # a shell has its background processes, such as these tests may be, ignore Ctrl-C
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         # at work for five seconds at least, so that the signal comes in time on a busy machine too
         "isolation.call = lambda *file, **limit: time.sleep(0.05) or call(*file, **limit)\n"
         "convert(*sys.argv[1:], workers=2)"
