@@ -33,8 +33,8 @@ def run(served, tmp_path, monkeypatch):
     pd.DataFrame(rows).to_csv(found.images / "manifest.csv", index=False)
     samples = found.model("cgan") / "samples"
     samples.mkdir()
-    for kimg in (0, 2, 4):
-        Image.fromarray(np.full((64, 128), 40 * kimg, np.uint8)).save(samples / f"kimg_{kimg:010.3f}.png")
+    for kimg in range(0, 18, 2):
+        Image.fromarray(np.full((64, 128), 10 * kimg, np.uint8)).save(samples / f"kimg_{kimg:010.3f}.png")
     for name in ("cgan_progression", "cgan_classes"):
         figures.save(figures.grids({"pictures": images[:8]}), found.directory, name, f"About {name}.", "04_cgan")
     return found
@@ -61,7 +61,9 @@ def test_every_link_resolves_and_every_model_has_a_page(run, tmp_path):
     assert sum(path.stat().st_size for path in index.parent.rglob("*")) < 10 * 2**20
     card = (index.parent / "cgan.html").read_text()
     assert "1.25 [1.00, 1.50]" in card
-    assert card.count("thousand images seen.") == 3
+    assert card.count("thousand images seen.") == gallery.STEPS
+    shown = sorted(path.stem for path in (index.parent / "images").glob("cgan_kimg_*.png"))
+    assert shown == [f"cgan_kimg_{kimg:010.3f}" for kimg in (0, 4, 8, 12, 16)]
     assert "1.25 [1.00, 1.50]" in index.read_text()
     style = (index.parent / "stylegan2.html").read_text()
     assert style.count("data-compare") == gallery.INVERTED

@@ -18,6 +18,7 @@ from . import catalogue, diagram, downloads, opinions
 HERE = Path(__file__).parent
 SHOWN = 12  # pictures of a model
 INVERTED = 3  # held-out images that are brought back
+STEPS = 5  # of a progression, from the first grid to the last
 WIDEST = 1200  # pixels of a figure
 # Figures that hold no real image, by name; where real images may not be shown, no other figure is.
 WITHOUT_REAL = ("*_training", "*_progression", "*_agreement", "*_rules", "*_truncation", "*_interpolation")
@@ -103,9 +104,10 @@ def _model(site, entry, real):
 
 
 def _progression(site, entry):
-    """[(epoch, kimg, link)] of the sample grids of the training."""
-    found = []
-    for epoch, path in enumerate(sorted((entry.directory / "samples").glob("kimg_*.png"))):
+    """[(epoch, kimg, link)] of STEPS sample grids of the training, evenly apart."""
+    found, paths = [], sorted((entry.directory / "samples").glob("kimg_*.png"))
+    for epoch in sorted({round(step) for step in np.linspace(0, len(paths) - 1, STEPS)} if paths else ()):
+        path = paths[epoch]
         with Image.open(path) as image:
             link = site.picture(f"{entry.directory.name}_{path.stem}", np.asarray(image.convert("L")))
         found.append((epoch, float(path.stem.removeprefix("kimg_")), link))
@@ -136,7 +138,7 @@ def _figures(site, allowed):
             with Image.open(folder / f"{name}.png") as image:
                 image = image.convert("RGB")
                 image.thumbnail((WIDEST, 10 * WIDEST))
-                image.save(site.out / "images" / f"figure_{name}.webp", quality=80, method=4)
+                image.save(site.out / "images" / f"figure_{name}.webp", quality=75, method=4)
             found.append((name, entry["caption"], f"images/figure_{name}.webp", *image.size))
     return found
 
