@@ -82,6 +82,13 @@ def test_real_images_are_shown_only_where_they_may_be(run, tmp_path):
     assert (opened / "images" / "real.png").is_file()
     assert "CC BY 4.0, Discs 2026" in (opened / "index.html").read_text()
     assert "cgan_classes" in (opened / "figures.html").read_text()
+    (opened / "images" / "mine.png").touch()
+    gallery.write(private, opened)
+    assert not list((opened / "images").glob("*real*")) and (opened / "images" / "mine.png").exists()
+    assert {path.name for path in (opened / "images").iterdir()} == {
+        "mine.png",
+        *(path.name for path in (closed / "images").iterdir()),
+    }
 
 
 def test_a_run_without_models_says_so(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from . import catalogue, diagram, downloads, opinions
 HERE = Path(__file__).parent
 SHOWN = 12  # pictures of a model
 INVERTED = 3  # held-out images that are brought back
+PICTURES = ("real.png", "figure_*.webp", *(f"*_{kind}*.png" for kind in ("class", "cover", "kimg_", "inverted_")))
 STEPS = 5  # of a progression, from the first grid to the last
 WIDEST = 1200  # pixels of a figure
 # Figures that hold no real image, by name; where real images may not be shown, no other figure is.
@@ -46,6 +47,9 @@ def write(run, out, licence=""):
     out = Path(out)
     for folder in ("static", "images"):
         (out / folder).mkdir(parents=True, exist_ok=True)
+    for pattern in PICTURES:  # of an earlier gallery there, which may have been allowed to show more
+        for path in (out / "images").glob(pattern):
+            path.unlink()
     for path in (HERE / "static").iterdir():
         shutil.copy(path, out / "static" / path.name)
     allowed = licence or ("These are phantoms, drawn by this software: no patient." if not run.data else "")
