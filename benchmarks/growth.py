@@ -23,6 +23,7 @@ AXES = {  # what grows: (values, settings of a point that has the value)
     "batch": ((8, 16, 32, 64), lambda value: {"batch": value}),
     "training images": ((500, 4000, 32000), lambda value: {"images": value}),
 }
+PLOTTED = (("processor_seconds", "processor s a step"), ("memory_mib", "memory, MiB"))
 ARCHITECTURES = {"image size": ("dcgan", "stylegan2"), "batch": ("dcgan",), "training images": ("dcgan",)}
 
 
@@ -103,9 +104,6 @@ def slope_of(x, y):
     return float(slope), float(np.sqrt(covariance[0, 0]))
 
 
-PLOTTED = (("processor_seconds", "processor s a step"), ("memory_mib", "memory, MiB"))
-
-
 def draw(points, path=FIGURE):
     """One figure of all points: seconds above, memory below, a column for each axis, exponents over the panels."""
     import matplotlib as mpl
@@ -120,9 +118,7 @@ def draw(points, path=FIGURE):
     with mpl.rc_context(style.STYLE):
         figure, grid = plt.subplots(2, len(names), figsize=(style.WIDTH, 3.6), squeeze=False, layout="constrained")
         for column, axis in enumerate(names):
-            for row, (name, label) in enumerate(
-                (("processor_seconds", "processor s a step"), ("memory_mib", "memory, MiB"))
-            ):
+            for row, (name, label) in enumerate(PLOTTED):
                 if axis == "workers" and not row:
                     name, label = "seconds", "s a file, by the clock"
                 panel, shown = grid[row, column], table[(table["axis"] == axis) & table[name].notna()]

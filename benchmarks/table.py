@@ -75,9 +75,13 @@ def as_markdown(results):
         lines.append(
             f"| {row['what']} | {seconds} | {row['ours_processor']:.0f} | {row['peak_mib'][0]:.0f} | {row['n']:.0f} |"
         )
-    dates = [part["date"] for part in results["parts"].values()]
+    dates = sorted({part["date"] for part in results["parts"].values()})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
-    lines += ["", f"{machine['processor']}, {machine['cores']} cores; {versions}; {min(dates)} to {max(dates)}."]
+    lines += [
+        "",
+        f"{machine['processor']}, {machine['cores']} cores; {versions}; {when}.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -57,7 +57,7 @@ def test_no_canary_leaves_through_convert(cohort, tmp_path, format):
     report = dicom.convert(folder, tmp_path / "out", format=format)
     assert (report.converted, report.held_back) == (1, 1)
     assert canaries.found(tmp_path / "out") == set()
-    assert not any(burned_in.has_letters(picture) for picture in pictures(tmp_path / "out"))
+    assert not any(burned_in.lines(picture) for picture in pictures(tmp_path / "out"))
 
 
 def test_no_canary_leaves_through_deidentify(cohort, tmp_path, monkeypatch):
@@ -67,17 +67,17 @@ def test_no_canary_leaves_through_deidentify(cohort, tmp_path, monkeypatch):
     report = deidentify(folder, tmp_path / "out")
     assert (report.written, report.rejected, report.held_back) == (1, 0, 1)
     assert canaries.found(tmp_path / "out") == set()
-    assert not any(burned_in.has_letters(picture) for picture in pictures(tmp_path / "out"))
+    assert not any(burned_in.lines(picture) for picture in pictures(tmp_path / "out"))
 
 
 def test_a_leaky_converter_shows_every_canary(cohort, tmp_path):
     folder, canaries = cohort
     shutil.copytree(folder, tmp_path / "leaky")
     assert canaries.found(tmp_path / "leaky") == set(canaries.planted.values())
-    shown = [picture for picture in pictures(tmp_path / "leaky") if burned_in.has_letters(picture)]
+    shown = [picture for picture in pictures(tmp_path / "leaky") if burned_in.lines(picture)]
     assert len(shown) == 1
     if burned_in.detector():
-        assert set(BURNED.split()) <= set(burned_in.words(shown).upper().split())
+        assert set(BURNED.split()) <= set(burned_in.suspicions(burned(), shown)[1].upper().split())
 
 
 def test_a_converter_that_forgets_one_kind_is_caught_at_that(cohort, tmp_path):

@@ -38,7 +38,8 @@ def write(run, out, licence=""):
     """Write index.html, a page a model, figures.html and method.html of a config.Run into folder `out`; its index.
 
     Everything is read from the run or drawn with fixed seeds. Real images appear only where they may: phantoms always,
-    others with `licence`, a sentence that says why, which is printed with them. Raises ValueError for a run without a
+    others with `licence`, a sentence that says why, which is printed with them. Pictures of an earlier gallery in `out`
+    are removed. Raises ValueError for a run without a
     trained model.
     """
     entries = [entry for entry in catalogue.entries().values() if entry.run_dir == run.directory and not entry.problem]

@@ -73,10 +73,10 @@ def suspicions(dataset, pictures):
     pictures: float32 (H, W) each, in [0, 1], as displayed; `Extremes` makes few of many frames. Lines of marks like
     letters are searched for first, which is quick, and read where tesseract is installed; else they are reason enough.
     """
-    reasons, lines = from_header(dataset), [line for picture in pictures for line in _lines(picture)]
-    if lines and not detector():
+    reasons, found = from_header(dataset), [line for picture in pictures for line in lines(picture)]
+    if found and not detector():
         return [*reasons, "marks like letters stand in line in its pixels"], ""
-    text = _read(lines)
+    text = _read(found)
     return [*reasons, "text was found in its pixels"] if text else reasons, text
 
 
@@ -107,11 +107,6 @@ def from_header(dataset):
     return reasons
 
 
-def words(pictures):
-    """The words that tesseract reads in the first lines of pictures that hold any, joined by spaces."""
-    return _read([line for picture in pictures for line in _lines(picture)])
-
-
 def _read(lines):
     """The words in the first pictures of lines that hold any, FEW of them at a time."""
     return next(filter(None, (_read_together(lines[i : i + FEW]) for i in range(0, len(lines), FEW))), "")
@@ -122,7 +117,7 @@ def _read_together(lines):
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number}.pgm" for number in range(len(lines))]  # compressing takes as long as reading
         for file, line in zip(files, lines, strict=True):
-            Image.fromarray(np.rint(np.clip(line, 0, 1) * 255).astype(np.uint8)).save(file)
+            line.save(file)
         listed = Path(folder) / "lines.txt"
         listed.write_text("\n".join(map(str, files)))
         table = subprocess.run(
@@ -147,19 +142,18 @@ def detector():
     return " ".join(said.split()[:2])
 
 
-def has_letters(picture):
-    """Whether three marks or more of the size, shape and sharpness of letters stand in a line in (H, W) in [0, 1]."""
-    return len(_lines(picture)) > 0
-
-
-def _lines(picture):
-    """Pictures to be read: the rows around each line of marks, as they are and as strokes alone, black on white."""
-    small = _resized(Image.fromarray(np.asarray(picture, np.float32)))
+def lines(picture):
+    """PIL images to be read of (H, W) in [0, 1]: the rows around each line of LETTERS marks or more that have the size,
+    shape and sharpness of letters, as they are and as strokes alone, black on white.
+    """
+    whole = Image.fromarray(np.asarray(picture, np.float32))
+    small = _scaled(whole, min(1, LONGEST_SIDE / max(whole.size)))
     grey = np.rint(np.asarray(small) * LEVELS).astype(np.int16)
     bright = grey - _square(np.maximum, _square(np.minimum, grey))  # less its opening
     dark = _square(np.minimum, _square(np.maximum, grey)) - grey  # its closing, less it
+    larger = min(3, LONGEST_SIDE / max(small.size))  # letters of a height that tesseract reads well
     return [
-        _enlarged(view[band], max(grey.shape))
+        _readable(view[band], larger)
         for strokes in (bright, dark)
         for band in _bands(_in_line(_marks(strokes)), len(grey))
         for view in (grey, LEVELS - strokes)
@@ -230,14 +224,13 @@ def _bands(boxes, height):
     return [band for (band,) in ndimage.find_objects(ndimage.label(near)[0])]
 
 
-def _enlarged(grey, longest_side):
-    """Float32 in [0, 1] at the size at which tesseract reads letters well."""
-    return np.asarray(_resized(Image.fromarray(np.float32(grey) / LEVELS), min(3, LONGEST_SIDE / longest_side)))
+def _readable(grey, scale):
+    """A PIL image of 8 bits; enlarged before it is rounded, in which more words are read."""
+    pixels = np.asarray(_scaled(Image.fromarray(np.float32(grey) / LEVELS), scale))
+    return Image.fromarray(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8))
 
 
-def _resized(pixels, scale=None):
-    """A PIL image, by default no longer than LONGEST_SIDE."""
-    scale = scale or min(1, LONGEST_SIDE / max(pixels.size))
+def _scaled(pixels, scale):
     return pixels.resize([max(1, round(side * scale)) for side in pixels.size], Image.Resampling.BICUBIC)
 
 

@@ -20,8 +20,9 @@ NOT_PROVEN = (
 )
 
 SAME_ON_BOTH_SIDES = (
-    " Many held-out images are themselves as near to a training image, as where images of one patient, or copies of "
-    "one image, lie on both sides of the split: say who the patients are, and split again."
+    f" At least {QUANTILE:.0%} of the held-out images are nearer to a training image than these copies, as where "
+    "images of one patient, or copies of one image, lie on both sides of the split: say who the patients are, and "
+    "split again."
 )
 
 
