@@ -19,7 +19,7 @@ from pydicom.uid import generate_uid
 
 from medgan_tf import dicom
 from medgan_tf.dicom import convert, isolation, one_file, pseudonyms
-from medgan_tf.dicom.one_file import fit
+from medgan_tf.dicom.pictures import fit
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from pydicom import dcmread
 
-from medgan_tf.dicom.one_file import keys
+from medgan_tf.dicom.identity import keys
 from medgan_tf.dicom.pseudonyms import load_key
 
 from . import table

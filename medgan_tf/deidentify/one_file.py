@@ -16,8 +16,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
 
 from medgan_tf.dicom import burned_in, greyscale, reading
-from medgan_tf.dicom.batch import CannotWrite, writing
-from medgan_tf.dicom.one_file import hold_back, keys, modality, read, references
+from medgan_tf.dicom.batch import CannotWrite, hold_back, writing
+from medgan_tf.dicom.identity import keys, modality, references
 
 from .profile import clean
 
@@ -37,7 +37,7 @@ def deidentify_file(path, settings):
     logging.disable()
     record = {"sha256": "", "rows": [], "rejected": []}
     try:
-        data = read(path)
+        data = reading.read(path)
         record["sha256"] = hashlib.sha256(data).hexdigest()
         dataset = reading.parse(data)
         if "DirectoryRecordSequence" in dataset:

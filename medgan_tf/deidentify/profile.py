@@ -20,7 +20,7 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_has_tag
 from pydicom.uid import UID
 
-from medgan_tf.dicom.one_file import modality
+from medgan_tf.dicom.identity import modality
 from medgan_tf.dicom.pseudonyms import DEIDENTIFIED_BY
 
 from . import dates, table, vocabulary
@@ -42,7 +42,7 @@ def clean(dataset, key, patient):
     """De-identify a pydicom Dataset in place; return it.
 
     key: of `pseudonyms.load_key`. patient: the pseudonym that becomes the Patient ID, and by which the dates are
-    shifted; `one_file.keys` gives the one that `convert` writes into its manifest.
+    shifted; `identity.keys` gives the one that `convert` writes into its manifest.
     """
     span = dates.offset(key, patient)
     names = identifying_words(dataset)

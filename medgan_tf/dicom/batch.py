@@ -133,6 +133,12 @@ def cleared(out_dir):
         return frozenset(row["sha256"] for row in rows if (row["cleared"] or "").strip().lower() in CLEARED)
 
 
+def hold_back(dataset, pictures, sha256, settings):
+    """What a record says of an image that may show text: `review`, `text` and whether it is cleared; {} of others."""
+    reasons, text = burned_in.suspicions(dataset, pictures)
+    return {"review": reasons, "text": text, "cleared": sha256 in settings.cleared} if reasons else {}
+
+
 def review(records, settings):
     """The rows of review.csv: every file that may show text, with the decision so far."""
     return [

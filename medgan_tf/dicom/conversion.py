@@ -16,7 +16,8 @@ from pathlib import Path
 from . import batch, journal
 from .finding import find_files, read_labels
 from .greyscale import WINDOWS, automatic_window
-from .one_file import SUFFIXES, Settings, convert_file
+from .one_file import Settings, convert_file
+from .pictures import SUFFIXES
 from .pseudonyms import load_key, pseudonym
 
 COLUMNS = [

@@ -5,6 +5,7 @@ MONOCHROME1 inverted last. Colour and palette images become luminance and take n
 """
 
 import re
+import stat
 from io import BytesIO
 from pathlib import Path
 
@@ -221,3 +222,15 @@ def _gist(error):
     """The first sentence of the last line of a library's message, without memory addresses."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return re.sub(r" ?<[^>]*>", "", re.split(r"\. (?=[A-Z])", lines[-1])[0])[:200].rstrip(".")
+
+
+def read(path):
+    """The bytes of a regular file; of one that is clearly not DICOM, only the first."""
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise DicomError("is not a regular file")
+        with Path(path).open("rb") as file:
+            start = file.read(132)
+            return start + file.read() if looks_like_dicom(start) else start
+    except OSError as error:
+        raise DicomError(f"cannot be read ({error.strerror})") from error

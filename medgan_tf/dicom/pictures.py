@@ -1,0 +1,43 @@
+"""Square pictures: fitted to a size, and written whole or not at all."""
+
+import contextlib
+import os
+
+import numpy as np
+from PIL import Image
+
+SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
+
+
+def fit(image, aspect, size, crop):
+    """Fit float32 (H, W) in [0, 1] into (size, size): the whole of it on black, or its centre filling all."""
+    height, width = image.shape
+    tall = height * aspect  # in units of a pixel's width
+    scale = size / (min if crop else max)(tall, width)
+    target = [max(1, min(size, round(length * scale))) for length in (width, tall)]
+    across, down = (min(1, size / (length * scale)) for length in (width, tall))  # part shown when cropping
+    left, top = width * (1 - across) / 2, height * (1 - down) / 2
+    resized = Image.fromarray(image).resize(
+        target,
+        Image.Resampling.LANCZOS,
+        box=(left, top, width - left, height - top),
+        reducing_gap=3.0,  # averages blocks first, which a large radiograph gains much time by
+    )
+    canvas = np.zeros((size, size), np.float32)
+    left, top = (size - target[0]) // 2, (size - target[1]) // 2
+    canvas[top : top + target[1], left : left + target[0]] = np.clip(resized, 0, 1)
+    return canvas
+
+
+def save(image, path, format):
+    """Write float32 [0, 1] as 8-bit JPEG or PNG, or 16-bit PNG; the file appears whole or not at all."""
+    levels, dtype = (65535, np.uint16) if format == "png16" else (255, np.uint8)
+    picture = Image.fromarray(np.rint(image * levels).astype(dtype))
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        picture.save(partial, "JPEG" if format == "jpg" else "PNG", quality=95)
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
