@@ -116,7 +116,7 @@ def test_imports_go_one_way():
             "matching",
             "studies",
         ),
-        *("figures", "publish", "app", "report", "run", "sweep", "__main__"),
+        *("figures", "publish", "app", "report", "run", "sweep", "commands", "__main__"),
     ]
     place = {name: index for index, name in enumerate(order)}
     found = {path.relative_to(ROOT / "medgan_tf").parts[0].removesuffix(".py") for path in modules()} - {"__init__"}

@@ -1,0 +1,192 @@
+"""What the commands of the command line do: each is one call into the module, and says what came of it.
+
+They import what they need when they are called: `--help` waits for no TensorFlow. Each returns an exit status.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+
+def convert(sources, out, image_size, format, window, crop, labels, workers, scheduler):
+    """Convert DICOM, split the images by patient, say what came of it."""
+    from medgan_tf import datasets, dicom
+
+    with dicom.on_dask(scheduler):
+        report = dicom.convert(
+            [source.absolute() for source in sources], out, image_size, format, window, crop, labels, workers
+        )
+    print(report)
+    if report.converted:
+        try:
+            datasets.prepare([out], out)
+        except ValueError as error:
+            print(f"The images are not split: {error}")
+    return 0
+
+
+def deidentify(sources, out, workers, scheduler):
+    """De-identify DICOM files."""
+    from medgan_tf import deidentify, dicom
+
+    with dicom.on_dask(scheduler):
+        print(deidentify.deidentify([source.absolute() for source in sources], out, workers))
+    return 0
+
+
+def make_phantoms(out, patients, image_size, seed):
+    """Write a cohort."""
+    from medgan_tf import phantoms
+
+    truth = phantoms.write_cohort(out, patients, seed=seed, image_size=image_size)
+    print(f"{len(truth)} images of {patients} patients are in {out}, with truth.csv")
+    return 0
+
+
+def fetch(name, out):
+    """Download a public set, or list them."""
+    from medgan_tf import public
+
+    if name:
+        print(f"The images and their licence are in {public.fetch(name, out)}")
+    else:
+        for key, entry in public.SETS.items():
+            print(f"{key:20} {entry.title} ({entry.licence})")
+    return 0
+
+
+def run_notebooks(profile, data, run, notebooks):
+    """Run the notebooks."""
+    from medgan_tf.run import run as run_all
+
+    report, failures = run_all(profile, data, run, notebooks)
+    print(f"The report is {report}" + (f"; {len(failures)} notebook(s) failed." if failures else ""))
+    return 1 if failures else 0
+
+
+def train(run, model, seed, kimg, deterministic):
+    """Train one model of a run."""
+    from medgan_tf import config, fitting
+
+    run = config.find_run(run)
+    changes = {"deterministic": deterministic} | ({"kimg": kimg} if kimg else {})
+    training = fitting.train(run, model, seed, **changes)
+    if training:
+        print(f"{run.model(model, seed)}: {training['kimg']:g} kimg in {training['seconds']:.0f} s")
+    return 0
+
+
+def sweep(name, sets, models, seeds, profile, jobs):
+    """Train and measure seeds by models by sets."""
+    from medgan_tf import config, figures
+    from medgan_tf.sweep import sweep as sweep_all
+
+    summary, failures = sweep_all(name, sets or [()], models, seeds, profile, jobs)
+    print(figures.comparison_table(summary).T.to_string())
+    print(f"All of it is in {config.outputs() / name / 'results.json'}" + "".join(f"\n{f}" for f in failures.values()))
+    return 1 if failures else 0
+
+
+def sample(model_dir, out, count, label, seed, truncation):
+    """Write images as PNG."""
+    from PIL import Image
+
+    from medgan_tf import inference
+
+    images = inference.load(model_dir).sample(count, label, seed, truncation)
+    out.mkdir(parents=True, exist_ok=True)
+    for index, image in enumerate(images):
+        Image.fromarray(image[..., 0]).save(out / f"seed{seed}_{index:05d}.png")
+    print(f"{count} images are in {out}")
+    return 0
+
+
+def export(run, model, out, data, licence):
+    """Weights in half precision, and a model card."""
+    from medgan_tf import config, publish
+
+    print(f"The model card is {publish.export(config.find_run(run), model, out, data, licence)}")
+    return 0
+
+
+def read_blind(run, model, out, count, seed, answers):
+    """Make a kit for a reader study, or analyse what came back."""
+    from medgan_tf import config, figures, results
+    from medgan_tf.studies import readers
+
+    run = config.find_run(run)
+    if answers is None:
+        kit = readers.make(run, model, out, count, seed)
+        print(f"Give the readers {kit.page}; keep {kit.hidden} from them; collect their files in {kit.answers}")
+        return 0
+    kit = readers.open_kit(out)
+    read, problems = readers.read(answers, kit)
+    section = readers.analyse(kit, read, problems)
+    for problem in problems:
+        print(f"medgan_tf: left out: {problem}", file=sys.stderr)
+    if section["status"] == "not run":
+        print(f"Reader study: not run, {section['why']} in {answers}")
+    else:
+        print(figures.reader_table(section).to_string(), *section["reading"], sep="\n")
+    results.write(run.directory, readers.section_name(section), section)
+    return 1 if problems else 0
+
+
+def serve(host, port, rate, proxies):
+    """The web app."""
+    from medgan_tf.app import server
+
+    server.serve(host, port, rate, proxies)
+    return 0
+
+
+def gallery(run, out, licence):
+    """A static gallery of a run."""
+    from medgan_tf import config
+    from medgan_tf.app import gallery
+
+    page = gallery.write(config.find_run(Path(run).name), out, licence)
+    print(f"The gallery is {page}")
+    return 0
+
+
+def evaluate(real, fake, features, weights, image_size, training, by_class, json_file):
+    """Measure one folder of images against another."""
+    from medgan_tf import datasets, metrics
+
+    for folder in (real, fake, *([training] if training else [])):
+        datasets.read_manifest(folder)  # so that a wrong folder is named at once
+    extractor = metrics.extractor(features, weights)
+    records, classes = metrics.evaluate_folders(real, fake, extractor, image_size, training, by_class)
+    for name, record in records.items():
+        intervals = f"{_interval(record, 'value', ''):34} real against real {_interval(record, 'floor', 'floor_'):34}"
+        print(f"{name:26}{intervals} {record['reading']}")
+    leading, first = next(iter(records.items()))
+    for name, measured in classes.items():
+        too_few = f"not measured: {measured.get('too_few')} real images"
+        record = measured.get(leading)
+        said = f"{_interval(record, 'value', '')}, n = {record['n']}: {record['reading']}" if record else too_few
+        print(f"{leading} of {name}: {said}")
+    print(f"n = {first['n']} a side; features {first['extractor']}, weights {first['weights_sha256'][:12]}")
+    quality = first["jpg_quality"]
+    print("Both sides were measured " + (f"as JPG of quality {quality}" if quality else "without traces of JPG"))
+    if json_file:
+        json_file.write_text(json.dumps(records | ({"classes": classes} if classes else {}), indent=2))
+    return 0
+
+
+def compare(runs):
+    """Print the models of runs side by side."""
+    from medgan_tf import comparison, config, figures
+
+    summary = comparison.summarise(comparison.models([config.find_run(name) for name in runs]))
+    print(figures.comparison_table(summary).T.to_string())
+    print(
+        "kimg: thousand images seen. *: nothing sets the value apart from the best one on the same data with the same"
+    )
+    print("features and n; values that differ in these cannot be compared.")
+    return 0
+
+
+def _interval(record, name, prefix):
+    return f"{record[name]:.4g} [{record[prefix + 'low']:.4g}, {record[prefix + 'high']:.4g}]"
