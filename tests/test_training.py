@@ -250,7 +250,8 @@ def test_a_longer_training_goes_on_and_other_settings_are_refused(tmp_path):
     again = fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
     assert again["kimg"] == 0.4
     peaks = pd.read_csv(tmp_path / "log.csv")["peak_memory_mib"]  # of the process, which has TensorFlow loaded
-    assert again["peak_memory_mib"] == peaks.max() > 100 and peaks.is_monotonic_increasing
+    assert again["peak_memory_mib"] == peaks.max() > 100
+    assert (peaks / peaks.cummax()).min() > 0.99  # never falls, to within the kernel's error: see VmHWM in proc(5)
     longer = replace(SETTINGS, kimg=0.6)
     assert fitting.fit(fitting.build(longer, 16), longer, images(), tmp_path)["kimg"] == pytest.approx(0.6)
     other = replace(longer, beta_1=0.25)
