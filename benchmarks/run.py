@@ -5,22 +5,17 @@ python -m benchmarks [--only PART ...] [--rounds N] [--torch-python VENV/bin/pyt
 Each part is a process of its own. What it has measured is kept even where it fails later, and parts that are not run
 now stay as they were: so a run that was stopped goes on with --only. PyTorch lives in an environment of its own
 (python3 -m venv VENV; VENV/bin/pip install torch==2.13.0 torch-fidelity); what needs it, or dcmtk, says "not run"
-without. Takes about 20 minutes on two cores that do nothing else.
+without.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
-
-import psutil
 
 from benchmarks import table, turns
 
@@ -56,7 +51,7 @@ def main():
             found = Path(folder) / "part.json"
             code = run(name, found, options)
             if found.exists():
-                keep(name, json.loads(found.read_text()), time.perf_counter() - started, options, not code)
+                keep(name, json.loads(found.read_text()), time.perf_counter() - started, not code)
         if code:
             failed.append(name)
     print(table.as_text(json.loads(RESULTS.read_text())))
@@ -77,36 +72,14 @@ def run(name, found, options):
     return subprocess.run(command, cwd=turns.ROOT, env=environment).returncode
 
 
-def keep(name, part, seconds, options, complete):
-    """Put a part into results.json; the other parts stay."""
+def keep(name, part, seconds, complete):
+    """Put a part into results.json with where and when it was measured; the other parts keep theirs."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"parts": {}}
-    results["machine"] = machine()
-    results["versions"] = {
-        package: version(package) for package in ("tensorflow", "keras", "numpy", "scipy", "pydicom")
-    }
-    results["versions"] |= {"Python": platform.python_version()} | part.pop("versions", {})
-    part |= {
-        "date": datetime.date.today().isoformat(),
-        "took_seconds": round(seconds),
-        "complete": complete,
-        "load_before": os.getloadavg()[2],
-    }
-    results["parts"][name] = part
+    where = turns.circumstances()
+    where["versions"] |= part.pop("versions", {})
+    results["parts"][name] = part | where | {"took_seconds": round(seconds), "complete": complete}
     results["parts"] = {name: results["parts"][name] for name in PARTS if name in results["parts"]}
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-
-
-def machine():
-    """Processor, cores and memory."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        named = [
-            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
-        ]
-        model = named[0] if named else model
-    memory = round(psutil.virtual_memory().total / 2**30)
-    return {"processor": model, "cores": os.cpu_count(), "memory_gib": memory, "system": platform.system()}
 
 
 if __name__ == "__main__":

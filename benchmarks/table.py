@@ -51,14 +51,26 @@ def as_text(results):
                 "n": row.get("n"),
             }
         )
-    machine = results["machine"]
-    title = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
-    return f"{title}\n{pd.DataFrame(lines).fillna('').to_string(index=False)}"
+    return pd.DataFrame(lines).fillna("").to_string(index=False) + "\n" + "\n".join(sources(results["parts"]))
+
+
+def sources(parts):
+    """Where, with what and when: one line for all parts that share it."""
+    shared = {}
+    for name, part in parts.items():
+        shared.setdefault((_machine(part), part["date"]), []).append(f"{name} {part['load']:.1f}")
+    return [f"{machine}; {date}. Load at the end: {', '.join(names)}." for (machine, date), names in shared.items()]
+
+
+def _machine(part):
+    machine, versions = part["machine"], part["versions"]
+    numbers = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {numbers}"
 
 
 def as_markdown(results):
     """The README's block."""
-    table, machine = rows(results), results["machine"]
+    table = rows(results)
     lines = ["| ours against | times as fast, per processor second | by the clock | MiB, ours and theirs | n |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     for part, what, reference in SHORT:
@@ -75,13 +87,7 @@ def as_markdown(results):
         lines.append(
             f"| {row['what']} | {seconds} | {row['ours_processor']:.0f} | {row['peak_mib'][0]:.0f} | {row['n']:.0f} |"
         )
-    dates = sorted({part["date"] for part in results["parts"].values()})
-    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
-    lines += [
-        "",
-        f"{machine['processor']}, {machine['cores']} cores; {versions}; {when}.",
-    ]
+    lines += ["", *sources(results["parts"])]
     return "\n".join(lines) + "\n"
 
 

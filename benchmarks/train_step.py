@@ -88,7 +88,7 @@ def write(gan, path):
 
 
 def measure(architecture, options):
-    """Rows of one architecture."""
+    """Rows of one architecture, and the version of PyTorch where it took part."""
     names = [name for name in OURS if architecture == "cgan" or name in ("ours", "keras.io")]
     script = [sys.executable, "-m", "benchmarks.train_step", "--serve", architecture]
     commands = {name: [*script, name, options.threads] for name in names}
@@ -112,7 +112,7 @@ def measure(architecture, options):
             theirs = contestants[reference].turns if reference in contestants else None
             amount = options.steps * BATCHES[architecture]
             rows.append(turns.compared(what, reference, amount, "images", contestants[name].turns, theirs))
-    return rows
+    return rows, {"torch": contestants["PyTorch"].turns[-1]["version"]} if "PyTorch" in contestants else {}
 
 
 def main():
@@ -122,8 +122,9 @@ def main():
     parser.add_argument("--architecture", choices=list(BATCHES), nargs="+", default=list(BATCHES))
     options, rows = parser.parse_args(), []
     for architecture in options.architecture:
-        rows += measure(architecture, options)
-        turns.save(options.json, rows)
+        found, versions = measure(architecture, options)
+        rows += found
+        turns.save(options.json, rows, versions=versions)
     turns.show(rows)
 
 

@@ -5,15 +5,19 @@ and all child processes that ended in the turn: the second depends less on what 
 """
 
 import argparse
+import datetime
 import json
 import os
+import platform
 import resource
 import subprocess
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,6 +88,25 @@ def save(path, rows, **more):
         partial = path.with_name(f".{path.name}.partial")
         partial.write_text(json.dumps({"rows": rows} | more, indent=2) + "\n")
         partial.replace(path)
+
+
+def circumstances():
+    """Where and when, with the load of the last 15 minutes: call it at the end, so what was measured is in the load."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        named = [
+            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = named[0] if named else model
+    memory = round(psutil.virtual_memory().total / 2**30)
+    packages = ("tensorflow", "keras", "numpy", "scipy", "pydicom")
+    return {
+        "date": datetime.date.today().isoformat(),
+        "load": os.getloadavg()[2],
+        "machine": {"processor": model, "cores": os.cpu_count(), "memory_gib": memory, "system": platform.system()},
+        "versions": {name: version(name) for name in packages} | {"Python": platform.python_version()},
+    }
 
 
 def parser(doc, rounds):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from benchmarks import estimate, growth, pipeline, table, turns
+from benchmarks import estimate, growth, pipeline, run, table, turns
 from medgan_tf import config, figures, results
 
 ROOT = turns.ROOT
@@ -30,8 +30,23 @@ def test_what_is_not_here_is_not_run():
     row = turns.compared("a", "b", 60, "images", [turn(1.0)], None)
     assert row["status"] == "not run"
     assert "ratio" not in row
-    results = {"machine": {"processor": "x", "cores": 2, "memory_gib": 1}, "parts": {"metrics": {"rows": [row]}}}
+    results = {"parts": {"metrics": {"rows": [row]} | turns.circumstances()}}
     assert "not run" in table.as_text(results)
+
+
+def test_a_part_measured_again_elsewhere_leaves_the_others_where_they_were(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "results.json")
+    here = turns.circumstances()
+    run.keep("metrics", {"rows": []}, 1, True)
+    there = here | {"machine": here["machine"] | {"processor": "another"}, "versions": {}}
+    monkeypatch.setattr(turns, "circumstances", lambda: there)
+    run.keep("train_step", {"rows": [], "versions": {"torch": "9"}}, 1, True)
+    parts = json.loads(run.RESULTS.read_text())["parts"]
+    assert parts["metrics"]["machine"] == here["machine"]
+    assert parts["metrics"]["versions"] == here["versions"]
+    assert parts["train_step"]["machine"]["processor"] == "another"
+    assert parts["train_step"]["versions"] == {"torch": "9"}
+    assert len(table.sources(parts)) == 2
 
 
 def test_contestants_take_turns_and_the_first_round_does_not_count():
