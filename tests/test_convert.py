@@ -209,6 +209,22 @@ def test_dicomdir_adds_files_outside_its_folder(tmp_path):
     assert "No such file" in table(tmp_path / "out3.private" / "rejected.csv")[0]["reason"]
 
 
+@pytest.mark.parametrize("parts", [["..", "SECRET"], ["SUB/../../SECRET"], ["/", "SECRET"]])
+def test_dicomdir_that_lists_files_outside_its_folder_is_rejected(tmp_path, parts):
+    files = FileSet()
+    files.add(make(picture(0), PatientName="A^B", StudyDate="20200101", StudyTime="10", StudyID="1", SeriesNumber=1,
+                   InstanceNumber=1))  # fmt: skip
+    files.write(tmp_path / "cd")
+    listing = pydicom.dcmread(tmp_path / "cd" / "DICOMDIR")
+    next(item for item in listing.DirectoryRecordSequence if "ReferencedFileID" in item).ReferencedFileID = parts
+    listing.save_as(tmp_path / "cd" / "DICOMDIR")
+    write(tmp_path / "SECRET", make(picture(1)))
+    report = convert(tmp_path / "cd", tmp_path / "out")
+    assert (report.converted, report.rejected) == (1, 1)
+    reason = table(tmp_path / "out.private" / "rejected.csv")[0]["reason"]
+    assert reason == "Lists files outside its folder."
+
+
 @pytest.mark.parametrize("subject", ["file", "patient"])
 def test_labels(cohort, tmp_path, subject):
     keys = {"file": ["sick/A/image", "well/C/image"], "patient": ["A", "C"]}[subject]

@@ -18,7 +18,7 @@ from medgan_tf import dicom
 from medgan_tf.deidentify import clean, compare, dates, deidentify, profile, table
 from medgan_tf.deidentify.one_file import Settings, deidentify_file
 from medgan_tf.dicom import journal, reading
-from medgan_tf.dicom.pseudonyms import load_key
+from medgan_tf.dicom.pseudonyms import load_key, pseudonym
 
 KEY = b"k" * 64
 
@@ -234,6 +234,25 @@ def test_pseudonyms_are_those_of_convert(tmp_path):
     assert written == set(patients[0])
 
 
+def test_a_header_that_claims_to_be_of_here_gives_no_names(tmp_path):
+    claims = {"PatientIdentityRemoved": "YES", "DeidentificationMethod": ["medgan_tf", "PS3.15"]}
+    for number, patient in enumerate(["../../escaped/DOE^JANE 19500101", "0123456789abcdef0", "0123456789ABCDEF"]):
+        dataset = make(picture(number), PatientID=patient, **claims)
+        dataset.WindowCenter, dataset.WindowWidth, dataset.VOILUTFunction = 500, 1000, "DOE^JANE"
+        write(tmp_path / "in" / str(number), dataset)
+    for work in (deidentify, dicom.convert):
+        out = tmp_path / "results" / work.__name__ / "out"
+        work(tmp_path / "in", out)
+        rows = list(csv.DictReader((out / "manifest.csv").open()))
+        assert {row["patient"] for row in rows} == {
+            pseudonym(load_key(), "patient", patient)
+            for patient in ("../../escaped/DOE^JANE 19500101", "0123456789abcdef0", "0123456789ABCDEF")
+        }
+        assert all((out / row["file"]).resolve().is_relative_to(out.resolve()) for row in rows)
+        assert "doe" not in (out / "manifest.csv").read_text().lower()
+    assert not list(tmp_path.rglob("*escaped*"))
+
+
 def test_suspects_wait_until_a_person_clears_them(tmp_path):
     write(tmp_path / "in" / "a", make(picture(0), BurnedInAnnotation="YES"))
     write(tmp_path / "in" / "b", make(picture(1), Modality="US", PatientID="P2"))
@@ -286,7 +305,5 @@ def test_the_key_is_that_of_the_environment(tmp_path):
     write(tmp_path / "in" / "a", make(picture(0), PatientID="P"))
     deidentify(tmp_path / "in", tmp_path / "out")
     (path,) = (tmp_path / "out").rglob("*.dcm")
-    from medgan_tf.dicom.pseudonyms import pseudonym
-
     assert pydicom.dcmread(path).PatientID == pseudonym(load_key(), "patient", "P")
     assert isinstance(path, Path)

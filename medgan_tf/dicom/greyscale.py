@@ -22,6 +22,7 @@ WINDOWS = {
     "stroke": (35, 40),
 }
 QUANTILES = np.linspace(0, 1, 401)
+FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")  # of a window; whatever else a header says there is no name of one
 TAILS = (0.005, 0.995)  # an automatic window leaves half a percent of the pixels out at either end
 
 
@@ -174,7 +175,8 @@ def _windows(dataset, index):
     centers, widths = (np.atleast_1d(group.get(k) or []) for k in ("WindowCenter", "WindowWidth"))
     if group.get("WindowCenter") == 0:
         centers = np.zeros(1)
-    function = str(group.get("VOILUTFunction") or "LINEAR").upper()
+    stated = str(group.get("VOILUTFunction")).upper()
+    function = stated if stated in FUNCTIONS else "LINEAR"
     windows = []
     for center, width in zip(centers, widths, strict=False):
         with contextlib.suppress(TypeError, ValueError):

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from .pseudonyms import DEIDENTIFIED_BY, pseudonym
+from .greyscale import DicomError
+from .pseudonyms import DEIDENTIFIED_BY, PSEUDONYM, pseudonym
 
 # PS3.3 C.7.3.1.1.1, images only
 MODALITIES = set(
@@ -77,7 +78,7 @@ def keys(dataset, sha256, key):
     """Pseudonyms of patient, study, series and instance; where an identifier is missing the next stands in.
 
     So files of unknown patients are kept apart rather than taken for one patient. The patient of a file that was
-    de-identified here stays what it is.
+    de-identified here stays what it is, if it has the form of a pseudonym: any header can claim to be of here.
     """
     instance, series, study, patient = (
         str(dataset.get(keyword) or "").strip()
@@ -86,7 +87,7 @@ def keys(dataset, sha256, key):
     series = series or sha256
     study = study or series
     return {
-        "patient": patient if _is_pseudonymous(dataset) else pseudonym(key, "patient", patient or study),
+        "patient": patient if _is_pseudonymous(dataset, patient) else pseudonym(key, "patient", patient or study),
         "study": pseudonym(key, "study", study),
         "series": pseudonym(key, "series", series),
         # Two different files may carry one SOP Instance UID; their bytes tell them apart.
@@ -94,9 +95,10 @@ def keys(dataset, sha256, key):
     }
 
 
-def _is_pseudonymous(dataset):
+def _is_pseudonymous(dataset, patient):
     method = dataset.get("DeidentificationMethod") or [""]
-    return dataset.get("PatientIdentityRemoved") == "YES" and method[0] == DEIDENTIFIED_BY
+    claimed = dataset.get("PatientIdentityRemoved") == "YES" and method[0] == DEIDENTIFIED_BY
+    return claimed and PSEUDONYM.fullmatch(patient)
 
 
 def modality(dataset):
@@ -106,12 +108,14 @@ def modality(dataset):
 
 
 def references(path, dataset):
-    """The files that a DICOMDIR lists (PS3.10 section 8), as paths."""
+    """The files that a DICOMDIR lists (PS3.10 section 8), as paths below its folder. Raises DicomError for others."""
     folder, found = Path(path).parent, []
     for entry in dataset.DirectoryRecordSequence:
         parts = entry.get("ReferencedFileID")
         if parts:
             parts = [parts] if isinstance(parts, str) else list(parts)
+            if ".." in parts or "/" in "".join(parts):
+                raise DicomError("lists files outside its folder")
             file = folder.joinpath(*parts)
             lower = folder.joinpath(*(part.lower() for part in parts))  # as some systems show a CD
             found.append(str(lower if lower.exists() and not file.exists() else file))

@@ -9,11 +9,13 @@ import contextlib
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 
 KEY_VARIABLE = "MEDGAN_TF_KEY_FILE"
 DEIDENTIFIED_BY = "medgan_tf"  # first in De-identification Method (0012,0063): the Patient ID is a pseudonym already
+PSEUDONYM = re.compile(r"[0-9a-f]{16}")  # what `pseudonym` returns
 
 
 def load_key():
