@@ -118,7 +118,7 @@ def on_images(a, b):
     }
 
 
-def on_torch(real, fake, options):
+def on_torch(real, fake, options, suffix):
     """Rows against torch-fidelity, which measures itself between our rounds; without it they say "not run"."""
     rounds = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +132,7 @@ def on_torch(real, fake, options):
         value, own = turns.alternate({name: lambda ours=ours: ours(real, fake)}, options.rounds)[name]
         theirs = rounds.get(name)
         error = {"relative_error": relative_error(value, theirs["value"])} if theirs else {}
-        yield turns.compared(metric, "torch-fidelity", 1, "calls", own, theirs and theirs["turns"], **error)
+        yield turns.compared(metric + suffix, "torch-fidelity", 1, "calls", own, theirs and theirs["turns"], **error)
 
 
 def relative_error(value, reference):
@@ -173,7 +173,7 @@ def main():
         suffix = f", {options.count} x {options.width}"
         keep(side_by_side(on_features(real, fake, logits), options.rounds, suffix))
         keep(side_by_side(on_images(*images(options.images)), options.rounds))
-        keep(on_torch(real, fake, options))
+        keep(on_torch(real, fake, options, suffix))
         for count in (options.large, 2 * options.large):
             pairs = on_features(*features(count, options.large))
             frechet = {names: pair for names, pair in pairs.items() if names[0] == "Frechet distance"}

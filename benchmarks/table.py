@@ -84,8 +84,9 @@ def as_markdown(results):
     for row in table[table["unit"] == "s/kimg"].to_dict("records"):
         low, high = row["spread_ours"]
         seconds = f"{row['ours']:.0f} ({low:.0f} to {high:.0f})"
+        what = f"{row['what']}; {row['note']}" if isinstance(row["note"], str) else row["what"]
         lines.append(
-            f"| {row['what']} | {seconds} | {row['ours_processor']:.0f} | {row['peak_mib'][0]:.0f} | {row['n']:.0f} |"
+            f"| {what} | {seconds} | {row['ours_processor']:.0f} | {row['peak_mib'][0]:.0f} | {row['n']:.0f} |"
         )
     lines += ["", *sources(results["parts"])]
     return "\n".join(lines) + "\n"
