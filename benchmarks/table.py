@@ -1,10 +1,13 @@
 """The benchmark's results as one table: for the terminal, and for the README between two marks."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
 
 import pandas as pd
+
+from benchmarks import goals
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, README = Path(__file__).with_name("results.json"), ROOT / "README.md"
@@ -88,8 +91,50 @@ def as_markdown(results):
         lines.append(
             f"| {what} | {seconds} | {row['ours_processor']:.0f} | {row['peak_mib'][0]:.0f} | {row['n']:.0f} |"
         )
-    lines += ["", *sources(results["parts"])]
+    lines += ["", *against_goals(results), "", *sources(results["parts"])]
     return "\n".join(lines) + "\n"
+
+
+def against_goals(results):
+    """Lines: every goal with what was reached, and for what was missed where the time goes."""
+    lines = [
+        "| ours against | goal | by the clock | per processor second | n | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    missed = {}
+    for goal in goals.GOALS:
+        row = goals.row_of(results, goal.part, goal.what, goal.reference)
+        said = goals.verdict(goal, row)
+        title = f"{goal.what}: {goal.reference}" if goal.reference else goal.what + _note(row)
+        asked = goals.FIGURES[goal.figure].format(goal.limit, row.get("unit", "s"))
+        if goal.figure == "peak_mib":
+            reached, processor = _mib(row) and f"{_mib(row)} MiB", ""
+        elif goal.figure == "ours":
+            reached, processor = _value(row), f"{row['ours_processor']:.3g} {row['unit']}" if row else ""
+        else:
+            reached, processor = _ratio(row, ""), _ratio(row, "_processor")
+        lines.append(f"| {title} | {asked} | {reached} | {processor} | {row.get('n', '')} | {said} |")
+        if said.startswith("missed"):
+            with contextlib.suppress(KeyError):
+                missed[goals.cause(goal, results)] = None
+    return [*lines, "", "Where what was missed goes:", "", *(f"- {cause}" for cause in missed)] if missed else lines
+
+
+def _value(row):
+    """Ours in its unit, with its spread; "not run" where there is none."""
+    if "ours" not in row:
+        return "not run"
+    spread = row.get("spread_ours")
+    return f"{row['ours']:.3g} {row['unit']}".strip() + (f" ({spread[0]:.3g} to {spread[1]:.3g})" if spread else "")
+
+
+def _mib(row):
+    """Peak memory, ours and theirs."""
+    return " and ".join(f"{side:.0f}" for side in row.get("peak_mib", []) if side is not None)
+
+
+def _note(row):
+    return f" ({row['note']})" if "note" in row else ""
 
 
 def _both(pair):

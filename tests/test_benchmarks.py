@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from benchmarks import estimate, growth, pipeline, run, table, turns
+from benchmarks import estimate, goals, growth, pipeline, run, table, turns
 from medgan_tf import config, figures, results
 
 ROOT = turns.ROOT
@@ -47,6 +47,31 @@ def test_a_part_measured_again_elsewhere_leaves_the_others_where_they_were(monke
     assert parts["train_step"]["machine"]["processor"] == "another"
     assert parts["train_step"]["versions"] == {"torch": "9"}
     assert len(table.sources(parts)) == 2
+
+
+def test_verdicts_and_causes_are_read_from_the_rows():
+    goal = goals.Goal("train_step", "x", "PyTorch", "ratio", 2)
+    slow = turns.compared("x", "PyTorch", 60, "images", [turn(2.0), turn(2.0)], [turn(3.0), turn(3.0)])
+    torn = turns.compared("x", "PyTorch", 60, "images", [turn(1.0), turn(1.0)], [turn(1.0), turn(4.0)])
+    assert goals.verdict(goal, {}) == "not run"
+    assert goals.verdict(goal, slow) == "missed"
+    assert goals.verdict(goal, torn) == "met, quartiles on both sides"
+    assert "ours kept 0.5 processors busy" in goals.cause(goal, {"parts": {"train_step": {"rows": [slow]}}})
+    memory = goals.Goal("train_step", "x", "PyTorch", "peak_mib")
+    assert goals.verdict(memory, slow | {"peak_mib": [2, 1]}) == "missed"
+    assert goals.verdict(memory, slow | {"peak_mib": [1, None]}) == "not run"
+    most = goals.Goal("startup", "x", None, "ours", 0.5)
+    assert goals.verdict(most, turns.measured("x", 0.4, "s")) == "met"
+    assert goals.verdict(most, turns.measured("x", 0.6, "s", [0.4, 0.7])) == "missed, quartiles on both sides"
+
+
+def test_every_goal_has_a_row_and_what_is_missed_a_cause():
+    results = json.loads(RESULTS.read_text())
+    for goal in goals.GOALS:
+        row = goals.row_of(results, goal.part, goal.what, goal.reference)
+        assert row, goal
+        if goals.verdict(goal, row).startswith("missed"):
+            assert "not recorded" not in goals.cause(goal, results), goal
 
 
 def test_contestants_take_turns_and_the_first_round_does_not_count():
