@@ -18,34 +18,24 @@ import time
 from pathlib import Path
 
 from benchmarks import table, turns
-
-RESULTS = Path(__file__).with_name("results.json")
-PARTS = {  # name: what it compares
-    "conversion": "DICOM to pictures: a plain loop, dcmtk",
-    "train_step": "training steps: PyTorch, the manner of keras.io's examples",
-    "stylegan_step": "StyleGAN2 at 64 px",
-    "metrics": "metrics: scipy, tensorflow-gan, prdc, scikit-image, torch-fidelity",
-    "pipeline": "batches: image_dataset_from_directory; what they cost in a training; traces",
-    "startup": "imports, command line, app",
-    "growth": "how seconds and memory grow; estimates of large trainings",
-}
+from benchmarks.table import PARTS, RESULTS
 
 
 def main():
-    """Run the parts, print one table, rewrite the README's."""
+    """Run the parts, print the goals, write the pages' tables anew."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"{name:14} {what}" for name, what in PARTS.items()),
+        epilog="\n".join(f"{name:16} {table.title(name)}" for name in PARTS),
     )
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
     parser.add_argument("--rounds", type=int, help="of each comparison (default: the part's own)")
     parser.add_argument("--torch-python", type=Path, help=f"interpreter with PyTorch (or in {turns.TORCH_VARIABLE})")
     options = parser.parse_args()
     failed = []
     for name in options.only:
-        print(f"{name}: {PARTS[name]}", flush=True)
+        print(f"{name}: {table.title(name)}", flush=True)
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             found = Path(folder) / "part.json"
@@ -54,8 +44,8 @@ def main():
                 keep(name, json.loads(found.read_text()), time.perf_counter() - started, not code)
         if code:
             failed.append(name)
-    print(table.as_text(json.loads(RESULTS.read_text())))
-    table.into_readme()
+    print("\n".join(table.for_readme(json.loads(RESULTS.read_text()))))
+    table.write()
     if failed:
         sys.exit(f"Failed, with what it measured before: {', '.join(failed)}. Run it again with --only.")
 

@@ -1,68 +1,114 @@
-"""The benchmark's results as one table: for the terminal, and for the README between two marks."""
+"""The benchmark's results as tables: a short one for the README, all of it for docs/performance.md.
 
+python -m benchmarks.table writes both anew, each between two marks, without measuring anything.
+"""
+
+import ast
 import contextlib
 import json
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from benchmarks import goals
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS, README = Path(__file__).with_name("results.json"), ROOT / "README.md"
+RESULTS = Path(__file__).with_name("results.json")
 BLOCK = re.compile(r"(?<=<!-- benchmark -->\n).*?(?=<!-- /benchmark -->)", re.DOTALL)
-SHORT = [  # the README's rows: part, start of `what`, reference
-    ("train_step", "WGAN-GP step, 64 px", "PyTorch"),
-    ("train_step", "WGAN-GP step, 64 px", "keras.io"),
-    ("train_step", "DCGAN step, 64 px", "PyTorch"),
-    ("train_step", "DCGAN step, 64 px", "keras.io"),
-    ("conversion", "phantoms of 512 px, 1 worker", "pydicom + Pillow"),
-    ("conversion", "phantoms of 512 px, 1 worker", "dcmj2pnm per file"),
-    ("conversion", "real X-rays, CT, MR, 1 worker", "pydicom + Pillow"),
-    ("conversion", "real X-rays, CT, MR, 1 worker", "dcmj2pnm per file"),
-    ("metrics", "Frechet distance, 2048 x 2048", "scipy sqrtm"),
-    ("metrics", "Frechet distance, 2048 x 2048", "tensorflow-gan"),
-    ("metrics", "kernel distance, 2000 x 512", "tensorflow-gan"),
-    ("metrics", "precision, recall, density, coverage, 2000 x 512", "prdc"),
-    ("pipeline", "batches of 64", "image_dataset_from_directory"),
-    ("pipeline", "batches of 64", "image_dataset_from_directory, cached"),
-    ("pipeline", "DCGAN step, quick profile, fed by our batches", "one batch in memory"),
-]
+PARTS = ("conversion", "train_step", "stylegan_step", "metrics", "pipeline", "startup", "growth")
+RATIOS = "times as fast, by the clock | per processor second"
 
 
-def rows(results):
-    """DataFrame of all rows of all parts."""
-    return pd.DataFrame(
-        [{"part": name, "reference": None} | row for name, part in results["parts"].items() for row in part["rows"]]
-    )
+def title(part):
+    """The first line of a part's docstring."""
+    return _docstring(part).splitlines()[0]
 
 
-def as_text(results):
-    """Everything, for a terminal."""
+def _docstring(part):
+    return ast.get_docstring(ast.parse(Path(__file__).with_name(f"{part}.py").read_text(encoding="utf-8")))
+
+
+def for_readme(results):
+    """The goals, and every row without a goal in which ours is slower: chosen by rule, not by hand."""
+    named = {(goal.what, goal.reference) for goal in goals.GOALS}
+    slower = [
+        row
+        for part in results["parts"].values()
+        for row in part["rows"]
+        if round(row.get("ratio", 1), 2) < 1 and (row["what"], row["reference"]) not in named
+    ]
+    return [
+        *against_goals(results),
+        "",
+        "Slower by the clock than what it is held against, with no goal set:",
+        "",
+        f"| ours against | {RATIOS} | n |",
+        "| --- | --- | --- | --- |",
+        *(f"| {_against(row)} | {_ratio(row)} | {_ratio(row, '_processor')} | {row['n']} |" for row in slower),
+        "",
+        *sources(results["parts"]),
+        "Everything that was measured is in [docs/performance.md](docs/performance.md).",
+    ]
+
+
+def against_goals(results):
+    """Every goal with what was reached, and for what was missed where the time goes."""
+    lines = [f"| ours against | goal | {RATIOS} | n | |", "| --- | --- | --- | --- | --- | --- |"]
+    missed = {}
+    for goal in goals.GOALS:
+        row = goals.row_of(results, goal.part, goal.what, goal.reference)
+        said = goals.verdict(goal, row)
+        asked = goals.FIGURES[goal.figure].format(goal.limit, row.get("unit", "s"))
+        if goal.figure == "peak_mib":
+            reached, processor = _mib(row) and f"{_mib(row)} MiB", ""
+        elif goal.figure == "ours":
+            reached, processor = _value(row), f"{_number(row['ours_processor'])} {row['unit']}" if row else ""
+        else:
+            reached, processor = _ratio(row), _ratio(row, "_processor")
+        what = f"{goal.what}: {goal.reference}" if goal.reference else goal.what + _note(row)
+        lines.append(f"| {what} | {asked} | {reached} | {processor} | {row.get('n', '')} | {said} |")
+        if said.startswith("missed"):
+            with contextlib.suppress(KeyError):
+                missed[goals.cause(goal, results)] = None
+    return [*lines, "", "Where what was missed goes:", "", *(f"- {cause}" for cause in missed)] if missed else lines
+
+
+def for_docs(results):
+    """A section for every part: what its docstring says, its rows, and where they were measured."""
     lines = []
-    for row in rows(results).to_dict("records"):
-        own = f"{row['ours']:.4g} {row['unit']}" if pd.notna(row.get("ours")) else ""
-        lines.append(
-            {
-                "part": row["part"],
-                "what": row["what"],
-                "ours": own,
-                "against": row.get("reference") if isinstance(row.get("reference"), str) else "",
-                "clock": _ratio(row, ""),
-                "processor": _ratio(row, "_processor"),
-                "n": row.get("n"),
-            }
-        )
-    return pd.DataFrame(lines).fillna("").to_string(index=False) + "\n" + "\n".join(sources(results["parts"]))
+    for name in PARTS:
+        part = results["parts"].get(name)
+        lines += [f"## {name}", "", _docstring(name), ""]
+        lines += [*tables(part["rows"]), *sources({name: part}), ""] if part else ["Not run.", ""]
+    return lines
+
+
+def tables(rows):
+    """Lines: the rows with another side, then those without."""
+    compared = [row for row in rows if row.get("reference")]
+    measured = [row for row in rows if not row.get("reference")]
+    if compared:
+        yield from (f"| ours against | {RATIOS} | ours and theirs | MiB | n |", "| --- | --- | --- | --- | --- | --- |")
+        for row in compared:
+            both = [_number(row[side]) for side in ("ours", "theirs") if side in row]
+            rates = f"{' and '.join(both)} {row['unit']}" if both else ""
+            ratios = f"{_ratio(row)} | {_ratio(row, '_processor')}"
+            yield f"| {_against(row)}{_note(row)} | {ratios} | {rates} | {_mib(row)} | {row.get('n', '')} |"
+        yield ""
+    if measured:
+        yield from ("| ours | measured | of the processor | MiB | n |", "| --- | --- | --- | --- | --- |")
+        for row in measured:
+            processor = f"{_number(row['ours_processor'])} {row['unit']}" if "ours_processor" in row else ""
+            yield f"| {row['what']}{_note(row)} | {_value(row)} | {processor} | {_mib(row)} | {row['n']} |"
+        yield ""
 
 
 def sources(parts):
-    """Where, with what and when: one line for all parts that share it."""
+    """Where, with what and when: a line for all parts that share it."""
     shared = {}
     for name, part in parts.items():
         shared.setdefault((_machine(part), part["date"]), []).append(f"{name} {part['load']:.1f}")
-    return [f"{machine}; {date}. Load at the end: {', '.join(names)}." for (machine, date), names in shared.items()]
+    for (machine, date), loads in shared.items():
+        yield f"{machine}; {date}. Load in the 15 minutes up to the end, its own included: {', '.join(loads)}."
 
 
 def _machine(part):
@@ -71,61 +117,32 @@ def _machine(part):
     return f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {numbers}"
 
 
-def as_markdown(results):
-    """The README's block."""
-    table = rows(results)
-    lines = ["| ours against | times as fast, per processor second | by the clock | MiB, ours and theirs | n |"]
-    lines += ["| --- | --- | --- | --- | --- |"]
-    for part, what, reference in SHORT:
-        found = table[(table["part"] == part) & (table["what"] == what) & (table["reference"] == reference)]
-        row = found.iloc[0].to_dict() if len(found) else {}
-        count = int(row["n"]) if pd.notna(row.get("n")) else ""
-        memory = " and ".join(f"{side:.0f}" for side in row["peak_mib"]) if _both(row.get("peak_mib")) else ""
-        ratios = f"{_ratio(row, '_processor')} | {_ratio(row, '')}"
-        lines.append(f"| {what}: {reference} | {ratios} | {memory} | {count} |")
-    lines += ["", "| a training | s for 1,000 images | processor s | MiB | n |", "| --- | --- | --- | --- | --- |"]
-    for row in table[table["unit"] == "s/kimg"].to_dict("records"):
-        low, high = row["spread_ours"]
-        seconds = f"{row['ours']:.0f} ({low:.0f} to {high:.0f})"
-        what = f"{row['what']}; {row['note']}" if isinstance(row["note"], str) else row["what"]
-        lines.append(
-            f"| {what} | {seconds} | {row['ours_processor']:.0f} | {row['peak_mib'][0]:.0f} | {row['n']:.0f} |"
-        )
-    lines += ["", *against_goals(results), "", *sources(results["parts"])]
-    return "\n".join(lines) + "\n"
+def _against(row):
+    return f"{row['what']}: {row['reference']}"
 
 
-def against_goals(results):
-    """Lines: every goal with what was reached, and for what was missed where the time goes."""
-    lines = [
-        "| ours against | goal | by the clock | per processor second | n | |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    missed = {}
-    for goal in goals.GOALS:
-        row = goals.row_of(results, goal.part, goal.what, goal.reference)
-        said = goals.verdict(goal, row)
-        title = f"{goal.what}: {goal.reference}" if goal.reference else goal.what + _note(row)
-        asked = goals.FIGURES[goal.figure].format(goal.limit, row.get("unit", "s"))
-        if goal.figure == "peak_mib":
-            reached, processor = _mib(row) and f"{_mib(row)} MiB", ""
-        elif goal.figure == "ours":
-            reached, processor = _value(row), f"{row['ours_processor']:.3g} {row['unit']}" if row else ""
-        else:
-            reached, processor = _ratio(row, ""), _ratio(row, "_processor")
-        lines.append(f"| {title} | {asked} | {reached} | {processor} | {row.get('n', '')} | {said} |")
-        if said.startswith("missed"):
-            with contextlib.suppress(KeyError):
-                missed[goals.cause(goal, results)] = None
-    return [*lines, "", "Where what was missed goes:", "", *(f"- {cause}" for cause in missed)] if missed else lines
+def _note(row):
+    return f" ({row['note']})" if "note" in row else ""
+
+
+def _ratio(row, suffix=""):
+    """Median and quartiles; "not run" where there is no other side."""
+    if f"ratio{suffix}" not in row:
+        return "not run"
+    low, high = row[f"spread{suffix}"]
+    return f"{row[f'ratio{suffix}']:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _value(row):
     """Ours in its unit, with its spread; "not run" where there is none."""
     if "ours" not in row:
         return "not run"
-    spread = row.get("spread_ours")
-    return f"{row['ours']:.3g} {row['unit']}".strip() + (f" ({spread[0]:.3g} to {spread[1]:.3g})" if spread else "")
+    value = f"{_number(row['ours'])} {row['unit']}".strip()
+    return value + (" ({} to {})".format(*map(_number, row["spread_ours"])) if row.get("spread_ours") else "")
+
+
+def _number(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _mib(row):
@@ -133,26 +150,24 @@ def _mib(row):
     return " and ".join(f"{side:.0f}" for side in row.get("peak_mib", []) if side is not None)
 
 
-def _note(row):
-    return f" ({row['note']})" if "note" in row else ""
+PAGES = {ROOT / "README.md": for_readme, ROOT / "docs" / "performance.md": for_docs}
 
 
-def _both(pair):
-    return isinstance(pair, list) and all(side is not None for side in pair)
+def block(page):
+    """(text of a page, what stands between its marks, what should). Raises ValueError where it lacks the marks."""
+    text = page.read_text(encoding="utf-8")
+    found = BLOCK.search(text)
+    if not found:
+        raise ValueError(f"{page.name} lacks the marks <!-- benchmark --> and <!-- /benchmark -->; put them back.")
+    return text, found[0], "\n".join(PAGES[page](json.loads(RESULTS.read_text()))) + "\n"
 
 
-def _ratio(row, suffix):
-    """Median and quartiles; "not run" where there is no other side."""
-    if not isinstance(row.get(f"spread{suffix}"), list):
-        return "not run" if not row or row.get("status") == "not run" else ""
-    low, high = row[f"spread{suffix}"]
-    return f"{row[f'ratio{suffix}']:.2f} ({low:.2f} to {high:.2f})"
+def write():
+    """Write the blocks of all pages anew."""
+    for page in PAGES:
+        text, _, wanted = block(page)
+        page.write_text(BLOCK.sub(lambda _, wanted=wanted: wanted, text), encoding="utf-8")
 
 
-def into_readme():
-    """Rewrite the block. Raises ValueError where the README has no place for it."""
-    text = README.read_text(encoding="utf-8")
-    if not BLOCK.search(text):
-        raise ValueError("README.md lacks the marks <!-- benchmark --> and <!-- /benchmark -->; put them back.")
-    block = as_markdown(json.loads(RESULTS.read_text()))
-    README.write_text(BLOCK.sub(lambda _: block, text), encoding="utf-8")
+if __name__ == "__main__":
+    write()
