@@ -109,7 +109,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
     # whole executions, so that a resumed run counts epochs alike; rounded up, so that growth begins in its epoch
     execution = settings.steps_per_execution
     steps_per_epoch = execution * math.ceil(settings.epoch_kimg * 1000 / batch / execution)
-    epochs = max(round(settings.kimg / settings.epoch_kimg), 1)
+    epochs = max(round(settings.kimg * 1000 / (steps_per_epoch * batch)), 1)
     done = int(gan.step.numpy()) // steps_per_epoch
     if done < epochs:
         train = data.train.shuffled(settings.seed)

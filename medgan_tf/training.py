@@ -153,12 +153,12 @@ class GAN(keras.Model):
         return sample(self._here(self.generator_ema), count, labels, seed)
 
     def mean_score(self, images, labels):
-        """The discriminator's mean score of uint8 or uint16 images (n, H, W, C), not augmented."""
+        """The discriminator's mean score of images (n, H, W, C) uint8, not augmented."""
         return float(self.scores(images, labels).mean())
 
     def scores(self, images, labels):
         """(n,) the discriminator's score of each image, as `mean_score`. Some discriminators compare within a batch."""
-        scaled = (images * np.float32(2.0 / np.iinfo(images.dtype).max) - 1.0).astype(np.float32)
+        scaled = images / np.float32(127.5) - 1
         scores = self._here(self.discriminator).predict(self._inputs(scaled, labels), batch_size=64, verbose=0)
         return scores.reshape(len(images), -1)[:, 0]
 

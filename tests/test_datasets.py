@@ -152,14 +152,16 @@ def test_devices_share_a_batch_image_by_image(folders):
             np.testing.assert_array_equal(images, share)
 
 
-def test_sixteen_bits_are_kept_in_memory_and_span_the_same_range(tmp_path):
+def test_sixteen_bits_are_learnt_from_and_eight_are_compared(tmp_path):
     pixels = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
     for index in range(3):
         (tmp_path / "a").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(tmp_path / "a" / f"{index}.png")
     train = datasets.load(tmp_path, 8).train
-    assert train.images.dtype == np.uint16
-    np.testing.assert_array_equal(train.images[0, :, :, 0], pixels)
+    assert train.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(train.pixels[0, :, :, 0], pixels)
+    assert train.images.dtype == np.uint8
+    np.testing.assert_allclose(train.images[0, :, :, 0], pixels / 257, atol=0.5)
     images, _ = next(iter(train.batches(1)))
     np.testing.assert_allclose(images[0, :, :, 0], pixels / 32767.5 - 1, atol=1e-6)
 

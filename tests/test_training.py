@@ -275,14 +275,17 @@ def test_a_model_names_the_patients_it_learnt_from_and_goes_on_with_no_others(tm
 
 
 def test_epochs_are_counted_alike_when_executions_do_not_divide_them(tmp_path):
-    """Keras runs whole executions: six steps where three are one execution and an epoch would have four."""
+    """Keras runs whole executions: six steps where three are one execution and an epoch would have four.
+
+    The images seen are then as near to those asked for as whole epochs come.
+    """
     epoch = 4 * SETTINGS.batch_size / 1000
-    for epochs in (3, 5):
+    for epochs in (3, 7):
         settings = replace(SETTINGS, steps_per_execution=3, epoch_kimg=epoch, kimg=epochs * epoch)
         fitting.fit(fitting.build(settings, 16), settings, images(), tmp_path)
     log = pd.read_csv(tmp_path / "log.csv")
     assert log["epoch"].tolist() == [1, 2, 3, 4, 5]
-    assert log["step"].tolist() == [6, 12, 18, 24, 30]
+    assert log["step"].tolist() == [6, 12, 18, 24, 30]  # of 28
 
 
 def test_a_damaged_or_foreign_state_is_said_and_changes_nothing(tmp_path):
@@ -323,13 +326,20 @@ def test_a_collapse_is_told_in_the_log_and_a_healthy_generator_is_not_accused(tm
     pixels = metrics.custom("pixels", lambda pictures: tf.reshape(pictures, (len(pictures), -1)), 16)
     watch = callbacks.Watch(pixels, train, train, tmp_path / "generator.weights.h5")
     watch.set_model(gan)
-    logs = [{}, {}]
-    gan.sample = lambda count, labels, seed: images().train.images[::-1]
-    watch.on_epoch_end(0, logs[0])
-    gan.sample = lambda count, labels, seed: np.repeat(train.images[:1], count, axis=0)
-    watch.on_epoch_end(1, logs[1])
-    assert logs[0]["coverage"] == 1.0 and logs[0]["collapsed"] == 0.0
-    assert logs[1]["coverage"] < 0.1 and logs[1]["ms_ssim"] > 0.99 and logs[1]["collapsed"] == 1.0
+    watch.set_params({"epochs": 10})
+    watch.on_train_begin()
+    one, all_of_them = np.repeat(train.images[:1], len(train), axis=0), train.images[::-1]
+
+    def logged(epoch, drawn):
+        gan.sample = lambda count, labels, seed: drawn
+        watch.on_epoch_end(epoch, logs := {})
+        return logs
+
+    early, late = logged(0, one), logged(5, one)  # one picture from the start: not yet, and then for good
+    assert early["coverage"] < 0.1 and early["ms_ssim"] > 0.99 and (early["collapsed"], late["collapsed"]) == (0.0, 1.0)
+    healthy = logged(1, all_of_them)
+    assert healthy["coverage"] == 1.0 and healthy["collapsed"] == logged(5, all_of_them)["collapsed"] == 0.0
+    assert logged(2, one)["collapsed"] == 1.0  # early, but it had more
 
 
 def test_overfitting_is_0_for_a_fair_discriminator_and_1_for_one_that_knows_its_images_by_heart(tmp_path):
@@ -340,6 +350,8 @@ def test_overfitting_is_0_for_a_fair_discriminator_and_1_for_one_that_knows_its_
     watch.set_model(gan)
     generated = np.full_like(train.images, 255)
     gan.sample = lambda count, labels, seed: generated
+    watch.set_params({"epochs": 1})
+    watch.on_train_begin()
     by_heart = {image.tobytes() for image in train.images}
     judges = {
         "fair": lambda shown, labels: 3.0 if shown.mean() < 250 else -1.0,

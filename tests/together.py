@@ -43,7 +43,7 @@ def smaller(data):
     half = datasets.Images(data.name, data.manifest, data.root, data.image_size // 2)
     for name in ("train", "validation"):
         split = getattr(data, name)
-        half.__dict__[name] = replace(split, images=split.images[:, ::2, ::2])
+        half.__dict__[name] = replace(split, pixels=split.pixels[:, ::2, ::2])
     return half
 
 

@@ -16,15 +16,20 @@ from .manifests import assign_splits, check_splits, read_manifest
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one split: images (n, H, W, 1) uint8 or uint16, labels (n,) int32, patients and files (n,) str."""
+    """The images of one split: pixels (n, H, W, 1) uint8 or uint16, labels (n,) int32, patients and files (n,) str."""
 
-    images: np.ndarray
+    pixels: np.ndarray
     labels: np.ndarray
     patients: np.ndarray
     files: np.ndarray
 
     def __len__(self):
-        return len(self.images)
+        return len(self.pixels)
+
+    @property
+    def images(self):
+        """(n, H, W, 1) uint8, the depth of what generators draw: for all that sets one beside the other."""
+        return self.pixels if self.pixels.dtype == np.uint8 else np.rint(self.pixels / 257).astype(np.uint8)
 
     def take(self, indices):
         """The split of these images."""
@@ -44,16 +49,17 @@ class Split:
     def batches(self, batch_size, seed=0, start=0, balanced=False, of=1, mine=slice(0, 1)):
         """Endless tf.data.Dataset of (images (B, H, W, 1) float32 in [-1, 1], labels (B,) int32).
 
-        Every epoch is a new permutation, and the image at a position depends on the seed and that position alone:
-        `start`, the number of images already seen, resumes the very sequence. Memory holds the integers once.
+        They have the depth of the files. Every epoch is a new permutation, and the image at a position depends on the
+        seed and that position alone: `start`, the number of images already seen, resumes the very sequence. Memory
+        holds the integers once.
         balanced: the classes take turns, each with permutations of its own, instead of appearing by their frequency.
         of, mine: with `of` devices, device r takes the images r, r + of, r + 2 of, ... of each batch; the elements are
         then the shares (B / of, ...) of the devices in the slice `mine`, in turn.
         """
         import tensorflow as tf
 
-        images, labels = tf.constant(self.images), tf.constant(self.labels)
-        scale = 2.0 / np.iinfo(self.images.dtype).max
+        images, labels = tf.constant(self.pixels), tf.constant(self.labels)
+        scale = 2.0 / np.iinfo(self.pixels.dtype).max
 
         def batch(chosen):
             return tf.cast(tf.gather(images, chosen), tf.float32) * scale - 1.0, tf.gather(labels, chosen)

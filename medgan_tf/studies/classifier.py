@@ -43,9 +43,8 @@ class Classifier:
         )
 
     def logits(self, images):
-        """(N, classes) float32 of images uint8 or uint16 (N, S, S, 1)."""
-        scale = np.float32(2 / np.iinfo(images.dtype).max)
-        return self.model.predict(images * scale - 1, batch_size=256, verbose=0)
+        """(N, classes) float32 of images uint8 (N, S, S, 1)."""
+        return self.model.predict(images / np.float32(127.5) - 1, batch_size=256, verbose=0)
 
 
 def network(image_size, classes, settings, classical, seed):

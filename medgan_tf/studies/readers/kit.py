@@ -73,7 +73,7 @@ def make(run, model, out, count=100, seed=0):
     asked = [data.classes[label] for label in real.labels]
     drawn = generator.sample(len(real), asked if generator.classes else None, seed)
     encodings = metrics.encodings([data.root / file for file in real.files], data.image_size)
-    real_images, drawn, quality = metrics.alike(_eight_bits(real.images), drawn, encodings)
+    real_images, drawn, quality = metrics.alike(real.images, drawn, encodings)
     key = pd.DataFrame(
         {
             "kind": np.repeat(KINDS, len(real)),
@@ -181,8 +181,3 @@ def _same(kit, made_of):
         names = ", ".join(f"{name} {value}" for name, value in other.items())
         raise ValueError(f"{kit.directory} holds a kit that was made otherwise ({names}): give another folder.")
     return kit
-
-
-def _eight_bits(images):
-    """uint8 images of uint8 or uint16 ones: a page shows 256 grey levels."""
-    return images if images.dtype == np.uint8 else np.rint(images / 257).astype(np.uint8)
