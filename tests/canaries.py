@@ -10,8 +10,9 @@ from dicom_samples import make, picture
 from PIL import Image, ImageDraw, ImageFont
 from pydicom import DataElement, Dataset, Sequence
 from pydicom.datadict import DicomDictionary
+from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
-from pydicom.uid import ComputedRadiographyImageStorage
+from pydicom.uid import JPEG2000, ComputedRadiographyImageStorage, JPEGBaseline8Bit, RLELossless
 
 from medgan_tf.deidentify import table, vocabulary
 
@@ -103,6 +104,54 @@ def planted_image(canaries):
     file = io.BytesIO()
     dataset.save_as(file, enforce_file_format=True)
     return file.getvalue()
+
+
+def planted_compressed(canaries, syntax):
+    """A radiograph in JPEG or JPEG 2000 with canaries in its codestream, wherever it is no picture."""
+    pixels = (picture(7, (64, 64)) // 4).astype(np.uint8)
+    dataset = make(pixels, SOPClassUID=ComputedRadiographyImageStorage, Modality="CR", PatientID=str(syntax))
+    dataset.file_meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
+    dataset.file_meta.TransferSyntaxUID = syntax
+    stream = io.BytesIO()
+    format = {JPEGBaseline8Bit: {"format": "JPEG"}, JPEG2000: {"format": "JPEG2000", "no_jp2": True}}[syntax]
+    Image.fromarray(pixels).save(stream, **format)
+    stream = with_text_beside(stream.getvalue(), syntax, lambda where: canaries.value("OB", f"{where}, {syntax.name}"))
+    dataset["PixelData"].value = encapsulate([stream])
+    dataset["PixelData"].VR = "OB"
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def with_text_beside(frame, syntax, text):
+    """A compressed frame with text wherever a decoder passes over it. text: (where) -> bytes."""
+    if syntax == RLELossless:
+        count = int.from_bytes(frame[:4], "little")
+        behind = text("behind the end")  # as a run: what is none, decoders refuse
+        unused = (text("unused") * 4)[: 60 - 4 * count]
+        return frame[: 4 + 4 * count] + unused + frame[64:] + bytes([len(behind) - 1]) + behind
+    end = frame.rfind(b"\xff\xd9") + 2
+    behind = text("behind the end")
+    if frame[:2] == b"\xff\xd8":
+        jfif = b"JFIF\0\1\1\0\0\1\0\1\0\0"
+        applications = [_segment(b"\xff\xe1", b"Exif\0\0" + text("Exif")), _segment(b"\xff\xed", text("Photoshop"))]
+        if jfif in frame:
+            applications.append(_segment(b"\xff\xe0", jfif + text("behind JFIF")))
+        comment = _segment(b"\xff\xfe", text("a comment"))
+        start = frame.find(b"\xff\xda")
+        late = _segment(b"\xff\xfe", text("a comment before the scan"))
+        return frame[:2] + comment + b"".join(applications) + frame[2:start] + late + frame[start:end] + behind
+    comment = _segment(b"\xff\x64", b"\0\1" + text("a comment"))
+    of_tile = _segment(b"\xff\x64", b"\0\1" + text("a comment of a tile"))
+    tile, data = frame.find(b"\xff\x90"), frame.find(b"\xff\x93")
+    length = int.from_bytes(frame[tile + 6 : tile + 10], "big")
+    length = struct.pack(">L", length and length + len(of_tile))
+    header = frame[tile : tile + 6] + length + frame[tile + 10 : data] + of_tile
+    return frame[:tile] + comment + header + frame[data:end] + behind
+
+
+def _segment(marker, body):
+    return marker + struct.pack(">H", len(body) + 2) + body
 
 
 def carriers():

@@ -120,10 +120,11 @@ def test_pixels_stay_bit_for_bit(cleaned):
     for before, name, path in cleaned:
         after = pydicom.dcmread(path)
         for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
-            if keyword in before:
+            if keyword in before and not reading.transfer_syntax(before).is_compressed:
                 stored = after[keyword].value
                 assert (before[keyword].value + b"\0")[: len(stored)] == stored, name  # an odd length is padded
-        assert np.array_equal(dicom.read_image(before), dicom.read_image(path)), name
+        for old, new in zip(reading.stored_frames(before), reading.stored_frames(after), strict=True):
+            assert np.array_equal(old, new), name
         assert str(reading.transfer_syntax(before)) == str(after.file_meta.TransferSyntaxUID)
 
 

@@ -1,4 +1,4 @@
-"""De-identifies one DICOM file: a header cleaned by the profile, pixels bit for bit, a name made of pseudonyms.
+"""De-identifies one DICOM file: a header cleaned by the profile, the same pixels, a name made of pseudonyms.
 
 `deidentify` calls this in child processes, one file a call, as `dicom.convert` does with its own.
 """
@@ -13,12 +13,14 @@ from pathlib import Path
 import pydicom
 from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
 from medgan_tf.dicom import burned_in, greyscale, reading
 from medgan_tf.dicom.batch import CannotWrite, hold_back, writing
 from medgan_tf.dicom.identity import keys, modality, references
 
+from . import codestreams
 from .profile import clean
 
 
@@ -72,8 +74,8 @@ def _write(dataset, sha256, settings):
     """Write the cleaned file; its row of the manifest."""
     names = keys(dataset, sha256, settings.key)
     syntax = reading.transfer_syntax(dataset)
+    _leave_only_pixels(dataset, syntax)
     clean(dataset, settings.key, names["patient"])
-    _cut_padding(dataset, syntax)
     dataset.file_meta = FileMetaDataset()  # and no preamble: both may hold anything
     dataset.file_meta.TransferSyntaxUID = syntax
     dataset.preamble = None
@@ -97,12 +99,17 @@ def _write(dataset, sha256, settings):
     }
 
 
-def _cut_padding(dataset, syntax):
-    """Cut off what stands behind the pixels of uncompressed data: it is not shown, and may be anything."""
-    if UID(syntax).is_compressed or "PixelData" not in dataset:
+def _leave_only_pixels(dataset, syntax):
+    """Remove what the pixel data hold beside the pixels, such as comments: it is not shown, and may be anything."""
+    if syntax.is_compressed:
+        frames = reading.compressed_frames(dataset)
+        frames = [codestreams.clean(frame, syntax, dataset.Rows, dataset.Columns) for frame in frames]
+        dataset["PixelData"].value = encapsulate(frames, has_bot=len(frames) > 1)
         return
     bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
     length = (bits * reading.frame_count(dataset) + 7) // 8
     if dataset.PhotometricInterpretation == "YBR_FULL_422":
         length = length // 3 * 2
-    dataset["PixelData"].value = dataset.PixelData[: length + length % 2]
+    for keyword in reading.PIXEL_DATA:
+        if keyword in dataset:
+            dataset[keyword].value = dataset[keyword].value[: length + length % 2]

@@ -22,6 +22,7 @@ from pydicom.uid import UID
 
 from medgan_tf.dicom.identity import modality
 from medgan_tf.dicom.pseudonyms import DEIDENTIFIED_BY
+from medgan_tf.dicom.reading import PIXEL_DATA
 
 from . import dates, table, vocabulary
 
@@ -94,6 +95,9 @@ def _walk(dataset, key, span, names, in_dummy=False):
             _map(element, lambda uid: replace_uid(uid, key))
         elif element.VR == "SQ":
             for item in element.value:
+                for keyword in PIXEL_DATA:  # only an icon has any, which goes: nobody looked at these
+                    if keyword in item:
+                        del item[keyword]
                 _walk(item, key, span, names, in_dummy or choice == "D")
         elif choice == "D":
             element.value = DUMMIES.get(element.VR, b"")

@@ -51,8 +51,6 @@ BYTES = set(
         "PixelData",
         "FloatPixelData",
         "DoubleFloatPixelData",
-        "ExtendedOffsetTable",
-        "ExtendedOffsetTableLengths",
         "RedPaletteColorLookupTableData",
         "GreenPaletteColorLookupTableData",
         "BluePaletteColorLookupTableData",

@@ -7,6 +7,7 @@ MONOCHROME1 inverted last. Colour and palette images become luminance and take n
 import re
 import stat
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -121,15 +122,20 @@ def _see_ends_of_streams(dataset, syntax):
     """Raise DicomError for a JPEG, JPEG-LS or JPEG 2000 stream that was cut off: decoders just fill it up."""
     if syntax not in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes):
         return
+    for index, stream in enumerate(compressed_frames(dataset)):
+        if b"\xff\xd9" not in stream[-64:]:  # the end marker, and what pads it
+            raise DicomError(f"is truncated: the compressed data of frame {index + 1} have no end")
+
+
+def compressed_frames(dataset):
+    """The bytes of each frame of compressed pixel data (PS3.5, A.4), of no more frames than the header states."""
     offsets = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
-    streams = generate_frames(
+    frames = generate_frames(
         dataset.PixelData,
         number_of_frames=frame_count(dataset),
         extended_offsets=offsets if all(offsets) else None,
     )
-    for index, stream in enumerate(streams):
-        if b"\xff\xd9" not in stream[-64:]:  # the end marker, and what pads it
-            raise DicomError(f"is truncated: the compressed data of frame {index + 1} have no end")
+    return islice(frames, frame_count(dataset))
 
 
 def _without_panic(frames):
