@@ -165,7 +165,7 @@ def _parser():
         metavar="PATH",
         help="with --features domain: a run's domain/ folder; with radimagenet or squeezenet: the weight file",
     )
-    option("--image-size", type=int, default=64, metavar="PIXELS", help="both sides are read at this size (default 64)")
+    option("--image-size", type=int, metavar="PIXELS", help="of both sides (default: that of the synthetic images)")
     option("--training", type=Path, metavar="DIR", help="what the generator learned from: look for copies of it")
     option("--by-class", action="store_true", help="also each class by itself, where both folders have the same")
     option("--json", dest="json_file", type=Path, metavar="FILE", help="also write the records to this file")

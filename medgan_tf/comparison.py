@@ -9,7 +9,7 @@ from scipy import stats
 from medgan_tf import results
 
 COSTS = ["kimg", "seconds", "parameters", "peak_memory_mib"]
-ALIKE = ["data", "patients", "extractor", "weights_sha256", "n"]  # what numbers must share to be compared
+ALIKE = ["data", "patients", "image_size", "extractor", "weights_sha256", "n"]  # what numbers must share to be compared
 
 
 def models(runs):

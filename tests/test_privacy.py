@@ -64,8 +64,8 @@ def test_a_copier_is_caught_and_fresh_images_are_not(extractor):
     copied = privacy.audit_images(privacy.copier(data, 100), data, extractor)
     fresh = privacy.audit_images(pictures(100, 7), data, extractor)
     caught, honest = (section["memorisation"]["pixels"] for section in (copied, fresh))
-    assert caught["copy_rate"]["low"] > 0.7 and caught["excess"]["low"] > 0.6
-    assert honest["copy_rate"]["value"] < 0.1 and honest["nearer_to_training"]["low"] < 0.5
+    assert caught["copy_rate"]["low"] > 0.7 and caught["p_value"] < 1e-6
+    assert honest["p_value"] > 0.025 and honest["nearer_to_training"]["low"] < 0.5
     assert caught["nearer_to_training"]["low"] > 0.9
     assert honest["patients_copied"] < 10 < caught["patients_copied"]
     attack = copied["attacks"]["distance"]
@@ -75,6 +75,21 @@ def test_a_copier_is_caught_and_fresh_images_are_not(extractor):
     for section in (copied, fresh):
         for control in section["controls"]["distance"].values():
             assert control["auc"]["low"] <= 0.55 and control["auc"]["high"] >= 0.45
+
+
+@pytest.mark.parametrize(("held_out", "of_each"), [(60, 1), (140, 2), (900, 1), (900, 3)])
+def test_fresh_images_are_seldom_taken_for_copies_and_a_few_copies_are_seen(held_out, of_each):
+    rng = np.random.default_rng(held_out + of_each)
+    patients = np.arange(held_out) // of_each
+
+    def p_value(copied=0.0):
+        own = np.repeat(rng.uniform(size=held_out // of_each), of_each)  # a patient's images are alike
+        reference = own + rng.uniform(0, 1e-6, held_out)
+        distance = np.where(rng.uniform(size=500) < copied, 0, rng.uniform(size=500))
+        return memorisation.copied_by_chance(reference, patients, distance)[2]
+
+    assert np.mean([p_value() < 0.025 for _ in range(2000)]) < 0.035  # 0.025 and three standard errors
+    assert np.mean([p_value(copied=0.1) < 0.025 for _ in range(200)]) > 0.8
 
 
 def test_the_pairs_shown_are_the_most_suspicious(extractor):

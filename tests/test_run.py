@@ -156,7 +156,7 @@ def test_figures_are_saved_with_caption_data_and_index(tmp_path):
     names = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert names == ["grid.csv", "grid.pdf", "grid.png", "grid.txt", "index.json"]
     entry = json.loads((tmp_path / "figures" / "index.json").read_text())["grid"]
-    assert entry == {"caption": "Sixteen images.", "notebook": "01_a", "run": tmp_path.name}
+    assert entry == {"caption": "Sixteen images.", "notebook": "01_a", "run": tmp_path.name, "config": None}
 
 
 def test_settings_can_be_changed_one_by_one_and_not_in_place():

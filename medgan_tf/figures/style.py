@@ -30,7 +30,10 @@ def plain_ticks(axis):
 
 
 def save(figure, run_dir, name, caption, notebook, data=None):
-    """Write figures/NAME.png, .pdf, .txt (caption) and, where data is a DataFrame, .csv; return the PNG to display."""
+    """Write figures/NAME.png, .pdf, .txt (caption) and, where data is a DataFrame, .csv; return the PNG to display.
+
+    figures/index.json keeps the caption, the notebook, the run and its config for each name.
+    """
     from IPython.display import Image as Picture
 
     folder = Path(run_dir) / "figures"
@@ -43,6 +46,8 @@ def save(figure, run_dir, name, caption, notebook, data=None):
         data.to_csv(folder / f"{name}.csv", index=False)
     index = folder / "index.json"
     entries = json.loads(index.read_text()) if index.exists() else {}
+    config = Path(run_dir) / "run.json"
     entries[name] = {"caption": caption, "notebook": notebook, "run": Path(run_dir).name}
+    entries[name]["config"] = json.loads(config.read_text()) if config.exists() else None
     index.write_text(json.dumps(entries, indent=2, sort_keys=True))
     return Picture(folder / f"{name}.png", width=760, alt=caption)

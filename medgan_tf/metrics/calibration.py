@@ -18,26 +18,34 @@ def probabilities(judge, images):
 def calibration(judge, images, labels, patients, seed=0):
     """How right a judge is on real images of patients it has not seen, and how right it thinks it is; a dict.
 
-    accuracy: value, low, high (Wilson 1927), n. overconfidence: mean probability of the answers less the share that is
-    right, with a 95% interval over resampled patients. expected_calibration_error: the mean distance between the two
-    over ten bins of equally many images (Nguyen and O'Connor 2015), with its floor, which is that of probabilities that
-    are perfectly right on as many images (mean and middle 95% of draws): the error of few images is never 0. curve:
+    accuracy: value, low, high, n. overconfidence: mean probability of the answers less the share that is right. Both
+    with 95% intervals over resampled patients, that of accuracy no narrower than Wilson's (1927).
+    expected_calibration_error: the mean distance between the two over ten bins of equally many images (Nguyen and
+    O'Connor 2015), with its floor, which is that of probabilities that are perfectly right on as many images (mean and
+    middle 95% of draws): the error of few images is never 0. curve:
     for each bin mean probability, share right and n.
     """
     given, labels, patients = probabilities(judge, images), np.asarray(labels), np.asarray(patients)
     confidence, right = given.max(axis=1), given.argmax(axis=1) == labels
-    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+    wilson = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     random = np.random.default_rng(seed)
     names, members = np.unique(patients, return_inverse=True)
     times = random.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)[:, members]  # (draws, n)
-    over = np.percentile(times @ (confidence - right) / times.sum(axis=1), [2.5, 97.5])
+    over, accuracy = (
+        np.percentile(times @ each / times.sum(axis=1), [2.5, 97.5]) for each in (confidence - right, right)
+    )
     perfect = [_error(confidence, random.random(len(confidence)) < confidence) for _ in range(DRAWS)]
     low, high = np.percentile(perfect, [2.5, 97.5])
     n = len(right)
     return {
         "classes": judge.report["classes"],
         "patients": len(names),
-        "accuracy": {"value": right.mean(), "low": interval.low, "high": interval.high, "n": n},
+        "accuracy": {
+            "value": right.mean(),
+            "low": min(accuracy[0], wilson.low),
+            "high": max(accuracy[1], wilson.high),
+            "n": n,
+        },
         "overconfidence": {"value": (confidence - right).mean(), "low": over[0], "high": over[1], "n": n},
         "expected_calibration_error": {
             "value": _error(confidence, right),

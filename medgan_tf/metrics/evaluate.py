@@ -65,11 +65,12 @@ def evaluate(
     extractor has logits, MS-SSIM within classes, the distances of power spectra, autocorrelations and intensities and,
     with `training`, `copies`. MS-SSIM and these three distances look at the pixels, all others at the features.
 
-    A record has value, low, high (95%), the same of the real-against-real floor (floor, floor_low,
-    floor_high), reading (`records.reading` in words), n (images a side in each comparison), repeats, patients (how
-    many, or None), extractor, weights_sha256 and better. `intervals.draw_halves` explains the resampling. MS-SSIM is
-    taken within classes where both sides have labels (`within_classes`), and records its number of `scales`. For
-    MS-SSIM and Inception score, which look at one set only, the floor is the same figure of real images.
+    A record has value, low, high (95%), the same of the real-against-real floor (floor, floor_low, floor_high),
+    reading (`records.reading` in words), n (images a side in each comparison), repeats, patients (how many, or None),
+    image_size ("height x width"), extractor, weights_sha256 and better. `intervals.draw_halves` explains the
+    resampling. MS-SSIM is taken within classes where both sides have labels (`within_classes`), and records its number
+    of `scales`. For MS-SSIM and Inception score, which look at one set only, the floor is the same figure of real
+    images.
     `frechet_distance_infinity` also has sizes, the distances at each of these n, and floor_distances.
 
     Both sides must have been encoded alike; see `encoding.alike`.
@@ -95,6 +96,7 @@ def evaluate(
         values.append(_measure(reference, fake.take(draw.fake), repeat))
         floors.append(_measure(reference, real.take(draw.other), repeat))
     shared = {"n": n, "repeats": repeats, "patients": None if real_patients is None else len(np.unique(patients))}
+    shared["image_size"] = "{} x {}".format(*real.images.shape[1:3])
     features = {"extractor": extractor.name, "weights_sha256": extractor.weights_sha256}
     records = {
         metric: record(metric, values, floors) | shared | (PIXELS if metric in OF_PIXELS else features)

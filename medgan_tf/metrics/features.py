@@ -164,7 +164,8 @@ def _probe_hash(function, image_size):
 
 def _content_hash(extractor, images):
     digest = hashlib.sha256(np.ascontiguousarray(images))
-    digest.update(f"{images.dtype} {images.shape} {extractor.name} {extractor.weights_sha256}".encode())
+    made_by = f"{extractor.name} {extractor.image_size} {extractor.weights_sha256}"
+    digest.update(f"{images.dtype} {images.shape} {made_by}".encode())
     return digest.hexdigest()
 
 

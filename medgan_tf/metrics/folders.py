@@ -2,21 +2,27 @@
 
 from pathlib import Path
 
+from PIL import Image
+
 from medgan_tf import datasets
 
 from .encoding import alike, encodings, reencode
 from .evaluate import evaluate, evaluate_classes
 
 
-def evaluate_folders(real, fake, extractor, image_size, training=None, by_class=False):
+def evaluate_folders(real, fake, extractor, image_size=None, training=None, by_class=False):
     """(records, by class) of one folder of images against another: see `evaluate` and `evaluate_classes`.
 
-    Folders hold class folders of JPG or PNG, or a manifest.csv with patients; all are read at image_size pixels.
+    Folders hold class folders of JPG or PNG, or a manifest.csv with patients; all are read at image_size pixels, by
+    default those of the larger side of the first synthetic image.
     Where both have the same classes, labels are used, and with by_class each class is also measured by itself;
     the second part is {} otherwise. training: a folder of what the generator learned from, for `copies`. Every record
     also has jpg_quality, that of the encoding which both sides were given, or None: see `encoding.alike`.
     Raises ValueError for folders that cannot be read or compared.
     """
+    if image_size is None:
+        with Image.open(Path(fake) / datasets.read_manifest(fake)["file"].iloc[0]) as first:
+            image_size = max(first.size)
     splits = [datasets.read_folder(folder, image_size) for folder in (real, fake)]
     names = [sorted(datasets.read_manifest(folder)["class"].unique()) for folder in (real, fake)]
     found = [_encodings(folder, split, image_size) for folder, split in zip((real, fake), splits, strict=True)]
@@ -29,7 +35,7 @@ def evaluate_folders(real, fake, extractor, image_size, training=None, by_class=
     records = evaluate(real_images, fake_images, extractor, *labels, patients, training=learned)
     classes = {}
     if by_class and labels[0] is not None:
-        classes = evaluate_classes(real_images, fake_images, extractor, names[0], *labels, patients)
+        classes = evaluate_classes(real_images, fake_images, extractor, names[0], *labels, patients, training=learned)
     for measured in (records, *classes.values()):
         for record in measured.values():
             if isinstance(record, dict):  # not the number of images of a class that has too few

@@ -52,6 +52,7 @@ def plan(settings):
     arms = [REAL, *main, ON_SYNTHETIC, RARE_DUPLICATED, RARE_SYNTHETIC]
     comparisons = [Comparison(arm.name, REAL.name, "main") for arm in main]
     comparisons += [Comparison(arm.name, CLASSICAL.name, "classical") for arm in mixed]
+    comparisons += [Comparison(arm.name, DUPLICATED.name, "duplicated") for arm in mixed if arm.synthetic == 1]
     comparisons += [Comparison(arm.name, REAL.name, "rare class") for arm in (RARE_DUPLICATED, RARE_SYNTHETIC)]
     comparisons.append(Comparison(RARE_SYNTHETIC.name, RARE_DUPLICATED.name, "rare class"))
     for fraction, alone, helped in curve(settings):

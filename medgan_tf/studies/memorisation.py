@@ -1,9 +1,12 @@
 """Does a generator give back its training images? The most alike training and held-out image of each synthetic one."""
 
+import math
+
 import numpy as np
+from scipy import stats
 
 from medgan_tf import metrics
-from medgan_tf.metrics.copies import QUANTILE, copies, neighbours
+from medgan_tf.metrics.copies import QUANTILE, neighbours
 
 from . import patients as resampling
 from .registration import most_alike
@@ -21,8 +24,8 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
 
     A record has
     copy_rate          share of the synthetic images nearer to a training image than all but the nearest 1% of held-out
-                       images are (Meehan et al. 2020), {value, low, high}; 0.01 is expected of fresh images
-    excess             the same less 0.01: the excess-copy rate
+                       images are (Meehan et al. 2020), {value, low, high}
+    expected, p_value  of `copied_by_chance`
     nearer_to_training share of them nearer to a training than to a held-out image, among as many of either;
                        0.5 is expected of a generator that learned the distribution alone
     threshold, n, held_out, training, patients_copied (how many patients own the copies), histogram, and pairs: the most
@@ -54,6 +57,23 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
     return {name: _record(*found, train, held_out) for name, found in measured.items()}
 
 
+def copied_by_chance(reference, patients, distance):
+    """(threshold, expected, p_value) of a copy rate, the share of `distance` (n,) below the threshold.
+
+    The threshold is the k-th least of the distances in `reference` (m,), k about 1% of them and at least 1. p_value:
+    how often fresh images would be below it as often as these or more often; `expected`: how often they are on average.
+    Beta-binomial, for the threshold is drawn too. The images of a patient are taken for one, as if they were all alike,
+    which errs towards finding nothing.
+    """
+    ordered, independent = np.sort(reference), len(set(patients))
+    rank = max(round(QUANTILE * (len(ordered) + 1)), 1)
+    threshold = float(ordered[rank - 1])
+    rank = math.ceil(rank * independent / len(ordered))
+    fresh = stats.betabinom(len(distance), rank, independent + 1 - rank)
+    below = int((distance < threshold).sum())
+    return threshold, rank / (independent + 1), float(fresh.sf(below - 1))
+
+
 def _unlike(images, references):
     index, correlation = most_alike(images, references)
     return index, 1 - correlation
@@ -62,18 +82,21 @@ def _unlike(images, references):
 def _record(to_training, of_held_out, to_some, to_unseen, train, held_out):
     """One record from (index, distance) of four searches."""
     (nearest, distance), reference = to_training, of_held_out[1]
-    threshold = float(np.quantile(reference, QUANTILE))
-    each = np.arange(len(distance))
-    rate = resampling.bootstrap(lambda h, s: copies(reference[h], distance[s]), (held_out.patients, each))
+    threshold, expected, p_value = copied_by_chance(reference, held_out.patients, distance)
+    copied, each, quantile = distance < threshold, np.arange(len(distance)), (reference < threshold).mean()
+    rate = resampling.bootstrap(
+        lambda h, s: float((distance[s] < np.quantile(reference[h], quantile, method="inverted_cdf")).mean()),
+        (held_out.patients, each),
+    )
     rate = resampling.of_share(rate, len(each))
     nearer = (to_some[1] < to_unseen[1]) + 0.5 * (to_some[1] == to_unseen[1])
     share = resampling.bootstrap(lambda s: float(nearer[s].mean()), (each,))
-    copied = distance < threshold
     edges = np.linspace(0, max(distance.max(), reference.max()), BINS + 1)
     counted = {"synthetic": distance, "held_out": reference}
     return {
         "copy_rate": _interval(rate),
-        "excess": _interval([part - QUANTILE for part in rate]),
+        "expected": expected,
+        "p_value": p_value,
         "nearer_to_training": _interval(share),
         "threshold": threshold,
         "n": len(distance),

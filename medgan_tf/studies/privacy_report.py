@@ -3,6 +3,7 @@
 from medgan_tf.metrics.copies import QUANTILE
 
 CHANCE = 0.5
+LEVEL = 0.025  # of a p value, one-sided: that of a 95% interval which lies above chance
 NAMES = {
     "discriminator": "the discriminator attack (LOGAN, white box)",
     "distance": "the calibrated distance attack (GAN-Leaks, from images alone)",
@@ -32,11 +33,12 @@ def findings(section):
     sentences = []
     for kind, words in (("pixels", "by grey levels after registration"), ("features", "by features")):
         record = memory[kind]
-        verdict = "more than chance" if record["excess"]["low"] > 0 else "no excess can be shown"
+        verdict = "more than chance" if _copied(record) else "no excess can be shown"
         sentences.append(
             f"Copies: {_share(record['copy_rate'])} of {record['n']} synthetic images lies nearer to a training image "
             f"than all but the nearest {QUANTILE:.0%} of {record['held_out']} held-out images "
-            f"({record['held_out_patients']} patients) do, {words}: {verdict}; "
+            f"({record['held_out_patients']} patients) do, {words}; of fresh images {record['expected']:.3f} would "
+            f"(p = {record['p_value']:.2g}): {verdict}; "
             f"{record['patients_copied']} training patient(s) concerned."
         )
     for attack, record in section["attacks"].items():
@@ -65,18 +67,18 @@ def blind(sections, ways=("pixels", "features")):
     sentences = []
     copies = sections.get("copier", {}).get("memorisation", {})
     for kind in ways:
-        if kind in copies and copies[kind]["excess"]["low"] <= 0:
+        if kind in copies and not _copied(copies[kind]):
             words = {"pixels": "grey levels"}.get(kind, kind)
             sentences.append(
                 f"The planted copies are not told by {words} ({_share(copies[kind]['copy_rate'])}): so on these data a "
                 f"copy rate by {words} says nothing." + (SAME_ON_BOTH_SIDES if kind == "pixels" else "")
             )
-    attack = sections.get("overfitted", {}).get("attacks", {}).get("discriminator")
-    if attack and attack["auc"]["low"] <= CHANCE:
-        sentences.append(
-            f"The overfitted control is not told by {NAMES['discriminator']} ({_number(attack['auc'])}): so a model "
-            "that is not told either says nothing."
-        )
+    for attack, record in sections.get("overfitted", {}).get("attacks", {}).items():
+        if record["auc"]["low"] <= CHANCE:
+            sentences.append(
+                f"The overfitted control is not told by {NAMES[attack]} ({_number(record['auc'])}): so a model that it "
+                "does not tell either may still be one that learnt its patients by heart."
+            )
     return sentences
 
 
@@ -94,6 +96,10 @@ def statement(sections, name):
         *blind(sections, ("pixels",)),
     ]
     return " ".join(said)
+
+
+def _copied(record):
+    return record["p_value"] < LEVEL
 
 
 def _verdict(record):

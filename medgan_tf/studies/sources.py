@@ -65,14 +65,13 @@ def from_model(model_dir, data, labeller=None):
 
 
 def training_note(record, train, model_dir):
-    """A sentence on whether the model learnt from this split alone. Raises ValueError where it did not.
+    """A sentence that the model learnt from this split alone. Raises ValueError where it did not, or cannot be known.
 
     record: model.json, in which `fitting.fit` keeps a hash of the patients that it trained on.
     """
     if "training" not in record:
-        return (
-            f"The record of {model_dir.name} does not name the patients it learnt from (older versions did not keep"
-            " them): that these were the training split alone is not asserted."
+        raise ValueError(
+            f"The record in {model_dir} does not say which patients the model learnt from: train it again."
         )
     if record["training"] != train.record:
         raise ValueError(

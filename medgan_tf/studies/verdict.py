@@ -3,7 +3,7 @@
 from .arms import CLASSICAL, DUPLICATED, REAL, SYNTHETIC_ONLY
 
 # The measure that decides, named beforehand.
-DECISIVE = dict.fromkeys(["main", "classical", "small data"], "auroc") | {"rare class": "sensitivity"}
+DECISIVE = dict.fromkeys(["main", "classical", "duplicated", "small data"], "auroc") | {"rare class": "sensitivity"}
 
 
 def verdict(content):
@@ -20,6 +20,7 @@ def verdict(content):
         f" {len(family('main'))} comparisons with {REAL.name}.",
         _summary(mixed, f"images of {source} added to the real ones", REAL.name),
         _summary(family("classical"), f"images of {source} added to the real ones", CLASSICAL.name),
+        *map(_sentence, family("duplicated")),
     ]
     sentences += [_sentence(record) for record in family("main") if record["arm"] in baselines]
     rare = content["rare_class"]
