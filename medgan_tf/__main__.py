@@ -134,7 +134,8 @@ def _parser():
     option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
     option("--out", required=True, type=Path, help="folder for weights, record and card")
     option("--data", required=True, metavar="TEXT", help="for the card: what the training images are")
-    option("--licence", required=True, metavar="TEXT", help="for the card: the licence of the training images")
+    option("--licence", metavar="TEXT", help="of the training images; without one the weights and images stay here")
+    option("--objections", default="", metavar="TEXT", help="for the card: what is wrong in the images to the eye")
 
     option = add(
         "readers",

@@ -101,11 +101,11 @@ def sample(model_dir, out, count, label, seed, truncation):
     return 0
 
 
-def export(run, model, out, data, licence):
+def export(run, model, out, data, licence, objections):
     """Weights in half precision, and a model card."""
     from medgan_tf import config, publish
 
-    print(f"The model card is {publish.export(config.find_run(run), model, out, data, licence)}")
+    print(f"The model card is {publish.export(config.find_run(run), model, out, data, licence, objections)}")
     return 0
 
 

@@ -13,67 +13,19 @@ from medgan_tf import datasets, figures, inference, results
 from medgan_tf.figures.tables import interval
 from medgan_tf.studies import privacy_report
 
+TEMPLATES = Path(__file__).parent / "templates"
 CHECKED = 64  # images that tell what half precision changes
 SHOWN = 16  # images in the card's picture, of seed 0
-OF_MODEL = ("training", "quality", "classes", "agreement", "privacy")  # sections of results.json that go along
-OF_RUN = ("environment", "data", "domain", "agreement/real, held out")
-
-CARD = """# {{ title }}
-
-{{ record.settings.architecture }} at {{ size }} px, for research only. Its images are synthetic: not for diagnosis, and
-no substitute for images of patients where a decision hangs on them.
-
-| | |
-| --- | --- |
-| data | {{ data }}; {{ images }} training images of {{ patients }} patients |
-| licence of the data | {{ licence }} |
-| classes | {{ classes or "none: the model takes no label" }} |
-| training | {{ kimg }} thousand images seen, seed {{ record.settings.seed }}, settings in `model.json` |
-| hardware | {{ minutes }} minutes on {{ hardware }} |
-| weights | {{ "{:,}".format(parameters) }} parameters of the averaged generator in float16, sha256 `{{ digest }}` |
-
-```python
-from medgan_tf import inference
-
-images = inference.load("{{ folder }}").sample(16, seed=0)  # uint8 (16, {{ size }}, {{ size }}, 1)
-```
-
-![The first {{ shown }} images of seed 0, all of them synthetic]({{ picture }})
-
-## Measured
-
-Against {{ first.patients }} patients held out from training, n = {{ first.n }} a side, 95% intervals over half-splits.
-Features: {{ first.extractor }} (sha256 `{{ first.weights_sha256[:12] }}`), trained on the same training images. Real
-against real is the same between two halves of the real images; numbers from other features cannot be compared.
-The weights were measured in float32; in float16 an image differs by at most {{ difference }} of 255 grey levels.
-
-{{ table }}
-{% for other in further %}
-The same with features of {{ other.extractor }} (sha256 `{{ other.digest }}`):
-
-{{ other.table }}
-{% endfor %}{% if agreement %}
-How often a classifier that saw real training images alone names the class that was asked for, and of real held-out
-images their own (95% Wilson intervals):
-
-{{ agreement }}
-{% endif %}
-Over the training: ![losses, scores and kernel distance over the images seen](training.png)
-
-## Limits
-
-- One training, one seed: another would differ by more than these intervals say.
-- The features come from a small network trained on these data. They see coarse structure better than texture.
-- {{ privacy }}
-- Rare findings, devices and positions are under-represented as in any small set; nobody read these images clinically.
-"""
+PARTS = ("training", "quality", "classes", "agreement", "privacy")  # sections of results.json, of all measured models
+OF_RUN = ("environment", "data", "domain", "agreement/real, held out", "privacy/copier", "privacy/overfitted")
 
 
-def export(run, name, out, data, licence):
+def export(run, name, out, data, licence=None, objections=""):
     """Publish model `name` of a config.Run in folder `out`; returns the path of its card.
 
-    The folder gets generator.weights.h5 (float16), model.json, README.md, the sections of results.json that are about
-    the model, and pictures of its samples and training. data, licence: sentences for the card.
+    The folder gets generator.weights.h5 (float16), model.json, README.md, what results.json holds of all measured
+    models of the run, and pictures of samples and training. data, licence: sentences for the card; without a licence
+    neither weights nor images are published, what was measured is. objections: what is wrong in the images to the eye.
     Raises ValueError where the model is not trained or not measured.
     """
     source, out = run.model(name), Path(out)
@@ -83,21 +35,23 @@ def export(run, name, out, data, licence):
     if missing:
         raise ValueError(f"{run.directory}/results.json has no {missing[0]} of {name}: run its notebook and 06.")
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source / "model.json", out / "model.json")
-    weights = out / "generator.weights.h5"
-    _halve(source / "generator.weights.h5", weights)
-    before, after = (each.sample(CHECKED, seed=0).astype(int) for each in (model, inference.load(out)))
+    weights = {}
+    if licence:
+        shutil.copy(source / "model.json", out / "model.json")
+        _halve(source / "generator.weights.h5", out / "generator.weights.h5")
+        published = inference.load(out)
+        before, after = (each.sample(CHECKED, seed=0).astype(int) for each in (model, published))
+        weights["difference"] = int(np.abs(before - after).max())
+        weights["digest"] = hashlib.sha256((out / "generator.weights.h5").read_bytes()).hexdigest()
+        figures.grids({"": published.sample(SHOWN, seed=0)}).savefig(out / "samples.png", dpi=150)
+    figures.training_curves({name: source / "log.csv"}).savefig(out / "training.png", dpi=100)
+    kinds = sorted({part.split("/")[0] for part in sections if part.startswith("quality")})
     train = datasets.load(run.images, model.record["image_size"]).train
-    quality = results.quality(run.directory)
-    quality = quality[quality["model"] == name]
-    further = sorted(
-        part.split("/")[0] for part in sections if part.startswith("quality_") and part.endswith(f"/{name}")
-    )
     environment, training = sections["environment"], sections[f"training/{name}"]
-    card = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(CARD)
-    text = card.render(
+    quality = results.quality(run.directory)
+    loader = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(TEMPLATES))
+    text = loader.get_template("model_card.md").render(
         title=out.name,
-        folder=f"pretrained/{out.name}",
         record=model.record,
         size=model.record["image_size"],
         data=data,
@@ -109,49 +63,52 @@ def export(run, name, out, data, licence):
         minutes=round(training["seconds"] / 60),
         hardware=", ".join(environment["gpus"]) or f"a CPU with {environment['cores']} cores",
         parameters=model.network.count_params(),
-        digest=hashlib.sha256(weights.read_bytes()).hexdigest(),
-        first=quality.iloc[0],
-        difference=int(np.abs(before - after).max()),
-        table=_markdown(figures.quality_table(quality).T),
-        further=[_with_features(run.directory, kind, name) for kind in further],
+        first=quality[quality["model"] == name].iloc[0],
+        beside=", ".join(other for other in quality["model"].unique() if other != name),
+        measured=[_with_features(results.quality(run.directory, kind), name) for kind in kinds],
         agreement=_agreement(results.agreement(run.directory), name),
+        chance=1 / max(len(model.classes), 1),
+        by_class=_by_class(results.class_quality(run.directory), name),
+        objections=objections,
         shown=SHOWN,
-        picture="samples.png",
         privacy=privacy_report.statement(results.privacy(run.directory), name),
+        **weights,
     )
-    for section in (*OF_RUN, *(f"{part}/{name}" for part in (*OF_MODEL, *further))):
+    results.write(out, "published", {"model": name})
+    for section in (*OF_RUN, *(f"{part}/{each}" for part in {*PARTS, *kinds} for each in quality["model"].unique())):
         if section in sections:
             results.write(out, section, sections[section])
-    figures.grids({"": inference.load(out).sample(SHOWN, seed=0)}).savefig(out / "samples.png", dpi=150)
-    figures.training_curves({name: source / "log.csv"}).savefig(out / "training.png", dpi=100)
-    (out / "README.md").write_text(text + "\n")
+    (out / "README.md").write_text(text)
     return out / "README.md"
 
 
 def overview(folder):
-    """What README.md shows of the published models below `folder`: Markdown, a row each, read from their results.json.
+    """What README.md shows of the published models below `folder`: Markdown, read from their results.json.
 
-    The second figure in a cell is the same between two halves of the real images.
+    A row for each model, and below it one for each that was trained on the same images for comparison. The second
+    figure in a cell is the same between two halves of the real images.
     """
     rows = {}
     for place in sorted(path.parent for path in Path(folder).glob("*/results.json")):
-        measured = results.quality(place)
-        name, n, domain = (
-            measured["model"].iloc[0],
-            measured["n"].iloc[0],
-            measured.set_index("metric").to_dict("index"),
-        )
-        other = results.quality(place, "quality_squeezenet").set_index("metric").to_dict("index")
+        sections = results.read(place)
+        published, tables = sections["published"]["model"], {}
+        for kind in ("quality", "quality_squeezenet"):
+            table = results.quality(place, kind)
+            tables[kind] = {} if table.empty else table.set_index(["model", "metric"]).to_dict("index")
         agreed = results.agreement(place).query("`class` == 'mean'").set_index("model").to_dict("index")
-        kimg = results.read(place)[f"training/{name}"]["kimg"]
-        cells = {"thousand images seen": f"{kimg:.0f}", "n": str(n)}
-        cells["Fréchet distance, domain ↓"] = _beside(domain["frechet_distance"])
-        cells["Fréchet distance, SqueezeNet ↓"] = _beside(other.get("frechet_distance"))
-        cells["coverage, domain ↑"] = _beside(domain["coverage"])
-        cells["coverage, SqueezeNet ↑"] = _beside(other.get("coverage"))
-        labels = agreed.get(name) and agreed[name] | {"floor": agreed["real, held out"]["value"]}
-        cells["class as asked ↑"] = _beside(labels)
-        rows[f"[{place.name}]({place.parent.name}/{place.name}/README.md)"] = cells
+        names = dict.fromkeys(model for model, _ in tables["quality"])
+        for name in sorted(names, key=lambda name: name != published):
+            labels = agreed.get(name) and agreed[name] | {"floor": agreed["real, held out"]["value"]}
+            title = f"[{place.name}]({place.parent.name}/{place.name}/README.md)"
+            rows[title if name == published else f"{name}, on the images of {place.name}"] = {
+                "thousand images seen": f"{sections[f'training/{name}']['kimg']:.0f}",
+                "n": str(tables["quality"][name, "coverage"]["n"]),
+                "Fréchet distance, domain ↓": _beside(tables["quality"][name, "frechet_distance"]),
+                "Fréchet distance, SqueezeNet ↓": _beside(tables["quality_squeezenet"].get((name, "frechet_distance"))),
+                "coverage, domain ↑": _beside(tables["quality"][name, "coverage"]),
+                "coverage, SqueezeNet ↑": _beside(tables["quality_squeezenet"].get((name, "coverage"))),
+                "class as asked ↑": _beside(labels),
+            }
     return _markdown(pd.DataFrame.from_dict(rows, orient="index"))
 
 
@@ -161,12 +118,29 @@ def _beside(record):
     return f"{interval(record['value'], record['low'], record['high'])}; real {record['floor']:.3g}"
 
 
-def _with_features(run_dir, kind, name):
-    table = results.quality(run_dir, kind)
-    table = table[table["model"] == name]
+def _with_features(table, name):
+    """What the card shows of one extractor: all models' metrics, and the published one's in a sentence."""
     first = table.iloc[0]
-    shown = _markdown(figures.quality_table(table).T)
-    return {"extractor": first["extractor"], "digest": first["weights_sha256"][:12], "table": shown}
+    found = table[table["model"] == name].set_index("metric")
+    distance, coverage = (found.loc[metric] for metric in ("frechet_distance", "coverage"))
+    reading = (
+        f"{name}'s Fréchet distance is {distance['value'] / distance['floor']:.1f} times that between real images, and"
+        f" it covers {coverage['value']:.0%} of them, where real images cover {coverage['floor']:.0%}."
+    )
+    shown = _markdown(figures.quality_table(table, (*figures.FEATURES, "ms_ssim")).T)
+    digest = first["weights_sha256"][:12]
+    return {"extractor": first["extractor"], "digest": digest, "table": shown, "reading": reading}
+
+
+def _by_class(table, name):
+    """Markdown, a row a class that has enough real images; "" where none has."""
+    if table.empty:
+        return ""
+    own = table[(table["model"] == name) & table["metric"].isin(["kernel_distance", "coverage"])]
+    cells = {label: {"n": str(rows["n"].iloc[0])} for label, rows in own.groupby("class", sort=False)}
+    for _, row in own.iterrows():
+        cells[row["class"]][row["metric"].replace("_", " ")] = _beside(row.to_dict())
+    return _markdown(pd.DataFrame.from_dict(cells, orient="index")) if cells else ""
 
 
 def _agreement(table, name):
@@ -175,7 +149,8 @@ def _agreement(table, name):
         return ""
     cells = table.assign(cell=[interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
     wide = cells.pivot(index="class", columns="model", values="cell")
-    return _markdown(wide[[column for column in ("real, held out", name) if column in wide]])
+    first = [column for column in ("real, held out", name) if column in wide]
+    return _markdown(wide[[*first, *(column for column in wide if column not in first)]])
 
 
 def _halve(source, target):
@@ -196,5 +171,6 @@ def _halve(source, target):
 
 def _markdown(table):
     """A DataFrame as a Markdown table."""
-    rows = [["", *table.columns], ["---"] * (table.shape[1] + 1), *([name, *row] for name, *row in table.itertuples())]
+    named = ([name, *row] for name, *row in table.fillna("–").itertuples())
+    rows = [["", *table.columns], ["---"] * (table.shape[1] + 1), *named]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

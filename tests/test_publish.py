@@ -40,12 +40,20 @@ def run(tmp_path, monkeypatch):
     measured = interval | {"n": 4, "patients": 8, "better": "lower", "extractor": "domain", "weights_sha256": "ab" * 32}
     results.write(run.directory, "environment", {"gpus": [], "cores": 2})
     results.write(run.directory, "training/stylegan2", {"kimg": 65.536, "seconds": 600.0})
-    results.write(run.directory, "quality/stylegan2", {"metrics": {"kernel_distance": measured}})
-    results.write(run.directory, "quality/gan", {"metrics": {"kernel_distance": measured | {"value": 1.4}}})
+    share = {"value": 0.75, "low": 0.7, "high": 0.8, "floor": 0.95, "floor_low": 0.9, "floor_high": 1.0}
+    of_domain = {"kernel_distance": measured, "frechet_distance": measured, "coverage": measured | share}
+    results.write(run.directory, "quality/stylegan2", {"metrics": of_domain})
+    results.write(run.directory, "quality/gan", {"metrics": of_domain | {"kernel_distance": measured | {"value": 1.4}}})
+    results.write(run.directory, "training/gan", {"kimg": 10.0, "seconds": 60.0})
+    results.write(run.directory, "classes/stylegan2", {"a": of_domain, "b": {"too_few": 3}})
     other = measured | {"value": 3.5, "low": 3.0, "high": 4.0, "extractor": "squeezenet", "weights_sha256": "cd" * 32}
-    results.write(run.directory, "quality_squeezenet/stylegan2", {"metrics": {"kernel_distance": other}})
+    further = {
+        name: record | {"extractor": "squeezenet", "weights_sha256": "cd" * 32} for name, record in of_domain.items()
+    }
+    results.write(run.directory, "quality_squeezenet/stylegan2", {"metrics": further | {"kernel_distance": other}})
     share = {"value": 0.5, "low": 0.4, "high": 0.6, "k": 5, "n": 10}
     results.write(run.directory, "agreement/stylegan2", {"a": share, "b": share | {"value": 0.45}, "mean": share})
+    results.write(run.directory, "agreement/real, held out", {"mean": share})
     log = {"kimg": [1.0, 2.0], "discriminator_loss": [1, 2], "generator_loss": [2, 1], "real_score": [0, 1]}
     pd.DataFrame(log | {"fake_score": [1, 0]}).to_csv(folder / "log.csv", index=False)
     return run
@@ -79,16 +87,34 @@ def test_the_card_says_what_results_json_says(run, tmp_path):
     ):
         assert part in text
     assert "10 minutes on a CPU with 2 cores" in text
-    assert "| kernel distance ↓ | 0.500 [0.400, 0.600] | 1.25 [1.00, 1.50] |" in text
-    assert "features of squeezenet (sha256 `cdcdcdcdcdcd`)" in text
+    assert "| kernel distance ↓ | 0.500 [0.400, 0.600] | 1.25 [1.00, 1.50] | 1.40 [1.00, 1.50] |" in text
+    assert "Fréchet distance is 2.5 times that between real images, and it covers 75% of them, where real" in text
+    assert "gan: trained on the same images" in text and "guessing gives 0.500" in text
+    assert "| a | 4 | 1.25 [1.00, 1.50]; real 0.5 | 0.750 [0.700, 0.800]; real 0.95 |" in text
+    assert "Features of squeezenet (sha256 `cdcdcdcdcdcd`)" in text
     assert "| kernel distance ↓ | 0.500 [0.400, 0.600] | 3.50 [3.00, 4.00] |" in text
     assert "n = 4 a side" in text and "8 patients held out" in text
     assert int(re.search(r"at most (\d+) of 255", text)[1]) <= 2
-    assert "| b | 0.450 [0.400, 0.600] |" in text
+    assert "| b | – | 0.450 [0.400, 0.600] |" in text
     published = results.read(tmp_path / "chest")
-    sections = ("training", "quality", "quality_squeezenet", "agreement")
-    assert set(published) == {"environment", *(f"{section}/stylegan2" for section in sections)}
+    own = ("training", "quality", "classes", "quality_squeezenet", "agreement")
+    beside = {"environment", "published", "agreement/real, held out", "quality/gan", "training/gan"}
+    assert set(published) == beside | {f"{section}/stylegan2" for section in own}
+    lines = publish.overview(tmp_path).splitlines()
+    assert "/chest/README.md) | 66 | 4 | 1.25 [1.00, 1.50]; real 0.5 |" in lines[2]
+    assert lines[3].startswith("| gan, on the images of chest | 10 | 4 | 1.25") and "not run" in lines[3]
     assert {"samples.png", "training.png"} <= {path.name for path in (tmp_path / "chest").iterdir()}
+
+
+def test_without_a_licence_there_are_figures_and_no_weights_and_no_images(run, tmp_path):
+    card = publish.export(run, "stylegan2", tmp_path / "brain", "Some images", objections="They are blurred.")
+    shown = {path.name for path in card.parent.iterdir() if not path.name.startswith(".")}
+    assert shown == {"README.md", "results.json", "training.png"}
+    text = card.read_text()
+    assert "none is stated, so neither weights nor images" in text and "To be seen in the images: They are" in text
+    assert "inference.load" not in text and "samples.png" not in text
+    with pytest.raises(ValueError, match="holds no trained model"):
+        inference.load(card.parent)
 
 
 def test_what_was_not_measured_is_not_published(run, tmp_path):
