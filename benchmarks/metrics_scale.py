@@ -1,23 +1,14 @@
 """Time and memory of all distance and coverage metrics on two large sets of features, on the CPU.
 
-python -m benchmarks.metrics_scale [--count 10000] [--width 2048] [--threads 2] [--json FILE]
-
-Features are correlated Gaussians, the fakes shifted and stretched, as in metrics.py. Seconds are of one call each, by
-the clock and of the processor over all threads: where they differ by more than the threads explain, other programs had
-the machine. Memory is the most that the process held, libraries and both sets included.
+Features are correlated Gaussians, the fakes shifted and stretched, as in metrics.py. Where seconds and processor
+seconds differ by more than the threads explain, other programs had the machine. Memory is the most that the process
+held so far, libraries and both sets included.
 """
 
-import argparse
-import json
-import os
-import resource
-import time
-from pathlib import Path
-
-import pandas as pd
+import numpy as np
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
+from benchmarks import turns
 from benchmarks.metrics import features
 from medgan_tf import metrics
 
@@ -30,31 +21,23 @@ MEASURES = {
 
 
 def main():
-    """Measure, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Each once more than it counts."""
+    parser = turns.parser(__doc__, rounds=1)
     parser.add_argument("--count", type=int, default=10_000, help="features a side")
     parser.add_argument("--width", type=int, default=2048, help="of the features")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
-    settings = parser.parse_args()
-    real, fake, _ = features(settings.count, settings.width)
-    print(f"{settings.count} x {settings.width} features a side, {settings.threads} threads", flush=True)
-    rows = []
-    with threadpool_limits(settings.threads):
-        for name, measure in tqdm(MEASURES.items()):
-            clock, processor = time.perf_counter(), time.process_time()
-            measure(real, fake)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-            row = {"seconds": time.perf_counter() - clock, "processor seconds": time.process_time() - processor}
-            rows.append({"measure": name} | row | {"peak GiB so far": peak})
-    # the second already holds the first
-    total = {column: sum(row[column] for row in rows[1:]) for column in ("seconds", "processor seconds")}
-    rows.append({"measure": "all"} | total | {"peak GiB so far": rows[-1]["peak GiB so far"]})
-    print(pd.DataFrame(rows).to_string(index=False, float_format=lambda number: f"{number:.2f}"))
-    if settings.json:
-        options = {name: getattr(settings, name) for name in ("count", "width", "threads")}
-        load = {"load of the machine before": os.getloadavg()[2]}
-        settings.json.write_text(json.dumps(options | load | {"rows": rows}, indent=2))
+    options, rows = parser.parse_args(), []
+    real, fake, _ = features(options.count, options.width)
+    with threadpool_limits(options.threads):
+        for name, measure in MEASURES.items():
+            sides = {name: lambda measure=measure: measure(real, fake)}
+            _, found = turns.alternate(sides, options.rounds)[name]
+            seconds, processor = ([turn[kind] for turn in found] for kind in ("seconds", "processor_seconds"))
+            more = {"ours_processor": float(np.median(processor)), "peak_mib": [turns.peak_mib(), None]}
+            spread = np.percentile(seconds, [25, 75]).tolist() if len(found) > 1 else None
+            what = f"{name}, {options.count} x {options.width}"
+            rows.append(turns.measured(what, np.median(seconds), "s", spread, len(found), **more))
+            turns.save(options.json, rows)
+    turns.show(rows)
 
 
 if __name__ == "__main__":

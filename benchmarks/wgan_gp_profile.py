@@ -1,27 +1,22 @@
 """Where the time of our conditional WGAN-GP step goes on the CPU, and the least that its arithmetic would take.
 
-python -m benchmarks.wgan_gp_profile [--threads 2] [--steps 6] [--json FILE]
-
-The parts are timed one by one as compiled functions, in turns, so that other load meets all of them alike. The floor
+The parts are timed one by one as compiled functions, in turns, and given as shares of the whole step within a round, so
+that other load meets all of them alike; they add up to about 1, as alone each part runs a little differently. The floor
 counts the floating-point operations of every convolution and matrix product in the graph of one step (TensorFlow's
 own profiler) and divides them by the rate of a large matrix product here: no step of these networks can be faster
 without doing less. What lies between is memory traffic, small layers and launching operations.
 """
 
-import argparse
-import json
-import sys
-import time
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
 
+from benchmarks import turns
 from benchmarks.train_step import BATCHES, ours
 from medgan_tf.losses import gradient_penalty
 
 BATCH, CRITIC_STEPS = 32, 5
 SIDE = 2048  # of the matrices that measure the machine
+STEP, PRODUCT = "whole step", "matrix product"
 
 
 def parts(gan, images, labels):
@@ -63,7 +58,7 @@ def parts(gan, images, labels):
         "critic: Adam": (tf.function(critic_optimizer), CRITIC_STEPS),
         "generator: images for the critic": (tf.function(generate), CRITIC_STEPS - 1),  # the last batch serves both
         "generator: its own update": (tf.function(generator_update), 1),
-        "whole step": (tf.function(lambda: gan.train_step((images, labels))), 1),
+        STEP: (tf.function(lambda: gan.train_step((images, labels))), 1),
     }
 
 
@@ -74,47 +69,36 @@ def operations(function):
     return tf.compat.v1.profiler.profile(graph, options=options.with_empty_output().build()).total_float_ops
 
 
-def main():
-    """Time the parts in turns and print the table as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--json", type=Path)
-    settings = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
-    gan, data = ours("cgan")
-    images, labels = next(iter(data))
-    functions = parts(gan, images, labels)
-    matrix = tf.random.normal((SIDE, SIDE))
-    functions["matrix product"] = tf.function(lambda: matrix @ matrix), 1
-    seconds = {name: [] for name in functions}
-    for turn in range(settings.steps + 1):
-        for name, (function, _) in functions.items():
-            started = time.perf_counter()
-            tf.nest.map_structure(np.asarray, function())
-            if turn:  # the first traces
-                seconds[name].append(time.perf_counter() - started)
-        print(f"turn {turn}", file=sys.stderr)
-    medians = {name: float(np.median(values)) for name, values in seconds.items()}
-    step, rate = medians["whole step"], 2 * SIDE**3 / medians["matrix product"]
-    count = operations(functions["whole step"][0])
-    table = {
-        "threads": settings.threads,
-        "images_a_step": BATCHES["cgan"],
-        "step_seconds": step,
-        "parts": {
-            name: {"seconds_a_step": medians[name] * times, "share": medians[name] * times / step}
-            for name, (_, times) in functions.items()
-            if name not in ("whole step", "matrix product")
-        },
-        "gigaflop_a_step": count / 1e9,
-        "gigaflop_a_second_of_a_matrix_product": rate / 1e9,
-        "floor_seconds": count / rate,
-        "step_over_floor": step / (count / rate),
+def share(name, found, scale):
+    """A row: seconds of a function, so many times, over those of the whole step in the same rounds."""
+    ratios = {
+        kind: [scale * one[kind] / other[kind] for one, other in zip(found[name], found[STEP], strict=True)]
+        for kind in ("seconds", "processor_seconds")
     }
-    if settings.json:
-        settings.json.write_text(json.dumps(table, indent=2) + "\n")
-    print(json.dumps(table, indent=2))
+    median, processor = (float(np.median(values)) for values in ratios.values())
+    spread = np.percentile(ratios["seconds"], [25, 75]).tolist()
+    return turns.measured(name, median, "of the step", spread, len(found[name]), ours_processor=processor)
+
+
+def main():
+    """Time the parts in turns."""
+    options = turns.parser(__doc__, rounds=6).parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    gan, data = ours("cgan")
+    functions = parts(gan, *next(iter(data)))
+    matrix = tf.random.normal((SIDE, SIDE))
+    timed = {name: function for name, (function, _) in functions.items()}
+    timed[PRODUCT] = tf.function(lambda: matrix @ matrix)
+    # As arrays: what TensorFlow returns may not be computed yet.
+    sides = {name: lambda run=run: tf.nest.map_structure(np.asarray, run()) for name, run in timed.items()}
+    found = {name: turn for name, (_, turn) in turns.alternate(sides, options.rounds).items()}
+    rows = [share(name, found, times) for name, (_, times) in functions.items() if name != STEP]
+    count = operations(functions[STEP][0])
+    floor = share(PRODUCT, found, count / (2 * SIDE**3))
+    note = f"{count / 1e9:.0f} gigaflop for {BATCHES['cgan']} images"
+    rows.append(floor | {"what": "floor: its arithmetic at the rate of a large matrix product", "note": note})
+    turns.save(options.json, rows)
+    turns.show(rows)
 
 
 if __name__ == "__main__":
