@@ -101,9 +101,27 @@ def planted_image(canaries):
     dataset.file_meta.PrivateInformationCreatorUID = canaries.value("UI", "file meta")
     dataset.file_meta.PrivateInformation = canaries.value("OB", "private file meta")
     dataset["PixelData"].value = dataset.PixelData + canaries.value("OB", "behind the pixels")
+    _in_what_is_kept(dataset, canaries)
     file = io.BytesIO()
     dataset.save_as(file, enforce_file_format=True)
     return file.getvalue()
+
+
+def _in_what_is_kept(dataset, canaries):
+    """Canaries that may not stay even where text, codes and numbers do: beside a short name of the patient's, as what
+    is no code, and as text that calls itself numbers.
+    """
+    dataset.PatientName = f"{dataset.PatientName}^Wu"
+    item = Dataset()
+    for number, (vr, _, _, _, keyword) in sorted(DicomDictionary.items()):
+        tag = Tag(number)
+        if vr == "CS" and not table.rule(tag) and tag not in dataset and 0x0008 <= tag.group < 0x5000:
+            if keyword != "SpecificCharacterSet":
+                dataset.add(DataElement(tag, vr, canaries.value("LO", f"no code, in {tag}")))
+        elif keyword in vocabulary.TEXT and vr in TEXT:
+            dataset.add(DataElement(tag, vr, f"{canaries.value('LO', f'beside a name, in {tag}')} Wu"))
+            item.add(DataElement(tag, "UL", canaries.value("UL", f"text as numbers, in {tag}")))
+    dataset.DerivationImageSequence = Sequence([item])
 
 
 def planted_compressed(canaries, syntax):

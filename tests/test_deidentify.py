@@ -15,7 +15,7 @@ from dicom_samples import make, picture, real_files, to_bytes
 from pydicom.tag import Tag
 
 from medgan_tf import dicom
-from medgan_tf.deidentify import clean, compare, dates, deidentify, profile, table
+from medgan_tf.deidentify import clean, compare, dates, deidentify, profile, table, vocabulary
 from medgan_tf.deidentify.one_file import Settings, deidentify_file
 from medgan_tf.dicom import journal, reading
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym
@@ -300,6 +300,31 @@ def test_names_in_odd_places_go_too():
     assert dataset.Manufacturer == "REMOVED" and dataset.SoftwareVersions == "v1"
     assert dataset.BodyPartExamined == "CHEST" and not dataset.ConversionType
     assert dataset.ImageType == ["ORIGINAL", "PRIMARY", "OTHER", "OTHER"]  # the first two are required
+
+
+def test_names_of_two_letters_go_from_kept_text_but_codes_stay():
+    dataset = make(picture(), PatientName="Li^Wu^^Mr", PatientID="P 12", Modality="MR", Manufacturer="WU medical")
+    dataset.SequenceName, dataset.LUTLabel, dataset.SoftwareVersions = "li_scan", "Liver, 12", "2.12.1"
+    dataset.BurnedInAnnotation, dataset.BodyPartExamined, dataset.ScanningSequence = "NO", "LIVER", ["SE", "LI"]
+    dataset.SegmentLabel = "Segment of Li"
+    clean(dataset, KEY, "p")
+    assert dataset.Manufacturer == dataset.SequenceName == dataset.SegmentLabel == "REMOVED"
+    assert (dataset.LUTLabel, dataset.SoftwareVersions) == ("Liver, 12", "2.12.1")
+    assert (dataset.Modality, dataset.BurnedInAnnotation, dataset.BodyPartExamined) == ("MR", "NO", "LIVER")
+    assert dataset.ScanningSequence == ["SE", "LI"]  # a code, as docs/deidentification.md says
+
+
+def test_text_that_calls_itself_numbers_goes():
+    dataset = make(picture())
+    dataset.add_new("SegmentLabel", "UL", list(np.frombuffer(b"Doe^Jane", np.uint32)))
+    dataset.add_new("ReconstructionDiameter", "LO", "Doe^Jane")
+    assert to_bytes(dataset).count(b"Doe^Jane") == 2
+    assert b"Doe^Jane" not in to_bytes(clean(dataset, KEY, "p"))
+
+
+def test_the_docs_name_every_attribute_whose_text_is_kept():
+    page = (Path(__file__).parents[1] / "docs" / "deidentification.md").read_text()
+    assert {word for word in vocabulary.TEXT if f"`{word}`" not in page} == set()
 
 
 def test_the_key_is_that_of_the_environment(tmp_path):

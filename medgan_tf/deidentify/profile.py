@@ -7,6 +7,8 @@ The table names what is known to identify. What it does not name is not thereby 
   file's own;
 - bytes go, unless pixels cannot be shown without them (`vocabulary.BYTES`);
 - UIDs that the standard does not define are replaced, dates are shifted, numbers and codes must be such.
+
+docs/deidentification.md says what text is kept by this, and why.
 """
 
 import hashlib
@@ -17,7 +19,7 @@ from collections.abc import MutableSequence
 
 from pydicom import Dataset, Sequence
 from pydicom._uid_dict import UID_dictionary
-from pydicom.datadict import dictionary_has_tag
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.uid import UID
 
 from medgan_tf.dicom.identity import modality
@@ -33,6 +35,7 @@ METHODS = {  # DICOM PS3.16, context group 7050
 TEMPORAL = ("DA", "TM", "DT")
 NUMBERS = ("DS", "IS", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV", "AT")
 CODE = re.compile(r"[A-Z0-9_ ]{0,16}")
+WORD = re.compile(r"[^\W_]{3,}|[^\W\d_]{2}")  # two digits, or one letter, would be found in too much that is harmless
 DUMMIES = {"AS": "000Y", "UR": "http://example.invalid", "DA": "19000101", "TM": "000000", "DT": "19000101000000"}
 DUMMIES |= dict.fromkeys(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"), "REMOVED")
 DUMMIES |= dict.fromkeys(("OB", "OW", "OD", "OF", "OL", "OV", "UN"), bytes(8))
@@ -66,11 +69,13 @@ def replace_uid(uid, key):
 
 
 def identifying_words(dataset):
-    """The words, three letters or longer and in lower case, of all names of persons and of the patient's numbers."""
+    """The words, in lower case, of all names of persons (two letters or more) and of the patient's numbers (three)."""
     words = set()
     for element in dataset.iterall():
-        if element.VR == "PN" or element.keyword in ("PatientID", "OtherPatientIDs", "AccessionNumber"):
-            words |= set(_words(element.value))
+        if element.VR == "PN":
+            words |= _words(element.value)
+        elif element.keyword in ("PatientID", "OtherPatientIDs", "AccessionNumber"):
+            words |= _long(_words(element.value))
     return words
 
 
@@ -106,14 +111,16 @@ def _walk(dataset, key, span, names, in_dummy=False):
 
 
 def _beyond_the_table(dataset, element, key, names, in_dummy):
-    if element.VR == "UI":
+    if element.VR not in dictionary_VR(element.tag).split(" or "):
+        del dataset[element.tag]  # such as text that calls itself a number
+    elif element.VR == "UI":
         _map(element, lambda uid: replace_uid(uid, key))
     elif element.VR == "CS":
         _clean_code(element, names)
     elif (
         element.VR in NUMBERS
         or element.keyword in vocabulary.BYTES
-        or (element.keyword in vocabulary.TEXT and not in_dummy and not names & set(_words(element.value)))
+        or (element.keyword in vocabulary.TEXT and not in_dummy and not names & _words(element.value))
     ):
         return
     elif element.VR in DUMMIES and not isinstance(DUMMIES[element.VR], bytes):
@@ -123,9 +130,12 @@ def _beyond_the_table(dataset, element, key, names, in_dummy):
 
 
 def _clean_code(element, names):
-    """Take what is no code, or a word of a name, out of a code string; of several values the others stay."""
+    """Take what is no code, or a word of a name, out of a code string; of several values the others stay.
+
+    A name of two letters stays: the standard's own codes are such (MR, NO, PA).
+    """
     parts = _parts(element.value)
-    fits = [bool(CODE.fullmatch(str(part))) and not names & set(_words(part)) for part in parts]
+    fits = [bool(CODE.fullmatch(str(part))) and not names & _long(_words(part)) for part in parts]
     if len(parts) > 1:
         element.value = [part if fit else "OTHER" for part, fit in zip(parts, fits, strict=True)]
     elif not all(fits):
@@ -157,7 +167,11 @@ def _parts(value):
 
 
 def _words(value):
-    return [word.lower() for part in _parts(value) for word in re.findall(r"[^\W_]{3,}", str(part or ""))]
+    return {word.lower() for part in _parts(value) for word in WORD.findall(str(part or ""))}
+
+
+def _long(words):
+    return {word for word in words if len(word) > 2}
 
 
 def _code(value, meaning):
