@@ -17,7 +17,7 @@ import pandas as pd
 from benchmarks import estimate, turns
 
 FIGURE = Path(__file__).with_name("growth.png")
-STEPS, TURNS = 2, 4
+STEPS = 2  # a turn
 AXES = {  # what grows: (values, settings of a point that has the value)
     "image size": ((32, 64, 128), lambda value: {"size": value}),
     "batch": ((8, 16, 32, 64), lambda value: {"batch": value}),
@@ -27,7 +27,7 @@ PLOTTED = (("processor_seconds", "processor s a step"), ("memory_mib", "memory, 
 ARCHITECTURES = {"image size": ("dcgan", "stylegan2"), "batch": ("dcgan",), "training images": ("dcgan",)}
 
 
-def step(architecture="dcgan", size=64, batch=16, images=500, threads=2):
+def step(architecture="dcgan", size=64, batch=16, images=500, threads=2, rounds=4):
     """Seconds and memory of one training step of the quick profile's network, in this process."""
     import tensorflow as tf
 
@@ -46,7 +46,7 @@ def step(architecture="dcgan", size=64, batch=16, images=500, threads=2):
         gan.fit(data, steps_per_epoch=STEPS, epochs=1, verbose=0, shuffle=False)
 
     train()
-    found = [turns.timed(train)[1] for _ in range(TURNS)]
+    found = [turns.timed(train)[1] for _ in range(rounds)]
     seconds = {kind: float(np.median([turn[kind] for turn in found])) / STEPS for kind in found[0]}
     return seconds | {"memory_mib": turns.peak_mib() - before}
 
@@ -56,7 +56,8 @@ def trainings(options):
     for axis, (values, settings) in AXES.items():
         for architecture in ARCHITECTURES[axis]:
             for value in values:
-                point = settings(value) | {"architecture": architecture, "threads": options.threads}
+                point = settings(value) | {"architecture": architecture}
+                point |= {"threads": options.threads, "rounds": options.rounds}
                 command = [sys.executable, "-m", "benchmarks.growth", "--one", json.dumps(point)]
                 done = subprocess.run(
                     command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=turns.ROOT
@@ -75,7 +76,7 @@ def conversions(options, patients=60):
         files = sorted((Path(folder) / "phantoms").rglob("*.dcm"))
         counts = sorted({1, *(2**power for power in range(1, 8) if 2**power <= options.threads), options.threads})
         sides = {count: lambda count=count: conversion.by_us(files, count) for count in counts}
-        for count, (_, found) in turns.alternate(sides, 2).items():
+        for count, (_, found) in turns.alternate(sides, options.rounds).items():
             seconds = {kind: float(np.median([turn[kind] for turn in found])) / len(files) for kind in found[0]}
             yield {"axis": "workers", "architecture": "conversion", "value": count} | seconds
 
@@ -147,7 +148,7 @@ def draw(points, path=FIGURE):
 
 def main():
     """Measure, fit, draw, estimate."""
-    parser = turns.parser(__doc__, rounds=1)
+    parser = turns.parser(__doc__, rounds=4)
     parser.add_argument("--price", action="append", type=estimate.price, default=[], metavar="GPU=DOLLARS:SOURCE")
     parser.add_argument("--one", type=json.loads, help="settings of one point, measured here")
     options = parser.parse_args()

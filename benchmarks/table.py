@@ -83,7 +83,25 @@ def for_docs(results):
         part = results["parts"].get(name)
         lines += [f"## {name}", "", _docstring(name), ""]
         lines += [*tables(part["rows"]), *sources({name: part}), ""] if part else ["Not run.", ""]
+        if part and "estimates" in part:
+            lines += [*estimated(part), ""]
     return lines
+
+
+def estimated(part):
+    """Hours and dollars of large trainings on one GPU, a column for each image size."""
+    sides = sorted({row["side"] for row in part["estimates"]})
+    cells, prices = {}, {}
+    for row in part["estimates"]:
+        dollars = "" if row["dollars"] is None else f", ${row['dollars']:,.0f}"
+        cells.setdefault((row["configuration"], row["gpu"]), {})[row["side"]] = f"{row['hours']:,.0f} h{dollars}"
+        prices[row["gpu"]] = row["price_source"]
+    yield from (part["assumptions"], "")
+    yield "| estimated, not measured | " + " | ".join(f"{side} px" for side in sides) + " |"
+    yield "| --- |" + " --- |" * len(sides)
+    for (configuration, gpu), hours in cells.items():
+        yield f"| {configuration} on one {gpu} | " + " | ".join(hours[side] for side in sides) + " |"
+    yield from ("", *(f"- An hour of one {gpu}: {source}." for gpu, source in prices.items()))
 
 
 def tables(rows):
