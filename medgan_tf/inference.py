@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from medgan_tf import networks
+from medgan_tf import config, networks
 from medgan_tf.networks import sampling
 
 
@@ -116,13 +116,27 @@ class Generator:
         return np.array(numbers)
 
 
-def load(model_dir):
-    """The Generator in a folder that `fitting.fit` wrote. Raises ValueError, with the remedy, if it is not one."""
-    model_dir = Path(model_dir)
+PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"
+
+
+def available():
+    """{name: folder} of the models there are: RUN/MODEL of all runs, and pretrained/NAME that come along."""
+    trained = {f"{path.parts[-3]}/{path.name}": path for path in sorted(config.outputs().glob("*/models/*"))}
+    published = {f"pretrained/{path.name}": path for path in sorted(PRETRAINED.glob("*"))}
+    return {name: path for name, path in (trained | published).items() if (path / "model.json").is_file()}
+
+
+def load(model):
+    """The Generator in a folder that `fitting.fit` wrote, or of a name in `available`.
+
+    Raises ValueError, with the remedy, if it is not one.
+    """
+    model_dir = Path(model) if Path(model).exists() else available().get(str(model), Path(model))
     record_path, weights = model_dir / "model.json", model_dir / "generator.weights.h5"
     for path in (record_path, weights):
         if not path.exists():
-            raise ValueError(f"{model_dir} holds no trained model: {path.name} is missing.")
+            known = ", ".join(available()) or "none"
+            raise ValueError(f"{model_dir} holds no trained model: {path.name} is missing. There are: {known}.")
     try:
         record = json.loads(record_path.read_text())
         network = _network(record, len(record["classes"]) if record["conditional"] else 0)

@@ -15,7 +15,7 @@ from app_models import write_model
 from PIL import Image
 
 from medgan_tf import inference, results
-from medgan_tf.app import asking, catalogue, server
+from medgan_tf.app import asking, server
 from medgan_tf.app.errors import AppError
 from medgan_tf.app.service import Service
 from medgan_tf.app.worker import Worker
@@ -206,8 +206,10 @@ def test_pretrained_models_are_served_beside_those_of_runs(client, tmp_path, mon
     write_model(tmp_path / "chest", "dcgan", False)
     record = {"value": 2.5, "low": 2.0, "high": 3.0, "floor": 0.5, "floor_low": 0.0, "floor_high": 1.0, "n": 99}
     record |= {"better": "lower", "patients": 9, "repeats": 20, "extractor": "domain", "weights_sha256": "ab" * 32}
+    results.write(tmp_path / "chest", "published", {"model": "dcgan"})
+    results.write(tmp_path / "chest", "quality/gan", {"metrics": {"kernel_distance": record | {"value": 9.0}}})
     results.write(tmp_path / "chest", "quality/dcgan", {"metrics": {"kernel_distance": record}})
-    monkeypatch.setattr(catalogue, "PRETRAINED", tmp_path)
+    monkeypatch.setattr(inference, "PRETRAINED", tmp_path)
     assert client.get("/result?model=pretrained/chest").status_code == 200
     assert "2.50 [2.00, 3.00]" in client.get("/?model=pretrained/chest").get_data(as_text=True)
 

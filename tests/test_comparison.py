@@ -25,6 +25,7 @@ def record(value, width=0.1, **changes):
             "patients": 30,
             "extractor": "domain",
             "weights_sha256": "ab" * 32,
+            "image_size": "64 x 64",
         },
     } | changes
 

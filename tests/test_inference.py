@@ -52,6 +52,22 @@ def test_a_path_between_latents_keeps_its_class_and_its_ends(model):
     assert np.abs(path[1].astype(int) - path[0]).max() > 1
 
 
+def test_models_are_known_by_name_wherever_one_stands(model, tmp_path, monkeypatch):
+    outputs, folder = tmp_path / "outputs", tmp_path / "outputs" / "run" / "models" / "cgan"
+    folder.mkdir(parents=True)
+    for name in ("model.json", "generator.weights.h5"):
+        (folder / name).write_bytes((tmp_path / name).read_bytes())
+    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
+    known = inference.available()
+    assert known["run/cgan"] == folder and "pretrained/chest_xray_cgan" in known
+    monkeypatch.chdir(tmp_path)
+    images = inference.load("run/cgan").sample(2, seed=3)
+    np.testing.assert_array_equal(images, model.sample(2, seed=3))
+    assert inference.load("pretrained/chest_xray_cgan").sample(1).std() > 10
+    with pytest.raises(ValueError, match="There are: run/cgan, pretrained/"):
+        inference.load("run/dcgan")
+
+
 def test_unknown_classes_are_said(model):
     with pytest.raises(ValueError, match="a, b, c"):
         model.between_classes("a", "d")

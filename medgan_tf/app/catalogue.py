@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from medgan_tf import config, figures, networks, results
+from medgan_tf import figures, inference, networks, results
 
 from .errors import AppError, unknown
 
-PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
 MEASURED = ("quality", "few", "ablation")  # sections of results.json that hold metrics of models, the first wins
 
 
@@ -70,14 +69,14 @@ class Entry:
     @property
     def training(self):
         """What results.json records of its training; {} where it records nothing."""
-        return self.sections.get(f"training/{self._section('training')}", {})
+        return self.sections.get(f"training/{self._measured_as}", {})
 
     @cached_property
     def quality(self):
         """Its measured metrics, rows of `results.quality`; an empty table where nothing was measured."""
         for kind in MEASURED if self.sections else ():
             table = results.quality(self.run_dir, kind)
-            rows = table[table["model"] == self._section(kind)] if len(table) else table
+            rows = table[table["model"] == self._measured_as] if len(table) else table
             if len(rows):
                 return rows
         return results.quality(self.run_dir / "nowhere")
@@ -93,21 +92,20 @@ class Entry:
     @property
     def agreement(self):
         """{class or "mean": record}: how often the classifier names the class that was asked for."""
-        return self.sections.get(f"agreement/{self._section('agreement')}", {})
+        return self.sections.get(f"agreement/{self._measured_as}", {})
 
-    def _section(self, kind):
-        """This model's name in its results.json; one published alone may go there by another than its folder's."""
-        names = [name.partition("/")[2] for name in self.sections if name.startswith(f"{kind}/")]
-        own = self.directory.name
-        return names[0] if own not in names and len(names) == 1 and self.directory == self.run_dir else own
+    @property
+    def _measured_as(self):
+        """This model's name in its results.json; a published one goes there by another than its folder's."""
+        return self.sections.get("published", {}).get("model", self.directory.name)
 
 
 def entries():
     """All models by name, {name: Entry}, in the order of runs and names, also those that have a `problem`."""
-    found = [(f"{path.parts[-3]}/{path.name}", path, path.parents[1]) for path in config.outputs().glob("*/models/*")]
-    found += [(f"pretrained/{path.name}", path, path) for path in PRETRAINED.glob("*")]
-    kept = [(name, path, run) for name, path, run in sorted(found) if (path / "model.json").is_file()]
-    return {name: Entry(name, path, run, _record(path)) for name, path, run in kept}
+    return {
+        name: Entry(name, path, path if name.startswith("pretrained/") else path.parents[1], _record(path))
+        for name, path in sorted(inference.available().items())
+    }
 
 
 def find(name):

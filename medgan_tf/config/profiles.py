@@ -137,13 +137,15 @@ STYLEGAN3_CPU = replace(
 )
 DENSE = Training("gan", kimg=20, epoch_kimg=2.5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
 
-# The audit's positive control: few images, no penalty, no average, long enough that the discriminator knows them all.
+# The audit's positive control: few images, no penalty, no average, and a discriminator that is far ahead and trained
+# long enough to know them all.
 OVERFITTED = Training(
     "dcgan",
-    kimg=12,
-    epoch_kimg=4,
+    kimg=24,
+    epoch_kimg=8,
     network={"base_filters": 16, "discriminator_norm": "none"},
     batch_size=16,
+    discriminator_steps=4,
     generator_learning_rate=5e-4,
     discriminator_learning_rate=5e-4,
     ema_kimg=0.5,

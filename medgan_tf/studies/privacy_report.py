@@ -12,6 +12,7 @@ CONTROLS = {  # audited like a model, and planted so that an audit that sees not
     "copier": "a control, planted: training images, shifted and noisy",
     "overfitted": "a control: trained for long on a few images",
 }
+PLANTED = {"discriminator": "overfitted", "distance": "copier"}  # what each attack must tell
 NOT_PROVEN = (
     "These attacks found what they found, and a stronger one may find more: nobody tried shadow models, attacks on the "
     "weights, or attacks on one chosen patient. An AUC near 0.5 says that membership cannot be told on average; single "
@@ -73,11 +74,12 @@ def blind(sections, ways=("pixels", "features")):
                 f"The planted copies are not told by {words} ({_share(copies[kind]['copy_rate'])}): so on these data a "
                 f"copy rate by {words} says nothing." + (SAME_ON_BOTH_SIDES if kind == "pixels" else "")
             )
-    for attack, record in sections.get("overfitted", {}).get("attacks", {}).items():
-        if record["auc"]["low"] <= CHANCE:
+    for attack, control in PLANTED.items():
+        record = sections.get(control, {}).get("attacks", {}).get(attack)
+        if record and record["auc"]["low"] <= CHANCE:
             sentences.append(
-                f"The overfitted control is not told by {NAMES[attack]} ({_number(record['auc'])}): so a model that it "
-                "does not tell either may still be one that learnt its patients by heart."
+                f"The {control} control is not told by {NAMES[attack]} ({_number(record['auc'])}): so a model that is "
+                "not told either says nothing."
             )
     return sentences
 
