@@ -36,6 +36,7 @@ GOALS = (
         for reference in ("scipy sqrtm", "tensorflow-gan")
     ),
     Goal("startup", "import medgan_tf", None, "ours", 0.5),
+    *(Goal("startup", f"{way}, to its first picture", None, "ours", 60) for way in ("medgan_tf sample", "app")),
 )
 
 

@@ -65,7 +65,7 @@ def against_goals(results):
         if goal.figure == "peak_mib":
             reached, processor = _mib(row) and f"{_mib(row)} MiB", ""
         elif goal.figure == "ours":
-            reached, processor = _value(row), f"{_number(row['ours_processor'])} {row['unit']}" if row else ""
+            reached, processor = _value(row), _processor(row)
         else:
             reached, processor = _ratio(row), _ratio(row, "_processor")
         what = f"{goal.what}: {goal.reference}" if goal.reference else goal.what + _note(row)
@@ -119,8 +119,8 @@ def tables(rows):
     if measured:
         yield from ("| ours | measured | of the processor | MiB | n |", "| --- | --- | --- | --- | --- |")
         for row in measured:
-            processor = f"{_number(row['ours_processor'])} {row['unit']}" if "ours_processor" in row else ""
-            yield f"| {row['what']}{_note(row)} | {_value(row)} | {processor} | {_mib(row)} | {row['n']} |"
+            cells = f"{_value(row)} | {_processor(row)} | {_mib(row)} | {row.get('n', '')}"
+            yield f"| {row['what']}{_note(row)} | {cells} |"
         yield ""
 
 
@@ -166,6 +166,10 @@ def _value(row):
         return "not run"
     value = f"{_number(row['ours'])} {row['unit']}".strip()
     return value + (" ({} to {})".format(*map(_number, row["spread_ours"])) if row.get("spread_ours") else "")
+
+
+def _processor(row):
+    return f"{_number(row['ours_processor'])} {row['unit']}" if "ours_processor" in row else ""
 
 
 def _number(value):
