@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks import estimate, goals, growth, pipeline, run, table, turns
@@ -153,3 +154,16 @@ def test_the_recipe_search_changed_the_recipes_of_today():
     lines = [line for axis in figure.axes for line in axis.lines]
     assert len(lines) == len(search)
     np.testing.assert_array_equal(lines[0].get_ydata(), search[0]["kernel_distance"])
+
+
+def test_what_a_recipe_changed_is_read_where_all_trials_have_been():
+    distances = {"none": [9, 5, 4, 5], "lower": [9, 8, 3, 2], "higher": [9, 8, 7, 6], "longer": [9, 5, 6, 4, 1]}
+    rows = [
+        {"model": "gan", "change": change, "kimg": kimg, "kernel_distance": distance, "recall": 0.5}
+        for change, series in distances.items()
+        for kimg, distance in enumerate(series, 1)
+    ]
+    table = figures.recipe_table(pd.DataFrame(rows)).loc["gan"]
+    said = ["the recipe itself", "better", "worse", "not to be told apart"]
+    assert table["against the recipe"].tolist() == said
+    assert table["kernel distance at 4 kimg"].tolist() == [4.5, 2.5, 6.5, 5.0]

@@ -19,6 +19,7 @@ from .tables import (
     comparison_table,
     equivariance_table,
     quality_table,
+    recipe_table,
     save_table,
 )
 from .trust import calibration, calibration_table, outlier_table
@@ -66,6 +67,7 @@ __all__ = [
     "reader_roc",
     "reader_shares",
     "reader_table",
+    "recipe_table",
     "recipes",
     "save",
     "save_reader_study",

@@ -10,7 +10,7 @@ from .copies import nearest_pairs
 from .coverage import precision_recall
 from .curves import curves
 from .distances import frechet_distance, frechet_distance_infinity, inception_score, kernel_distance
-from .encoding import alike, encodings, reencode
+from .encoding import alike, encodings_of, reencode
 from .evaluate import evaluate, evaluate_classes
 from .features import Extractor, custom, extract, extractor, load_domain, save_domain, train_domain
 from .folders import evaluate_folders
@@ -41,7 +41,7 @@ __all__ = [
     "custom",
     "damage",
     "diversity",
-    "encodings",
+    "encodings_of",
     "evaluate",
     "evaluate_classes",
     "evaluate_folders",

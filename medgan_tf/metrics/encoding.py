@@ -26,6 +26,11 @@ def encodings(files, image_size):
     return Counter(_encoding(file, image_size) for file in files)
 
 
+def encodings_of(data, split):
+    """`encodings` of the files of a split of a datasets.Images."""
+    return encodings([data.root / file for file in split.files], data.image_size)
+
+
 def reencode(images, quality):
     """uint8 images (N, H, W, 1) as they come back from JPG files of this quality, 1 to 100.
 

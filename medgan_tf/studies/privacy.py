@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medgan_tf import config, fitting, inference
+from medgan_tf import config, fitting, inference, metrics
 
 from . import patients as resampling
 from .membership import attack_record, discriminator_attack, distance_attack
@@ -63,11 +63,13 @@ def copier(data, count, seed=0):
 
 
 def synthetic_images(model, data, count, seed=2):
-    """uint8 (count, H, W, 1) that an audit looks at; a conditional model is asked for classes as often as they
-    occur.
+    """uint8 (count, H, W, 1) that an audit looks at, encoded like the training images.
+
+    A conditional model is asked for classes as often as they occur.
     """
     labels = np.resize(data.train.shuffled(0).labels, count) if model.classes else None
-    return model.sample(count, labels, seed=seed)
+    drawn, encodings = model.sample(count, labels, seed=seed), metrics.encodings_of(data, data.train)
+    return metrics.alike(data.train.images, drawn, encodings)[1]
 
 
 def _audit(synthetic, data, extractor, gan, count, cache, seed):

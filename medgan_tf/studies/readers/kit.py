@@ -72,7 +72,7 @@ def make(run, model, out, count=100, seed=0):
     real = one_of_each_patient(data.held_out, count, seed)
     asked = [data.classes[label] for label in real.labels]
     drawn = generator.sample(len(real), asked if generator.classes else None, seed)
-    encodings = metrics.encodings([data.root / file for file in real.files], data.image_size)
+    encodings = metrics.encodings_of(data, real)
     real_images, drawn, quality = metrics.alike(real.images, drawn, encodings)
     key = pd.DataFrame(
         {
