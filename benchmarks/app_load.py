@@ -1,4 +1,4 @@
-"""Load on a running app: python benchmarks/app_load.py URL MODEL_DIR MODEL [--clients 50] [--seconds 60] [--json FILE].
+"""Load on a running app: python -m benchmarks.app_load URL MODEL_DIR MODEL [--clients 50] [--seconds 60] [--json FILE].
 
 Many clients ask POST /api/generate for one image each, again and again, every time with another seed; the pixels of
 every answer are held against what the model in MODEL_DIR draws in this process afterwards. Only for an app on this
@@ -7,9 +7,9 @@ machine, started with `serve --rate ""`.
 
 import argparse
 import base64
-import json
 import threading
 import time
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ import requests
 from PIL import Image
 from tqdm import tqdm
 
+from benchmarks import turns
 from medgan_tf import inference
 
 
@@ -34,52 +35,54 @@ def main():
     options = parser.parse_args()
     if urlsplit(options.url).hostname not in ("127.0.0.1", "localhost", "::1"):
         raise SystemExit("This script loads apps on this machine only.")
-    started = time.perf_counter()
-    first = _ask(requests.Session(), options, 0)
-    cold = time.perf_counter() - started
-    answers, latencies, statuses = {0: first[1]}, [], [first[0]]
-    end, lock = time.perf_counter() + options.seconds, threading.Lock()
+    (status, pixels), first = turns.timed(_ask, requests.Session(), options, 0)
+    if pixels is None:
+        raise SystemExit(f"The app answered {status} to a request for an image of {options.model}.")
+    answers, waits, statuses, lock = {0: pixels}, [], Counter([status]), threading.Lock()
 
     def client(number):
-        session, turn = requests.Session(), 0
+        session, seed = requests.Session(), 1 + number
         while time.perf_counter() < end:
-            seed, begun = 1 + number + turn * options.clients, time.perf_counter()
+            begun = time.perf_counter()
             status, pixels = _ask(session, options, seed)
             with lock:
-                latencies.append(time.perf_counter() - begun)
-                statuses.append(status)
-                if pixels is not None:
+                statuses[status] += 1
+                if pixels is not None:  # a refusal is quick, and no image
+                    waits.append(time.perf_counter() - begun)
                     answers[seed] = pixels
-            turn += 1
+            seed += options.clients
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(options.clients)]
+    begun = time.perf_counter()
+    end = begun + options.seconds
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    took = time.perf_counter() - begun
     generator = inference.load(options.model_dir)
     labels = generator.classes[:1] or [None]  # one image in turn is of the first class
     differences = [
         int(np.abs(generator.sample(1, labels[0], seed)[0, ..., 0].astype(int) - pixels).max())
         for seed, pixels in tqdm(answers.items(), "checking", leave=False)
     ]
-    report = {
-        "model": options.model,
-        "clients": options.clients,
-        "seconds": options.seconds,
-        "answers": len(statuses),
-        "images_per_second": round(len(latencies) / options.seconds, 1),
-        "p50_seconds": round(float(np.percentile(latencies, 50)), 3),
-        "p95_seconds": round(float(np.percentile(latencies, 95)), 3),
-        "first_answer_seconds": round(cold, 3),
-        "statuses": {str(status): statuses.count(status) for status in sorted(set(statuses))},
-        "checked": len(answers),
-        "not_the_same_pixels": sum(difference > 0 for difference in differences),
-        "largest_difference_in_grey_levels": max(differences),
-    }
-    print(json.dumps(report, indent=2))
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    note = f"{options.model}, {options.clients} clients for {options.seconds:g} s"
+    rows = [
+        turns.measured("first answer of all", first["seconds"], "s", note=note),
+        *(
+            turns.measured(f"wait for an image, p{part}", np.percentile(waits, part), "s", n=len(waits))
+            for part in (50, 95)
+            if waits
+        ),
+        turns.measured("images a second", len(waits) / took, "", n=len(waits)),
+        *(turns.measured(f"answers with status {status}", statuses[status], "") for status in sorted(statuses)),
+        turns.measured(
+            "images with other pixels than drawn alone", np.sum(np.array(differences) > 0), "", n=len(answers)
+        ),
+        turns.measured("their largest difference", max(differences), "grey levels", n=len(answers)),
+    ]
+    turns.save(options.json, rows, **turns.circumstances())
+    turns.show(rows)
 
 
 def _ask(session, options, seed):

@@ -1,4 +1,4 @@
-"""Bad files for a running app: python benchmarks/malformed_uploads.py URL MODEL PID [--count 1000].
+"""Bad files for a running app: python -m benchmarks.malformed_uploads URL MODEL PID [--count 1000] [--json FILE].
 
 Sends truncated and flipped files, bombs, polyglots, wrong types, lying headers and traversal names to POST /api/invert,
 and reports statuses, the memory of the app's process PID and what is left in the temporary folder. Only for an app on
@@ -6,7 +6,6 @@ this machine, started with `serve --rate ""`.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import Counter
@@ -16,7 +15,9 @@ from urllib.parse import urlsplit
 import requests
 from tqdm import tqdm
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+from benchmarks import turns
+
+sys.path.append(str(turns.ROOT / "tests"))
 from malformed import malformed
 
 
@@ -27,23 +28,32 @@ def main():
     parser.add_argument("model")
     parser.add_argument("pid", type=int)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if urlsplit(options.url).hostname not in ("127.0.0.1", "localhost", "::1"):
         raise SystemExit("This script sends bad files to apps on this machine only.")
-    session, statuses, memory = requests.Session(), Counter(), []
+    session, statuses, memory = requests.Session(), Counter(), [_mib(options.pid)]
     before = set(Path(tempfile.gettempdir()).iterdir())
     for number, (name, data) in enumerate(tqdm(malformed(options.count), total=options.count)):
         form = {"model": options.model}
         answer = session.post(f"{options.url}/api/invert", data=form, files={"file": (name, data)}, timeout=300)
         statuses[answer.status_code] += 1
         if number % 50 == 49:
-            memory.append(_megabytes(options.pid))
+            memory.append(_mib(options.pid))
+    memory.append(_mib(options.pid))
     left = {path.name for path in set(Path(tempfile.gettempdir()).iterdir()) - before}
-    report = {"statuses": dict(sorted(statuses.items())), "memory_mb": memory, "new_in_tmp": sorted(left)}
-    print(json.dumps(report, indent=2))
+    rows = [
+        *(turns.measured(f"answers with status {status}", statuses[status], "") for status in sorted(statuses)),
+        turns.measured("memory of the app, before", memory[0], "MiB", note=options.model),
+        turns.measured("memory of the app, at most", max(memory), "MiB", n=len(memory)),
+        turns.measured("memory of the app, after", memory[-1], "MiB"),
+        turns.measured("files left in the temporary folder", len(left), ""),
+    ]
+    turns.save(options.json, rows, **turns.circumstances(), left=sorted(left))
+    turns.show(rows)
 
 
-def _megabytes(pid):
+def _mib(pid):
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) // 1024
 
