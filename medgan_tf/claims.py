@@ -17,6 +17,7 @@ KINDS = {  # as claimed: the kind of model here
     "DCGAN": "dcgan",
     "PG-GAN + cGAN + attention": "pggan",
 }
+INVERTED = ("SSIM", "PSNR dB")  # of pairs: here real images and their inversions into StyleGAN2
 METRIC_REASONS = {
     "FID": "no n, interval, floor or features are stated",
     "FID improvement %": "the baseline is not stated, so there is nothing to measure",
@@ -44,7 +45,11 @@ def beside(run):
 
 
 def _beside(run, sections, claim):
-    kind, metric = KINDS.get(claim["model"]), claim["metric"]
+    metric, kind = claim["metric"], KINDS.get(claim["model"])
+    if metric in INVERTED:
+        kind = "stylegan2"
+    elif claim["model"] == "all":
+        kind = _most_copying(sections)
     measured = _measured(sections, kind, metric)
     reasons = [METRIC_REASONS[metric]] if metric in METRIC_REASONS else ["another machine and another training"]
     if kind is None:
@@ -67,6 +72,16 @@ def _beside(run, sections, claim):
     )
 
 
+def _most_copying(sections):
+    """The model that a claim of all models has to hold for too; None where no copies were counted."""
+    shares = {
+        name.removeprefix("quality/"): section["metrics"]["copies"]["value"]
+        for name, section in sections.items()
+        if name.startswith("quality/") and "copies" in section["metrics"]
+    }
+    return max(shares, key=shares.get, default=None)
+
+
 def _measured(sections, kind, metric):
     """The run's record for a claimed metric of a kind of model, {} where there is none."""
     quality = sections.get(f"quality/{kind}", {}).get("metrics", {})
@@ -78,9 +93,9 @@ def _measured(sections, kind, metric):
         return _scaled(quality["copies"], 100) | {"what": "copies, %"}
     if metric == "classifier confidence %" and agreed:
         return _scaled(agreed, 100) | {"what": "label agreement, %"}
-    if metric in ("SSIM", "PSNR dB") and kind == "stylegan2" and "inversion/w+" in sections:
+    if metric in INVERTED and "inversion/w+" in sections:
         found = sections["inversion/w+"][metric.split()[0].lower()]
-        return {"value": found["mean"], "n": found["n"], "what": f"{metric} of inversions"}
+        return {"value": found["mean"], "n": found["n"], "what": f"{metric} of real images and their inversions"}
     if metric in ("training hours", "training minutes") and training:
         unit = metric.split()[1]
         return {"value": training["seconds"] / {"hours": 3600, "minutes": 60}[unit], "what": unit}

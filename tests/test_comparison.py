@@ -167,7 +167,12 @@ def test_every_claim_is_shown_with_a_reason_and_none_is_called_comparable(run):
     results.write(
         run.directory, "agreement/pggan", {"mean": {"value": 0.6, "low": 0.5, "high": 0.7, "n": 90, "chance": 0.25}}
     )
+    results.write(run.directory, "inversion/w+", {"ssim": {"mean": 0.7, "n": 6}, "psnr": {"mean": 20.0, "n": 6}})
     found = claims.beside(run)
+    private = found[found["metric"] == "privacy preserving %"].iloc[0]
+    assert (private["kind"], private["value"], private["claimed"]) == ("dcgan", 2.0, 100)
+    ssim = found[found["metric"] == "SSIM"]
+    assert set(ssim["value"]) == {0.7} and set(ssim["what"]) == {"SSIM of real images and their inversions"}
     assert len(found) == len(claims.claims()) and found["reasons"].map(len).min() > 0
     fid = found[(found["metric"] == "FID") & (found["model"] == "DCGAN")].iloc[0]
     assert (fid["value"], fid["claimed"]) == (4.0, 28.7)
