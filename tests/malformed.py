@@ -36,10 +36,14 @@ def flipped(random):
 
 
 def bomb(random):
-    """A small file that claims to be a huge picture, or unpacks to a huge stream of bytes."""
+    """A small file that claims to be a huge picture, is a sound but very long one, or unpacks to a huge stream."""
     sides = [int(2 ** random.uniform(13, 31)) for _ in range(2)]
-    header = struct.pack(">IIBBBBB", *sides, random.choice([1, 8, 16]), random.choice([0, 2, 3, 6]), 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(2 * 10**6))), (b"IEND", b"")]
+    kind, lines = (random.choice([1, 8, 16]), random.choice([0, 2, 3, 6])), 2 * 10**6
+    if random.random() < 0.5:  # of few pixels, all there: only the square around it is huge
+        long = int(2 ** random.uniform(13, 20))
+        sides, kind, lines = random.permutation([long, 2**24 // long]), (8, 0), 2**25
+    header = struct.pack(">IIBBBBB", *sides, *kind, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(lines))), (b"IEND", b"")]
     if random.random() < 0.5:
         chunks.insert(1, (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2 * 10**6))))
     parts = [

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import threading
 import zlib
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PIL import Image
 from medgan_tf import dicom
 from medgan_tf.app import decoding, downloads, uploads
 from medgan_tf.app.errors import AppError
+from medgan_tf.dicom import isolation
 
 
 def encoded(image, name="PNG", **options):
@@ -59,6 +61,45 @@ def test_pictures_are_padded_to_a_square_and_not_squeezed():
     assert read.shape == (32, 32)
     assert (read[:6] < 30).all()
     assert (read[11:21] > 190).all()
+
+
+def peak(data):
+    """MiB that a process takes which decodes an upload and nothing before."""
+    isolation.release()
+    uploads.read(data, 32)
+    status = Path(f"/proc/{isolation._idle[-1].process.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) >> 10
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says what a process took at most")
+def test_a_long_strip_takes_no_more_memory_than_a_square_of_as_many_pixels():
+    square, strip = (peak(encoded(Image.new("L", size))) for size in ((2450, 2450), (12_000, 500)))
+    assert strip < square + 50
+    read = uploads.read(encoded(Image.new("L", (60_000, 500), 200)), 32)[..., 0]
+    assert [row for row in range(32) if read[row].any()] == [15]
+    assert (read[15] == 200).all()
+
+
+def test_what_needs_too_much_memory_is_refused_and_the_next_is_read(picture, monkeypatch):
+    monkeypatch.setattr(uploads, "DECODING_MEMORY", 2**29)
+    large = encoded(Image.new("RGBA", (8192, 4096)))
+    for _ in range(2):
+        with pytest.raises(AppError, match="its picture takes more than 512 MB of memory"):
+            uploads.read(large, 32)
+        np.testing.assert_array_equal(uploads.read(encoded(Image.fromarray(picture)), 32)[..., 0], picture)
+
+
+def test_few_are_decoded_at_once_and_who_waits_too_long_is_told(picture, monkeypatch):
+    data, places = encoded(Image.fromarray(picture)), threading.BoundedSemaphore(1)
+    monkeypatch.setattr(uploads, "_places", places)
+    monkeypatch.setattr(uploads, "WAITING_SECONDS", 0.01)
+    with places, pytest.raises(AppError) as busy:
+        uploads.read(data, 32)
+    assert (busy.value.status, busy.value.kind) == (503, "busy")
+    for wrong in (data[:-40], b"hello"):
+        with pytest.raises(AppError, match=r"damaged|neither"):
+            uploads.read(wrong, 32)
+    assert uploads.read(data, 32).shape == (32, 32, 1)
 
 
 def bomb(width, height):
@@ -153,8 +194,10 @@ def test_a_sample_of_malformed_uploads_is_refused_and_leaves_nothing(client, tmp
     secret, statuses = token(client), []
     for name, data in malformed(30, seed=0):
         form = {"csrf_token": secret, "model": "trained/dcgan", "file": (io.BytesIO(data), name)}
-        statuses.append(client.post("/upload", data=form).status_code)
+        answer = client.post("/upload", data=form)
+        statuses.append(answer.status_code)
         assert statuses[-1] in (200, 400, 413, 422), name
+        assert " it ." not in answer.get_data(as_text=True)
     assert statuses.count(422) > 15
     assert not list(tmp_path.iterdir())
 

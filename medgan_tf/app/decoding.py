@@ -28,11 +28,11 @@ def decode(data, image_size):
     The kind is known by content; size limits are held before any pixel is decoded. Raises RefusedError.
     """
     grey = _dicom(data) if kind(data) == "DICOM" else _picture(data, kind(data))
-    side = max(grey.size)
-    square = Image.new("F", (side, side))
-    square.paste(grey, ((side - grey.width) // 2, (side - grey.height) // 2))
-    pixels = np.asarray(square.resize((image_size, image_size), Image.Resampling.LANCZOS))
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)[:, :, None]
+    # Padded only when small: the square around a long strip would be thousands of times its pixels.
+    size = [max(1, round(image_size * side / max(grey.size))) for side in grey.size]
+    square = Image.new("F", (image_size, image_size))
+    square.paste(grey.resize(size, Image.Resampling.LANCZOS), tuple((image_size - side) // 2 for side in size))
+    return np.clip(np.rint(np.asarray(square)), 0, 255).astype(np.uint8)[:, :, None]
 
 
 def kind(data):
@@ -57,7 +57,7 @@ def _picture(data, name):
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
             return image.convert("L").convert("F")
-    except RefusedError:
+    except (RefusedError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise RefusedError(f"The picture has more than {MAX_PIXELS:,} pixels; such are refused.") from error

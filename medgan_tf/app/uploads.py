@@ -1,6 +1,7 @@
 """An uploaded picture, what a model makes of it, and what that would be under the model's other conditions."""
 
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 
 import numpy as np
 
@@ -12,8 +13,11 @@ from . import decoding
 from .errors import AppError
 
 DECODING_SECONDS = 20
+DECODING_MEMORY = 2**30  # bytes of address space, a third of which the interpreter takes; the largest grey pictures fit
+WAITING_SECONDS = 60
 STEPS = {"w+": 200, "z": 120}
 CENTRE = 2000  # latents whose mean is the centre of a class in w
+_places = BoundedSemaphore(2)  # files are decoded at once; each keeps a process
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,21 @@ def read(data, image_size):
         raise AppError(422, "unreadable_image", "The file is empty; choose a PNG, JPG or DICOM image.")
     if len(data) > decoding.MAX_BYTES:
         raise AppError(413, "too_large", f"Files of more than {decoding.MAX_BYTES >> 20} MB are refused.")
+    if not _places.acquire(timeout=WAITING_SECONDS):
+        raise AppError(503, "busy", "Too many people are waiting; try again in a minute.")
     try:
         decoding.kind(data)
-        return isolation.call(decoding.decode, data, image_size, seconds=DECODING_SECONDS)
+        limits = {"seconds": DECODING_SECONDS, "memory": DECODING_MEMORY}
+        return isolation.call(decoding.decode, data, image_size, **limits)
     except decoding.RefusedError as error:
         raise AppError(422, "unreadable_image", str(error)) from error
-    except (isolation.Crashed, MemoryError) as error:
-        raise AppError(422, "unreadable_image", f"The file cannot be read: it {error or 'is too large'}.") from error
+    except MemoryError as error:
+        sentence = f"The file cannot be read: its picture takes more than {DECODING_MEMORY >> 20} MB of memory."
+        raise AppError(422, "unreadable_image", sentence) from error
+    except isolation.Crashed as error:
+        raise AppError(422, "unreadable_image", f"The file cannot be read: it {error}.") from error
+    finally:
+        _places.release()
 
 
 def invert(loaded, original, label=None):

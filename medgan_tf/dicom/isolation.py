@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-MEMORY = 16 * 2**30  # bytes of address space a child may take; beyond, the call raises MemoryError
+MEMORY = 16 * 2**30  # bytes of address space a child may take: one file must not take the machine's
 _idle = []
 
 
@@ -43,11 +43,11 @@ class _Child:
         self.process.communicate()
 
 
-def call(function, *arguments, seconds):
+def call(function, *arguments, seconds, memory=MEMORY):
     """Return `function(*arguments)`, computed in a child; what it raises is raised here.
 
     The function must be importable and everything picklable. Raises Crashed where the child died or was
-    still at it after `seconds`.
+    still at it after `seconds`, MemoryError where its address space would have exceeded `memory` bytes.
     """
     try:
         child = _idle.pop()
@@ -55,7 +55,7 @@ def call(function, *arguments, seconds):
         child = _Child()
     start = time.monotonic()
     try:
-        success, result = child.call((function, arguments, seconds))
+        success, result = child.call((function, arguments, seconds, memory))
     except (EOFError, BrokenPipeError, ConnectionResetError, pickle.UnpicklingError) as error:
         code = child.process.wait()
         if time.monotonic() - start >= seconds:
@@ -77,14 +77,11 @@ def _serve():
     """Answer requests on standard input until it closes."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a C library prints must not get into the replies
-    with contextlib.suppress(ImportError, ValueError, OSError):  # there is no such limit on Windows
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # one file must not take the machine's
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
     with open(os.devnull, "w") as devnull, contextlib.suppress(EOFError):  # noqa: PTH123
         while True:
-            function, arguments, seconds = pickle.load(requests)
+            function, arguments, seconds, memory = pickle.load(requests)
+            _limit(memory)
             # Ends the process with code 1 even where a C library holds the interpreter's lock.
             faulthandler.dump_traceback_later(seconds, exit=True, file=devnull)
             try:
@@ -94,6 +91,14 @@ def _serve():
             faulthandler.cancel_dump_traceback_later()
             pickle.dump(reply, replies)
             replies.flush()
+            del arguments, reply  # the pixels in an error's traceback would count against the next call
+
+
+def _limit(memory):
+    with contextlib.suppress(ImportError, ValueError, OSError):  # there is no such limit on Windows
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 if __name__ == "__main__":
