@@ -74,7 +74,11 @@ def against_goals(results):
         if said.startswith("missed"):
             with contextlib.suppress(KeyError):
                 missed[goals.cause(goal, results)] = None
-    return [*lines, "", "Where what was missed goes:", "", *(f"- {cause}" for cause in missed)] if missed else lines
+    return (
+        [*lines, "", "Where the time or the memory of what was missed goes:", "", *(f"- {cause}" for cause in missed)]
+        if missed
+        else lines
+    )
 
 
 def for_docs(results):
@@ -85,6 +89,8 @@ def for_docs(results):
         part = json.loads(own.read_text()) if own.exists() else results["parts"].get(name)
         lines += [f"## {name}", "", _docstring(name), ""]
         lines += [*tables(part["rows"]), *sources({name: part}), ""] if part else ["Not run.", ""]
+        if part and not part.get("complete", True):
+            lines += ["It failed before its end.", ""]
         if part and "estimates" in part:
             lines += [*estimated(part), ""]
     return lines
