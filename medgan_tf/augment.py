@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from medgan_tf.networks.replicas import draw
 
+BLUR = 10.0  # pixels, at which `blurred` begins for StyleGAN3-R
+
 BACKGROUND = -1.0  # black
 OUTSIDE = -1e6  # pixels: a square there covers nothing
 
@@ -97,6 +99,23 @@ FLIP = Transformation(0.0, lambda numbers, size: _whole(numbers[:, :1], 2), _fli
 
 
 @keras.saving.register_keras_serializable("medgan_tf")
+def blurred(images, sigma):
+    """Images (B, H, W, C) under the kernel 2^-(distance / sigma)^2, cut off at 3 sigma; sigma () float32 in pixels.
+
+    What StyleGAN3-R's discriminator sees at first, lest it looks at fine details before there are coarse ones (Karras
+    et al. 2021, appendix, and the authors' training code, which also defines the kernel; it pads with mid-grey, while
+    here the weights are those of the pixels there are). At 0 the images come back.
+    """
+    for axis, equation in ((1, "ij,bjwc->biwc"), (2, "ij,bhjc->bhic")):
+        places = tf.range(images.shape[axis], dtype=tf.float32)
+        distance = tf.abs(places[:, None] - places)
+        weights = 2.0 ** -tf.square(distance / tf.maximum(sigma, 1e-3))
+        weights = tf.where(distance <= tf.floor(3 * sigma), weights, 0.0)
+        weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
+        images = tf.einsum(equation, tf.cast(weights, images.dtype), images)
+    return images
+
+
 class Augmentation(keras.layers.Layer):
     """Transforms each image of a batch at random; every transformation takes part with probability p, independently.
 

@@ -64,6 +64,7 @@ def _build(settings, image_size, num_classes):
         penalty=settings.penalty,
         penalty_weight=settings.penalty_weight,
         penalty_interval=settings.penalty_interval,
+        blur_kimg=settings.blur_kimg,
         path_length_weight=settings.path_length_weight,
         path_length_interval=settings.path_length_interval,
         discriminator_steps=settings.discriminator_steps,

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from medgan_tf import checkpoint
+from medgan_tf.augment import BLUR, blurred
 from medgan_tf.losses import ADVERSARIAL, gradient_penalty, path_length_penalty, path_lengths, r1_penalty
 from medgan_tf.networks import replicas
 from medgan_tf.networks.sampling import latents, sample
@@ -25,6 +26,7 @@ class GAN(keras.Model):
     ema_kimg: half-life of the generator's running average in thousands of images (Karras et al. 2018); early in
     training a twentieth of the images seen, if that is less. Its BatchNorm statistics are averaged alike.
     augmentation: an augment.Augmentation of all that the discriminator sees, or None.
+    blur_kimg: above 0, all that the discriminator sees is blurred at first, and sharp after so many thousand images.
     path_length_weight: above 0, of the path length penalty (Karras et al. 2020, section 3.2) on half a batch at every
     path_length_interval-th step, lazy as the other; for generators with layers "styles" and "synthesis".
     Networks with a layer named "growing" grow by their own schedule; `callbacks.Growth` sets the stage.
@@ -45,6 +47,7 @@ class GAN(keras.Model):
         discriminator_steps=1,
         ema_kimg=10.0,
         augmentation=None,
+        blur_kimg=0.0,
         path_length_weight=0.0,
         path_length_interval=4,
         seed=0,
@@ -68,6 +71,7 @@ class GAN(keras.Model):
         networks = (self.generator, self.discriminator, self.generator_ema)
         self.growing = [layer for network in networks for layer in network.layers if layer.name == "growing"]
         self.augmentation = augmentation
+        self.blur_kimg = blur_kimg
         self.latent_dim = generator.inputs[0].shape[-1]
         self.conditional = len(generator.inputs) > 1
         self.adversarial = ADVERSARIAL[loss]
@@ -246,7 +250,10 @@ class GAN(keras.Model):
         self.trackers["fake_score"].update_state(fake_scores)
 
     def _score(self, images, labels, index, use):
-        """(B, 1): scores of augmented images; each use (by the generator, of real, of fake images) draws its own."""
+        """(B, 1): scores of images, blurred and augmented; each use (by generator, of real, of fake) draws its own."""
+        if self.blur_kimg:
+            sharp = tf.cast(self.images_seen.value, tf.float32) / (self.blur_kimg * 1000.0)
+            images = blurred(images, BLUR * tf.maximum(1.0 - sharp, 0.0))
         if self.augmentation:
             images = self.augmentation(images, self._seed(2 * self.discriminator_steps + 3 * index + use))
         return self.discriminator(self._inputs(images, labels), training=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from medgan_tf.augment import FLIP, TRANSFORMATIONS, Augmentation
+from medgan_tf.augment import FLIP, TRANSFORMATIONS, Augmentation, blurred
 from medgan_tf.losses import ADVERSARIAL, gradient_penalty
 
 pytestmark = pytest.mark.usefixtures("float32_again")
@@ -67,6 +67,19 @@ def test_transformations_follow_the_order_of_the_policy():
     cut_last = Augmentation(("brightness", "cutout")).apply(pictures, parameters)
     assert float(brightest_last[0, 8, 12, 0]) == 0.5
     assert float(cut_last[0, 8, 12, 0]) == 0.0
+
+
+@pytest.mark.parametrize("sigma", [0.7, 2.5])
+def test_blur_is_that_of_its_kernel_and_leaves_flat_images_alone(sigma):
+    pictures, reach = images(), int(3 * sigma)
+    offsets = np.arange(-reach, reach + 1)
+    kernel = 2.0 ** -((offsets[:, None] ** 2 + offsets**2) / sigma**2)
+    found = blurred(pictures, tf.constant(sigma))
+    place = slice(8 - reach, 9 + reach), slice(12 - reach, 13 + reach)
+    expected = (pictures.numpy()[:, *place, 0] * kernel / kernel.sum()).sum((1, 2))
+    np.testing.assert_allclose(found[:, 8, 12, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(blurred(tf.ones((2, 16, 24, 1)), tf.constant(sigma)), 1, atol=1e-5)
+    np.testing.assert_array_equal(blurred(pictures, tf.constant(0.0)), pictures)
 
 
 @pytest.mark.parametrize("dtype", ["float32", *HALVES])

@@ -388,6 +388,16 @@ def test_augmentation_is_seen_by_the_discriminator_and_steered_and_checkpointed(
     assert float(other.augmentation.probability) == 0.25
 
 
+def test_the_discriminator_sees_blurred_images_at_first_and_sharp_ones_later():
+    gan = build(blur_kimg=0.1)
+    real, labels = (tf.constant(part) for part in batch())
+    early = gan._score(real, labels, 0, 1).numpy()
+    gan.images_seen.assign(200)
+    late = gan._score(real, labels, 0, 1).numpy()
+    np.testing.assert_array_equal(late, gan.discriminator(real, training=True))
+    assert (np.abs(early - late) > 0.03 * np.abs(late)).all()  # scores of an untrained network are small
+
+
 GROWING = replace(
     SETTINGS,
     architecture="pggan",

@@ -165,6 +165,8 @@ def _parts(dcgan, cgan, stylegan3):
     """DCGAN for few images, without and with adaptive augmentation; the conditional GAN in parts; StyleGAN3-R."""
     # a small discriminator is rarely sure of its real images; p can go to 1 and back several times in the time there is
     adaptive = {"target": 0.3, "adjust_kimg": dcgan.kimg / 16}
+    turning = stylegan3.network | {"configuration": "R"}
+    blur_kimg = min(stylegan3.batch_size * 200 / 32, stylegan3.kimg / 20)  # the authors'; less in a short training
     network = {name: value for name, value in cgan.network.items() if name != "attention"}
     return {
         "dcgan_few": dcgan,
@@ -173,7 +175,7 @@ def _parts(dcgan, cgan, stylegan3):
         "cgan_projection": replace(cgan, network=network),
         "cgan_shuffled": cgan,
         "overfitted": OVERFITTED,
-        "stylegan3_r": replace(stylegan3, network=stylegan3.network | {"configuration": "R"}),
+        "stylegan3_r": replace(stylegan3, network=turning, blur_kimg=blur_kimg),
     }
 
 

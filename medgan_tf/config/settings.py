@@ -15,6 +15,7 @@ class Training:
     penalty: str = "none"
     penalty_weight: float = 10.0
     penalty_interval: int = 1
+    blur_kimg: float = 0.0  # until then the discriminator sees blurred images
     path_length_weight: float = 0.0
     path_length_interval: int = 4
     discriminator_steps: int = 1
