@@ -179,8 +179,10 @@ def _parser():
     )
     option("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1, this machine alone)")
     option("--port", type=int, default=5000, help="port to listen on (default 5000)")
-    option("--rate", default="240 per minute", help="what one address may ask of the networks (default 240 per minute)")
+    option("--rate", default="240 per minute", help="what one address may draw and rate (default 240 per minute)")
     option("--proxies", type=int, default=0, metavar="N", help="trusted proxies in front of the app (default 0)")
+    text = "kits whose pictures, also those of held-out patients, any visitor sees and rates at /rate (default none)"
+    option("--readers", nargs="+", type=Path, default=(), metavar="KIT", help=text)
 
     option = add("gallery", commands.gallery, "Write a static gallery of a run: plain HTML for any host")
     option("run", metavar="RUN_DIR", help="a folder under outputs/, or its name")

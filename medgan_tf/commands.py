@@ -132,11 +132,11 @@ def read_blind(run, model, out, count, seed, answers):
     return 1 if problems else 0
 
 
-def serve(host, port, rate, proxies):
+def serve(host, port, rate, proxies, readers):
     """The web app."""
     from medgan_tf.app import server
 
-    server.serve(host, port, rate, proxies)
+    server.serve(host, port, rate, proxies, readers)
     return 0
 
 

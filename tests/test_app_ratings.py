@@ -8,6 +8,7 @@ import sqlite3
 import numpy as np
 import pytest
 
+from medgan_tf.__main__ import main
 from medgan_tf.app import ratings, server
 
 
@@ -26,7 +27,7 @@ def kit(tmp_path, monkeypatch):
 
 @pytest.fixture
 def reader(kit, service, tmp_path):
-    return server.create_app(service, ratings.Ratings(tmp_path / "r.sqlite3"), rate="").test_client()
+    return server.create_app(service, ratings.Ratings(tmp_path / "r.sqlite3", [kit]), rate="").test_client()
 
 
 def send(client, path, **fields):
@@ -51,7 +52,7 @@ def test_a_reader_answers_leaves_comes_back_and_is_through(reader, kit, tmp_path
     with files[0].open() as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == ratings.COLUMNS
-    order = ratings.Ratings().find("abc123").order("R 1")
+    order = ratings.Ratings(kits=[kit]).find("abc123").order("R 1")
     assert [int(row["image"]) for row in rows] == list(order)
     assert [row["answer"] for row in rows] == ["real"] + 3 * ["synthetic"]
     assert {(row["source"], row["reader"], row["study"]) for row in rows} == {("page", "R 1", "abc123")}
@@ -103,5 +104,37 @@ def test_pages_and_pictures_tell_nothing_of_the_kind(reader, kit):
     assert after.replace(picture, "").split("<main")[1].split("csrf")[0] == before.split("<main")[1].split("csrf")[0]
 
 
-def test_without_a_study_the_page_says_so(client):
-    assert "There is no reader study" in client.get("/rate").get_data(as_text=True)
+def test_a_kit_among_the_runs_is_shown_to_nobody_unless_the_server_is_told_to(kit, service):
+    client = server.create_app(service, rate="").test_client()
+    page = client.get("/rate").get_data(as_text=True)
+    assert "<form" not in page
+    assert "serve --readers KIT" in page
+    client.application.config["WTF_CSRF_ENABLED"] = False
+    assert client.post("/rate", data={"reader": "a", "study": "abc123"}).status_code == 404
+    with client.session_transaction() as session:  # begun while the study was served
+        session.update(reader="a", study="abc123")
+    assert "data:image" not in client.get("/rate").get_data(as_text=True)
+    answer = {"position": 1, "answer": "real", "confidence": 3, "realism": 3}
+    assert client.post("/rate/answer", data=answer).status_code == 404
+    assert not (kit / "answers").exists()
+
+
+def test_serve_names_the_kits_and_refuses_what_is_none(kit, monkeypatch, capsys):
+    served = []
+    monkeypatch.setattr("waitress.serve", lambda app, **_: served.append(app.test_client().get("/rate")))
+    assert main(["serve", "--readers", str(kit)]) == 0
+    assert 'value="abc123"' in served[0].get_data(as_text=True)
+    assert main(["serve"]) == 0
+    assert "abc123" not in served[1].get_data(as_text=True)
+    assert main(["serve", "--readers", str(kit.parent)]) == 1
+    assert "is not the kit of a reader study" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("method", "path"), [("get", "/rate"), ("post", "/rate"), ("post", "/rate/answer")])
+def test_readers_are_held_to_the_rate(kit, service, tmp_path, method, path):
+    made = server.create_app(service, ratings.Ratings(tmp_path / "r.sqlite3", [kit]), rate="2 per minute")
+    made.config["WTF_CSRF_ENABLED"] = False
+    client = made.test_client()
+    statuses = [getattr(client, method)(path).status_code for _ in range(3)]
+    assert 429 not in statuses[:2]
+    assert statuses[2] == 429

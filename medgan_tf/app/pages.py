@@ -17,7 +17,7 @@ READER = re.compile(r"[\w .-]{1,40}")
 
 
 def blueprint(service, ratings, limited):
-    """The routes. limited: a decorator for those that need a network."""
+    """The routes. limited: a decorator for those that need a network or keep answers."""
     routes = Blueprint("pages", __name__)
 
     @routes.app_context_processor
@@ -126,6 +126,7 @@ def blueprint(service, ratings, limited):
         return _png(downloads.preview(images, min(len(images), 6), model=view.model))
 
     @routes.route("/rate", methods=["GET", "POST"])
+    @limited
     def rate():
         studies = ratings.studies()
         if request.method == "POST":
@@ -146,6 +147,7 @@ def blueprint(service, ratings, limited):
         )
 
     @routes.post("/rate/answer")
+    @limited
     def answer():
         if "study" not in session:
             raise invalid("Give a reader's code first.")

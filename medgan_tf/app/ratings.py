@@ -9,7 +9,6 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -47,18 +46,19 @@ class Study:
 
 
 class Ratings:
-    """Answers in outputs/ratings.sqlite3, and beside each kit as answers/*.csv, a file a reader."""
+    """Answers in outputs/ratings.sqlite3, and beside each kit as answers/*.csv, a file a reader.
 
-    def __init__(self, path=None):
-        self._path = path
+    kits: folders of kits, none unless named: half of a kit's pictures are of held-out patients. Raises ValueError for
+    a folder that is no kit.
+    """
+
+    def __init__(self, path=None, kits=()):
+        self._path, self._kits = path, kits
+        self.studies()
 
     def studies(self):
-        """{name: Study} of the kits in all runs."""
-        found = sorted(
-            path for pattern in ("*/*", "*/*/*") for path in config.outputs().glob(f"{pattern}/hidden/kit.json")
-        )
-        studies = [_study(path, path.stat().st_mtime_ns) for path in found]
-        return {study.name: study for study in studies}
+        """{name: Study} of the kits."""
+        return {study.name: study for study in map(_study, self._kits)}
 
     def find(self, name):
         """The Study of this name. Raises AppError where there is none."""
@@ -119,8 +119,10 @@ class Ratings:
         return connection
 
 
-@lru_cache(64)
-def _study(path, changed):
-    settings = json.loads(path.read_text())
-    orders = tuple(tuple(order) for order in settings["orders"])
-    return Study(settings["study"], settings["run"], path.parents[1], orders)
+def _study(kit):
+    try:
+        settings = json.loads((Path(kit) / "hidden" / "kit.json").read_text())
+        orders = tuple(tuple(order) for order in settings["orders"])
+        return Study(settings["study"], settings["run"], Path(kit), orders)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{kit} is not the kit of a reader study; notebook 09 and `readers` make one.") from error

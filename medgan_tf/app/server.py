@@ -12,12 +12,12 @@ from . import api, decoding, limits, pages
 from .ratings import Ratings
 from .service import Service
 
-RATE = "240 per minute"  # from one address, for what needs a network
+RATE = "240 per minute"  # from one address, for what needs a network or keeps answers
 THREADS = 64  # wait for the one that draws
 
 
 def create_app(service=None, ratings=None, rate=RATE, proxies=0):
-    """The app. rate: what one address may ask of the networks, "" for no limit. proxies: how many are in front."""
+    """The app. rate: what one address may ask for of RATE's kind, "" for no limit. proxies: how many are in front."""
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=os.environ.get("MEDGAN_TF_SECRET") or secrets.token_hex(),
@@ -47,13 +47,13 @@ def create_app(service=None, ratings=None, rate=RATE, proxies=0):
     return app
 
 
-def serve(host="127.0.0.1", port=5000, rate=RATE, proxies=0):
-    """Serve until interrupted."""
+def serve(host="127.0.0.1", port=5000, rate=RATE, proxies=0, readers=()):
+    """Serve until interrupted. readers: kits whose pictures, the real ones too, visitors may see and rate."""
     import waitress
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("absl").setLevel(logging.ERROR)
-    app = create_app(rate=rate, proxies=proxies)
+    app = create_app(ratings=Ratings(kits=readers), rate=rate, proxies=proxies)
     print(f"The app is at http://{host}:{port}; Ctrl-C ends it. Synthetic images, research only.")
     try:
         waitress.serve(
