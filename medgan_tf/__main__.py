@@ -154,7 +154,8 @@ def _parser():
         "evaluate",
         commands.evaluate,
         "Measure synthetic against real images, each number with its n, interval and floor",
-        "Folders hold class folders of JPG or PNG, or a manifest.csv with patients.",
+        "Images are a folder of class folders of JPG or PNG, a folder with a manifest.csv or that file, with patients, "
+        "or an array, .npy.",
     )
     option("real", type=Path, metavar="REAL_DIR", help="real images that the generator has not seen")
     option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")

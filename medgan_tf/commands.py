@@ -151,13 +151,17 @@ def gallery(run, out, licence):
 
 
 def evaluate(real, fake, features, weights, image_size, training, by_class, json_file):
-    """Measure one folder of images against another."""
+    """Measure synthetic images against real ones."""
     from medgan_tf import datasets, metrics
+    from medgan_tf.metrics.folders import folder_of, from_files
 
-    for folder in (real, fake, *([training] if training else [])):
-        datasets.read_manifest(folder)  # so that a wrong folder is named at once
+    for source in filter(from_files, (real, fake, training)):
+        datasets.read_manifest(folder_of(source))  # so that a wrong folder is named at once
     extractor = metrics.extractor(features, weights)
-    records, classes = metrics.evaluate_folders(real, fake, extractor, image_size, training, by_class)
+    records = metrics.evaluate(real, fake, extractor, training=training, image_size=image_size, by_class=by_class)
+    if json_file:
+        json_file.write_text(json.dumps(records, indent=2))
+    classes = records.pop("classes", {})
     for name, record in records.items():
         intervals = f"{_interval(record, 'value', ''):34} real against real {_interval(record, 'floor', 'floor_'):34}"
         print(f"{name:26}{intervals} {record['reading']}")
@@ -168,10 +172,9 @@ def evaluate(real, fake, features, weights, image_size, training, by_class, json
         said = f"{_interval(record, 'value', '')}, n = {record['n']}: {record['reading']}" if record else too_few
         print(f"{leading} of {name}: {said}")
     print(f"n = {first['n']} a side; features {first['extractor']}, weights {first['weights_sha256'][:12]}")
-    quality = first["jpg_quality"]
-    print("Both sides were measured " + (f"as JPG of quality {quality}" if quality else "without traces of JPG"))
-    if json_file:
-        json_file.write_text(json.dumps(records | ({"classes": classes} if classes else {}), indent=2))
+    if "jpg_quality" in first:
+        quality = first["jpg_quality"]
+        print("Both sides were measured " + (f"as JPG of quality {quality}" if quality else "without traces of JPG"))
     return 0
 
 

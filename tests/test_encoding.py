@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from medgan_tf import metrics
 from medgan_tf.__main__ import main
-from medgan_tf.metrics import alike, custom, encodings, evaluate, evaluate_folders, reencode
+from medgan_tf.metrics import alike, custom, evaluate, reencode
+from medgan_tf.metrics.encoding import encodings
 
 SIZE = 32
 
@@ -82,12 +83,12 @@ def test_encoding_alone_moves_the_numbers_and_folders_are_compared_alike(tmp_pat
     save(tmp_path / "png", fake, "png")
     clean = evaluate(real, fake, fine)
     apart = evaluate(reencode(real, 60), fake, fine)
-    together, classes = evaluate_folders(tmp_path / "jpg", tmp_path / "png", fine, SIZE)
+    together = evaluate(tmp_path / "jpg", tmp_path / "png", fine, image_size=SIZE)
     for metric in ("frechet_distance", "kernel_distance", "power_spectrum_distance"):
         assert not clean[metric]["reading"].startswith("worse"), metric
         assert apart[metric]["reading"].startswith("worse") and apart[metric]["value"] > 3 * clean[metric]["value"]
         assert not together[metric]["reading"].startswith("worse"), metric
-    assert {record["jpg_quality"] for record in together.values()} == {60} and classes == {}
+    assert {record["jpg_quality"] for record in together.values()} == {60}
 
 
 def test_folders_and_manifests_from_the_command_line_with_classes_training_and_readings(tmp_path, capsys):
@@ -108,5 +109,6 @@ def test_folders_and_manifests_from_the_command_line_with_classes_training_and_r
     assert records["copies"]["value"] == 1 and records["copies"]["reading"] == "memorised"
     assert set(records["classes"]) == {"coarse", "fine"}
     assert records["classes"]["fine"]["kernel_distance"]["n"] == 30
+    assert records["classes"]["fine"]["copies"]["reading"] == "memorised"
     assert printed.startswith("kernel_distance") and "memorised" in printed and "kernel_distance of fine: " in printed
     assert "without traces of JPG" in printed

@@ -493,6 +493,61 @@ def test_evaluate_refuses_sets_that_cannot_be_compared(averages):
         evaluate(real, real, averages, real_patients=np.arange(39))
 
 
+def save(folder, images, owner, classes):
+    """PNG files in class folders, with a manifest that has their patients; returns the folder."""
+    from PIL import Image
+
+    rows = []
+    for number, (image, patient) in enumerate(zip(images, owner, strict=True)):
+        name = classes[number % len(classes)]
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        rows.append({"file": f"{name}/{number:03d}.png", "class": name, "patient": f"p{patient:03d}"})
+        Image.fromarray(image[..., 0]).save(folder / rows[-1]["file"])
+    pd.DataFrame(rows).to_csv(folder / "manifest.csv", index=False)
+    return folder
+
+
+def test_evaluate_takes_arrays_folders_and_manifests_and_measures_the_same(averages, tmp_path):
+    patients, classes = np.arange(80) // 2, ("even", "odd")
+    real, fake, learned = textures(80, patients=patients), textures(80, seed=1), textures(80, seed=2)
+    labels = np.arange(80) % 2
+    settings = {"repeats": 3, "by_class": True}
+    known = {"real_labels": labels, "fake_labels": labels, "real_patients": patients, "classes": classes}
+    arrays = evaluate(real, fake, averages, training=learned, **known, **settings)
+    places = [
+        save(tmp_path / name, images, owner, classes)
+        for name, images, owner in (("real", real, patients), ("fake", fake, labels), ("learned", learned, labels))
+    ]
+    np.save(tmp_path / "learned.npy", learned[..., 0])
+    folders = evaluate(places[0], places[1], averages, training=places[2], **settings)
+    manifest = str(places[0] / "manifest.csv")
+    mixed = evaluate(
+        manifest, fake, averages, None, labels, classes=classes, training=tmp_path / "learned.npy", **settings
+    )
+    assert arrays["kernel_distance"]["patients"] == 40 and arrays["ms_ssim"]["within_classes"]
+    for measured in (folders, mixed):
+        assert list(measured) == list(arrays) and list(measured["classes"]) == ["even", "odd"]
+        for records, others in (
+            (measured, arrays),
+            *zip(*(each["classes"].values() for each in (measured, arrays)), strict=True),
+        ):
+            for metric in set(records) - {"classes"}:
+                assert records[metric].pop("jpg_quality") is None
+                assert records[metric] == others[metric], metric
+
+
+def test_paths_without_common_classes_are_measured_together_and_not_class_by_class(averages, tmp_path):
+    places = [
+        save(tmp_path / name, textures(40, seed=seed), np.arange(40), classes)
+        for seed, (name, classes) in enumerate({"real": ("a", "b"), "fake": ("a", "c")}.items())
+    ]
+    assert evaluate(*places, averages, repeats=2)["ms_ssim"]["within_classes"] is False
+    with pytest.raises(ValueError, match=r"same classes on both sides, not \['a', 'b'\] and \['a', 'c'\]"):
+        evaluate(*places, averages, repeats=2, by_class=True)
+    with pytest.raises(ValueError, match="is not a folder"):
+        evaluate(tmp_path / "nowhere", places[1], averages)
+
+
 def test_a_patient_with_half_of_the_images_leaves_repeats_out_and_not_the_evaluation():
     generator = np.random.default_rng(0)
     real, fake = generator.integers(0, 256, (2, 60, 32, 32, 1), np.uint8)

@@ -13,7 +13,6 @@ from .distances import frechet_distance, frechet_distance_infinity, inception_sc
 from .encoding import alike, encodings_of, reencode
 from .evaluate import evaluate, evaluate_classes
 from .features import Extractor, custom, extract, extractor, load_domain, save_domain, train_domain
-from .folders import evaluate_folders
 from .outliers import load_reference, outlier_record, outlier_reference, outlier_scores, save_reference
 from .records import reading
 from .sensitivity import damage, sensitivity
@@ -44,7 +43,6 @@ __all__ = [
     "encodings_of",
     "evaluate",
     "evaluate_classes",
-    "evaluate_folders",
     "extract",
     "extractor",
     "frechet_distance",

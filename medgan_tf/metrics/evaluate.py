@@ -9,6 +9,7 @@ from .copies import copies, nearest
 from .coverage import precision_recall
 from .distances import frechet_distance_infinity, inception_score, kernel_distance
 from .features import extract
+from .folders import read_sides
 from .intervals import TooFewError, draw_halves
 from .records import METRICS, record
 from .similarity import diversity, scales
@@ -47,19 +48,27 @@ class Sample:
 
 
 def evaluate(
-    real,  # uint8 (N, H, W, 1), not seen by the generator
-    fake,  # uint8 (M, H, W, 1); M >= N uses all of the real images
+    real,  # uint8 (N, H, W, 1), not seen by the generator; or a path
+    fake,  # uint8 (M, H, W, 1), or a path; M >= N uses all of the real images
     extractor,  # features.Extractor
-    real_labels=None,  # (N,)
+    real_labels=None,  # (N,); as all three, None for a path: what its class folders or manifest say
     fake_labels=None,  # (M,)
-    real_patients=None,  # (N,); None: every image is taken for its own patient
+    real_patients=None,  # (N,); None for an array: every image is taken for its own patient
     repeats=20,
     seed=0,
     cache=None,  # folder for features
-    training=None,  # uint8 (T, H, W, 1), what the generator learned from, of other patients than `real`
+    training=None,  # uint8 (T, H, W, 1) or a path, what the generator learned from, of other patients than `real`
+    image_size=None,  # pixels a side at which paths are read
+    classes=None,  # names of the labels of arrays
+    by_class=False,  # also each class by itself
 ):
     """{metric: record}, the leading metric first: the kernel distance under 5,000 images a side, from there on the
     Frechet distance, whose bias is then small.
+
+    real, fake and training are arrays or paths, also mixed; a path is of a folder that holds class folders of JPG or
+    PNG, or a manifest.csv with patients, of the manifest.csv itself, or of an .npy file. `folders.read_sides` reads
+    them at one size and encodes them alike, and every record then has jpg_quality, that of the encoding, or None.
+    Arrays alone are taken as they are: encode them alike before, see `encoding.alike`.
 
     Further the Frechet distance at infinite n, precision, recall, density, coverage, the Inception score where the
     extractor has logits, MS-SSIM within classes, the distances of power spectra, autocorrelations and intensities and,
@@ -68,45 +77,38 @@ def evaluate(
     A record has value, low, high (95%), the same of the real-against-real floor (floor, floor_low, floor_high),
     reading (`records.reading` in words), n (images a side in each comparison), repeats, patients (how many, or None),
     image_size ("height x width"), extractor, weights_sha256 and better. `intervals.draw_halves` explains the
-    resampling. MS-SSIM is taken within classes where both sides have labels (`within_classes`), and records its number
-    of `scales`. For MS-SSIM and Inception score, which look at one set only, the floor is the same figure of real
-    images.
+    resampling. MS-SSIM is taken within classes where both sides have labels of the same classes (`within_classes`),
+    and records its number of `scales`. For MS-SSIM and Inception score, which look at one set only, the floor is the
+    same figure of real images.
     `frechet_distance_infinity` also has sizes, the distances at each of these n, and floor_distances.
 
-    Both sides must have been encoded alike; see `encoding.alike`.
-    Raises ValueError where the sets differ in image size or type, and TooFewError, one too, where they are too small.
+    With by_class there is one key more, "classes": what `evaluate_classes` returns of both sides' labels.
+
+    Raises ValueError where the sets differ in image size or type or lack the labels asked for, and TooFewError, one
+    too, where they are too small.
     """
-    _check(real, fake, real_labels, fake_labels, real_patients, training)
-    labelled = real_labels is not None and fake_labels is not None
-    patients = np.arange(len(real)) if real_patients is None else np.asarray(real_patients)
-    draws = draw_halves(patients, len(fake), repeats, seed)
-    n = len(draws[0].fake)
-    if n < 2 * (NEIGHBOURS + 1):
-        raise TooFewError(
-            f"{len(real)} real images of {len(np.unique(patients))} patients and {len(fake)} "
-            f"synthetic ones leave {n} in each half; the metrics need at least {2 * (NEIGHBOURS + 1)}"
+    real, fake, training, quality = read_sides(real, fake, training, image_size)
+    real = real.known(real_labels, classes, real_patients)
+    fake = fake.known(fake_labels, classes)
+    _check(real.images, fake.images, real.labels, fake.labels, real.patients, training)
+    labelled = real.labels is not None and fake.labels is not None and real.classes == fake.classes
+    labelled = labelled and len(real.classes) != 1
+    if by_class and not (labelled and real.classes):
+        raise ValueError(
+            "each class by itself needs the same classes on both sides, not"
+            f" {list(real.classes) or 'unknown ones'} and {list(fake.classes) or 'unknown ones'}"
         )
-    learned = None if training is None else extract(extractor, training, cache).features
-    labels = (np.asarray(real_labels), np.asarray(fake_labels)) if labelled else (None, None)
-    real = _sample(real, extractor, cache, learned, labels[0], patients)
-    fake = _sample(fake, extractor, cache, learned, labels[1])
-    values, floors = [], []
-    for repeat, draw in enumerate(tqdm(draws, "metrics", unit="repeat", leave=False)):
-        reference = real.take(draw.reference)
-        values.append(_measure(reference, fake.take(draw.fake), repeat))
-        floors.append(_measure(reference, real.take(draw.other), repeat))
-    shared = {"n": n, "repeats": repeats, "patients": None if real_patients is None else len(np.unique(patients))}
-    shared["image_size"] = "{} x {}".format(*real.images.shape[1:3])
-    features = {"extractor": extractor.name, "weights_sha256": extractor.weights_sha256}
-    records = {
-        metric: record(metric, values, floors) | shared | (PIXELS if metric in OF_PIXELS else features)
-        for metric in METRICS
-        if metric in values[0]
-    }
-    records["frechet_distance_infinity"] |= _curve(values, floors)
-    records["ms_ssim"] |= {"scales": scales(*real.images.shape[1:3]), "within_classes": labelled}
-    leading = "kernel_distance" if n < FEWEST_FOR_FRECHET else "frechet_distance"
-    return {leading: records[leading]} | records
+    records = _evaluate(real, fake, extractor, labelled, repeats, seed, cache, training)
+    if by_class:
+        settings = {"repeats": repeats, "seed": seed, "cache": cache, "training": training}
+        labels = real.labels, fake.labels, real.patients
+        records["classes"] = evaluate_classes(real.images, fake.images, extractor, real.classes, *labels, **settings)
+    if real.encodings or fake.encodings:
+        for measured in (records, *records.get("classes", {}).values()):
+            for name, each in measured.items():
+                if name not in ("classes", "too_few"):
+                    each["jpg_quality"] = quality
+    return records
 
 
 def evaluate_classes(real, fake, extractor, classes, real_labels, fake_labels=None, real_patients=None, **settings):
@@ -114,7 +116,7 @@ def evaluate_classes(real, fake, extractor, classes, real_labels, fake_labels=No
 
     fake_labels: (M,), what was asked for; None for a generator that cannot be asked, all of whose images are then held
     against each class. Rare classes are not hidden in a mean: a class with too few images for any metric comes back
-    as {"too_few": n}, its number of real images. settings: repeats, seed and cache, as for `evaluate`.
+    as {"too_few": n}, its number of real images. settings: repeats, seed, cache and training, as for `evaluate`.
     """
     patients = np.arange(len(real)) if real_patients is None else np.asarray(real_patients)
     records = {}
@@ -126,6 +128,40 @@ def evaluate_classes(real, fake, extractor, classes, real_labels, fake_labels=No
         except TooFewError:
             records[name] = {"too_few": int(own.sum())}
     return records
+
+
+def _evaluate(real, fake, extractor, labelled, repeats, seed, cache, training):
+    """The records of two `folders.Side`."""
+    patients = np.arange(len(real.images)) if real.patients is None else np.asarray(real.patients)
+    draws = draw_halves(patients, len(fake.images), repeats, seed)
+    n = len(draws[0].fake)
+    if n < 2 * (NEIGHBOURS + 1):
+        raise TooFewError(
+            f"{len(real.images)} real images of {len(np.unique(patients))} patients and {len(fake.images)} "
+            f"synthetic ones leave {n} in each half; the metrics need at least {2 * (NEIGHBOURS + 1)}"
+        )
+    learned = None if training is None else extract(extractor, training, cache).features
+    labels = (np.asarray(real.labels), np.asarray(fake.labels)) if labelled else (None, None)
+    known = real.patients is not None
+    real = _sample(real.images, extractor, cache, learned, labels[0], patients)
+    fake = _sample(fake.images, extractor, cache, learned, labels[1])
+    values, floors = [], []
+    for repeat, draw in enumerate(tqdm(draws, "metrics", unit="repeat", leave=False)):
+        reference = real.take(draw.reference)
+        values.append(_measure(reference, fake.take(draw.fake), repeat))
+        floors.append(_measure(reference, real.take(draw.other), repeat))
+    shared = {"n": n, "repeats": repeats, "patients": len(np.unique(patients)) if known else None}
+    shared["image_size"] = "{} x {}".format(*real.images.shape[1:3])
+    features = {"extractor": extractor.name, "weights_sha256": extractor.weights_sha256}
+    records = {
+        metric: record(metric, values, floors) | shared | (PIXELS if metric in OF_PIXELS else features)
+        for metric in METRICS
+        if metric in values[0]
+    }
+    records["frechet_distance_infinity"] |= _curve(values, floors)
+    records["ms_ssim"] |= {"scales": scales(*real.images.shape[1:3]), "within_classes": labelled}
+    leading = "kernel_distance" if n < FEWEST_FOR_FRECHET else "frechet_distance"
+    return {leading: records[leading]} | records
 
 
 def _sample(images, extractor, cache, learned, labels, patients=None):

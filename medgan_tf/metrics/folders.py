@@ -1,47 +1,89 @@
-"""`evaluate` on folders of images, read at one size and encoded alike."""
+"""What `evaluate` measures, from wherever it is: arrays, .npy files, folders of images, manifests."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from medgan_tf import datasets
 
-from .encoding import alike, encodings, reencode
-from .evaluate import evaluate, evaluate_classes
+from .encoding import LOSSLESS, alike, encodings, reencode
 
 
-def evaluate_folders(real, fake, extractor, image_size=None, training=None, by_class=False):
-    """(records, by class) of one folder of images against another: see `evaluate` and `evaluate_classes`.
+@dataclass(frozen=True)
+class Side:
+    """Images uint8 (N, H, W, 1) with what is known of them: labels (N,) into `classes`, patients (N,), files."""
 
-    Folders hold class folders of JPG or PNG, or a manifest.csv with patients; all are read at image_size pixels, by
-    default those of the larger side of the first synthetic image.
-    Where both have the same classes, labels are used, and with by_class each class is also measured by itself;
-    the second part is {} otherwise. training: a folder of what the generator learned from, for `copies`. Every record
-    also has jpg_quality, that of the encoding which both sides were given, or None: see `encoding.alike`.
-    Raises ValueError for folders that cannot be read or compared.
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    classes: tuple = ()
+    patients: np.ndarray | None = None
+    encodings: dict | None = None  # None: they come from memory
+
+    def known(self, labels=None, classes=None, patients=None):
+        """This side with what else is known of it, which goes before what the files say."""
+        if labels is not None:
+            self = replace(self, labels=labels, classes=tuple(classes or ()))
+        return self if patients is None else replace(self, patients=patients)
+
+
+def folder_of(path):
+    """The folder of images that a path means, which may be that of its manifest.csv."""
+    path = Path(path)
+    return path.parent if path.name == "manifest.csv" else path
+
+
+def from_files(source):
+    """Whether a path is to be read as images; a path to an .npy file is as good as the array in it."""
+    return isinstance(source, str | Path) and Path(source).suffix != ".npy"
+
+
+def read_sides(real, fake, training=None, image_size=None):
+    """(real, fake, training, quality): both as `Side`, encoded alike, and training images or None.
+
+    Each of the three is an array or a path: of a folder that holds class folders of JPG or PNG, or a manifest.csv with
+    patients, or of the manifest.csv itself, or of an .npy file, uint8 (N, H, W) or (N, H, W, 1). Images are read at
+    image_size pixels, by default those of the larger side of an array or else of the first synthetic image. Where one
+    side comes from files, arrays count as lossless and `encoding.alike` gives both one encoding, of that quality;
+    arrays alone are left as they are. Raises ValueError for what cannot be read.
     """
+    real, fake, training = (_loaded(source) for source in (real, fake, training))
     if image_size is None:
-        with Image.open(Path(fake) / datasets.read_manifest(fake)["file"].iloc[0]) as first:
-            image_size = max(first.size)
-    splits = [datasets.read_folder(folder, image_size) for folder in (real, fake)]
-    names = [sorted(datasets.read_manifest(folder)["class"].unique()) for folder in (real, fake)]
-    found = [_encodings(folder, split, image_size) for folder, split in zip((real, fake), splits, strict=True)]
-    real_images, fake_images, quality = alike(*(split.images for split in splits), *found)
-    learned = None if training is None else datasets.read_folder(training, image_size).images
-    if learned is not None and quality is not None:
-        learned = reencode(learned, quality)
-    labels = [split.labels for split in splits] if names[0] == names[1] and len(names[0]) > 1 else [None, None]
-    patients = splits[0].patients
-    records = evaluate(real_images, fake_images, extractor, *labels, patients, training=learned)
-    classes = {}
-    if by_class and labels[0] is not None:
-        classes = evaluate_classes(real_images, fake_images, extractor, names[0], *labels, patients, training=learned)
-    for measured in (records, *classes.values()):
-        for record in measured.values():
-            if isinstance(record, dict):  # not the number of images of a class that has too few
-                record["jpg_quality"] = quality
-    return records, classes
+        image_size = _size(real, fake)
+    sides = [_side(source, image_size) for source in (real, fake)]
+    quality = None
+    if any(side.encodings for side in sides):
+        *images, quality = alike(*(side.images for side in sides), *(side.encodings or LOSSLESS for side in sides))
+        sides = [replace(side, images=own) for side, own in zip(sides, images, strict=True)]
+    if training is not None:
+        training = _side(training, image_size).images
+        training = training if quality is None else reencode(training, quality)
+    return *sides, training, quality
 
 
-def _encodings(folder, split, image_size):
-    return encodings([Path(folder) / file for file in split.files], image_size)
+def _loaded(source):
+    if source is None or from_files(source):
+        return source
+    array = np.load(source) if isinstance(source, str | Path) else np.asarray(source)
+    return array[..., None] if array.ndim == 3 and isinstance(source, str | Path) else array
+
+
+def _size(real, fake):
+    arrays = [source for source in (fake, real) if not from_files(source)]
+    if arrays:
+        height, width = arrays[0].shape[1:3]
+        return height if height == width else (height, width)
+    folder = folder_of(fake)
+    with Image.open(folder / datasets.read_manifest(folder)["file"].iloc[0]) as first:
+        return max(first.size)
+
+
+def _side(source, image_size):
+    if not from_files(source):
+        return Side(source)
+    folder = folder_of(source)
+    split = datasets.read_folder(folder, image_size)
+    classes = tuple(sorted(datasets.read_manifest(folder)["class"].unique()))
+    found = encodings([folder / file for file in split.files], image_size)
+    return Side(split.images, split.labels, classes, split.patients, found)
