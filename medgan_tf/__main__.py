@@ -167,6 +167,8 @@ def _parser():
         metavar="PATH",
         help="with --features domain: a run's domain/ folder; with radimagenet or squeezenet: the weight file",
     )
+    text = "a run's judge/ folder: the classifier that says whether classes are as asked (default: that of --features)"
+    option("--judge", type=Path, metavar="DIR", help=text)
     option("--image-size", type=int, metavar="PIXELS", help="of both sides (default: that of the synthetic images)")
     option("--training", type=Path, metavar="DIR", help="what the generator learned from: look for copies of it")
     option("--by-class", action="store_true", help="also each class by itself, where both folders have the same")

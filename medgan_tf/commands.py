@@ -150,7 +150,7 @@ def gallery(run, out, licence):
     return 0
 
 
-def evaluate(real, fake, features, weights, image_size, training, by_class, json_file):
+def evaluate(real, fake, features, weights, judge, image_size, training, by_class, json_file):
     """Measure synthetic images against real ones."""
     from medgan_tf import datasets, metrics
     from medgan_tf.metrics.folders import folder_of, from_files
@@ -158,20 +158,29 @@ def evaluate(real, fake, features, weights, image_size, training, by_class, json
     for source in filter(from_files, (real, fake, training)):
         datasets.read_manifest(folder_of(source))  # so that a wrong folder is named at once
     extractor = metrics.extractor(features, weights)
-    records = metrics.evaluate(real, fake, extractor, training=training, image_size=image_size, by_class=by_class)
+    settings = {"training": training, "image_size": image_size, "by_class": by_class}
+    judge = judge and metrics.load_domain(judge)
+    records = metrics.evaluate(real, fake, extractor, judge=judge, **settings)
     if json_file:
         json_file.write_text(json.dumps(records, indent=2))
     classes = records.pop("classes", {})
     for name, record in records.items():
-        intervals = f"{_interval(record, 'value', ''):34} real against real {_interval(record, 'floor', 'floor_'):34}"
-        print(f"{name:26}{intervals} {record['reading']}")
+        print(f"{name:26}{_beside(record)}")
     leading, first = next(iter(records.items()))
     for name, measured in classes.items():
         too_few = f"not measured: {measured.get('too_few')} real images"
         record = measured.get(leading)
         said = f"{_interval(record, 'value', '')}, n = {record['n']}: {record['reading']}" if record else too_few
         print(f"{leading} of {name}: {said}")
+    agreed = records.get("label_agreement")
+    for name, record in agreed["by_class"].items() if agreed else ():
+        print(f"label_agreement of {name}: {_beside(record)}, n = {record['n']}")
     print(f"n = {first['n']} a side; features {first['extractor']}, weights {first['weights_sha256'][:12]}")
+    if agreed:
+        print(
+            f"label_agreement: n = {agreed['n']} synthetic and {agreed.get('floor_n', 0)} real images; chance"
+            f" {agreed['chance']:.3g}; judge {agreed['extractor']}, weights {agreed['weights_sha256'][:12]}"
+        )
     if "jpg_quality" in first:
         quality = first["jpg_quality"]
         print("Both sides were measured " + (f"as JPG of quality {quality}" if quality else "without traces of JPG"))
@@ -193,3 +202,9 @@ def compare(runs):
 
 def _interval(record, name, prefix):
     return f"{record[name]:.4g} [{record[prefix + 'low']:.4g}, {record[prefix + 'high']:.4g}]"
+
+
+def _beside(record):
+    """A record's value and floor, where it has one, and what it reads."""
+    floor = f" real against real {_interval(record, 'floor', 'floor_'):34}" if "floor" in record else ""
+    return f"{_interval(record, 'value', ''):34}{floor} {record['reading']}"

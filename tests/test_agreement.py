@@ -88,3 +88,88 @@ def test_each_class_is_measured_against_its_own_images_and_a_rare_one_is_named()
         assert distances[0]["value"] < distances[0]["floor_high"]
         assert min(distances[1]["low"], distances[2]["low"]) > distances[0]["high"]
         assert distances[0]["n"] == 30
+
+
+def simulated(patients_a_class, studies=200):
+    """Shares of studies whose intervals hold the truth, 0.7: of the mean and of a class by patient, of the mean by
+    image. Of a patient's four images all are right, or none.
+    """
+    count = 3 * patients_a_class
+    generator, patients, levels = np.random.default_rng(4), np.repeat(np.arange(count), 4), np.array([200, 40, 128])
+    labels, held = patients % 3, np.zeros(3)
+    for _ in range(studies):
+        right = (generator.random(count) < 0.7)[patients]
+        shown = images(np.where(right, levels[labels], levels[(labels + 1) % 3]))
+        found = metrics.agreement(judge(), shown, labels, CLASSES, patients)
+        single = metrics.agreement(judge(), shown, labels, CLASSES)
+        assert all(found[name]["low"] <= single[name]["low"] for name in found)
+        assert all(found[name]["high"] >= single[name]["high"] for name in found)
+        held += [each["low"] <= 0.7 <= each["high"] for each in (found["mean"], found["bright"], single["mean"])]
+    return held / studies
+
+
+def test_intervals_of_real_images_are_by_patient():
+    mean, of_class, by_image = simulated(30)
+    assert 0.90 <= min(mean, of_class) <= max(mean, of_class) <= 0.98
+    assert by_image < 0.8
+    assert simulated(5)[1] < 0.88  # which the docstring admits
+    labels, patients = np.arange(360) // 4 % 3, np.arange(360) // 4
+    levels = np.array([200, 40, 128])
+    alone = metrics.agreement(judge(), images(levels[labels]), labels, CLASSES, patients)
+    assert alone["bright"]["low"] == pytest.approx(120 / (120 + norm.ppf(0.975) ** 2))  # Wilson's, where all are right
+
+
+def asked_for(right, count=120, seed=5):
+    """(images, labels) of which a share shows the class of its label, and the others the next class."""
+    generator, labels = np.random.default_rng(seed), np.arange(count) % 3
+    shown = np.where(generator.random(count) < right, labels, (labels + 1) % 3)
+    return images(np.array([200, 40, 128])[shown] + generator.integers(-15, 16, count)), labels
+
+
+def test_evaluate_holds_classes_as_asked_against_those_of_real_images():
+    real, labels = asked_for(0.95)
+    patients = np.arange(120) // 3
+    for right, reading in ((0.6, "worse than real by more than chance"), (0.95, "within the floor")):
+        fake, asked = asked_for(right, 240, seed=7)
+        found = metrics.evaluate(real, fake, judge(), labels, asked, patients, repeats=2)["label_agreement"]
+        alone = metrics.agreement(judge(), fake, asked, CLASSES)
+        floor = metrics.agreement(judge(), real, labels, CLASSES, patients)
+        assert found["reading"] == reading
+        assert (found["extractor"], found["weights_sha256"], found["better"]) == ("mean", "0" * 64, "higher")
+        assert (found["n"], found["floor_n"], found["patients"], found["image_size"]) == (240, 120, 40, "16 x 16")
+        assert set(found["by_class"]) == set(CLASSES)
+        for name, record in (("mean", found), *found["by_class"].items()):
+            assert [record[end] for end in ("value", "low", "high")] == [
+                alone[name][end] for end in ("value", "low", "high")
+            ]
+            assert [record[f"floor{end}"] for end in ("", "_low", "_high")] == [
+                floor[name][end] for end in ("value", "low", "high")
+            ]
+
+
+def test_agreement_without_a_floor_is_held_against_chance_and_a_judge_that_knows_nothing_is_named():
+    real, labels = asked_for(0.95)
+    fake, asked = asked_for(0.9, seed=8)
+    measured = {
+        name: metrics.evaluate(real, fake, judge(), given, asked, repeats=2)["label_agreement"]
+        for name, given in (("unknown", None), ("at random", np.random.default_rng(0).permutation(labels)))
+    }
+    assert measured["unknown"]["reading"] == "better than chance" and "floor" not in measured["unknown"]
+    assert measured["at random"]["reading"] == "the judge does not know real ones"
+    fake, asked = asked_for(1 / 3, 1200, seed=9)
+    guessed = metrics.evaluate(real, fake[asked == 0], judge(), None, asked[asked == 0], repeats=2)["label_agreement"]
+    assert guessed["reading"] == "not distinguishable from chance" and set(guessed["by_class"]) == {"bright"}
+
+
+def test_a_judge_of_its_own_goes_by_the_names_of_the_classes_and_says_what_it_lacks():
+    real, labels = asked_for(0.95)
+    turned = CLASSES[::-1]
+    without = Extractor("mean", "0" * 64, 16, judge().function)
+    names = {"real_labels": 2 - labels, "fake_labels": 2 - labels, "repeats": 2}
+    found = metrics.evaluate(real, real, without, classes=turned, judge=judge(), **names)["label_agreement"]
+    assert found["value"] == found["floor"] > 0.9
+    assert "label_agreement" not in metrics.evaluate(real, real, without, classes=turned, **names)
+    with pytest.raises(ValueError, match=r"The judge knows the classes .*, not \['a', 'b', 'c'\]"):
+        metrics.evaluate(real, real, without, classes=("a", "b", "c"), judge=judge(), **names)
+    with pytest.raises(ValueError, match="labels of the synthetic images"):
+        metrics.evaluate(real, real, without, judge=judge())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
+from .agreement import can_judge, label_agreement
 from .copies import copies, nearest
 from .coverage import precision_recall
 from .distances import frechet_distance_infinity, inception_score, kernel_distance
@@ -61,6 +62,7 @@ def evaluate(
     image_size=None,  # pixels a side at which paths are read
     classes=None,  # names of the labels of arrays
     by_class=False,  # also each class by itself
+    judge=None,  # features.Extractor with logits and classes; None: the extractor, where it is one
 ):
     """{metric: record}, the leading metric first: the kernel distance under 5,000 images a side, from there on the
     Frechet distance, whose bias is then small.
@@ -82,6 +84,11 @@ def evaluate(
     same figure of real images.
     `frechet_distance_infinity` also has sizes, the distances at each of these n, and floor_distances.
 
+    Where the labels of the synthetic images are known to a classifier, `label_agreement` is how often it names the
+    class that was asked for, the mean over classes and `by_class`, without resampling by halves: n are all synthetic
+    images, and the floor, if the real images' labels are known, is of all real ones, by patient; see
+    `agreement.label_agreement`. A judge that chose among the generator's states is no independent one.
+
     With by_class there is one key more, "classes": what `evaluate_classes` returns of both sides' labels.
 
     Raises ValueError where the sets differ in image size or type or lack the labels asked for, and TooFewError, one
@@ -98,7 +105,10 @@ def evaluate(
             "each class by itself needs the same classes on both sides, not"
             f" {list(real.classes) or 'unknown ones'} and {list(fake.classes) or 'unknown ones'}"
         )
-    records = _evaluate(real, fake, extractor, labelled, repeats, seed, cache, training)
+    if judge is None and can_judge(extractor, fake):
+        judge = extractor
+    agreed = {} if judge is None else {"label_agreement": label_agreement(judge, real, fake, cache)}
+    records = _evaluate(real, fake, extractor, labelled, repeats, seed, cache, training) | agreed
     if by_class:
         settings = {"repeats": repeats, "seed": seed, "cache": cache, "training": training}
         labels = real.labels, fake.labels, real.patients

@@ -57,10 +57,21 @@ def reading(metric, record):
     "n is too small to extrapolate"        of `frechet_distance_infinity`: its floor is 0 in truth, but the floor's
                                            interval leaves 0 out, so the distance does not fall along a line
     "not measured"                         too few repeats have a value
+    "the judge does not know real ones"    of `label_agreement`: on real images the classifier is not shown to be better
+                                           than chance, so that its answers say nothing
+    "better than chance", "worse than chance", "not distinguishable from chance"
+                                           of `label_agreement` where there are no real images of these classes
 
     Two 95% intervals that are apart are stronger evidence than p < 0.05. Each metric is read by itself: of many
     readings some are wrong by chance.
     """
+    if metric == "label_agreement":
+        chance = record["chance"]
+        if "floor" not in record:
+            sides = {"better than chance": record["low"] > chance, "worse than chance": record["high"] < chance}
+            return next((words for words, so in sides.items() if so), "not distinguishable from chance")
+        if record["floor_low"] <= chance:
+            return "the judge does not know real ones"
     low, high, floor_low, floor_high = (record[name] for name in ("low", "high", "floor_low", "floor_high"))
     if not np.isfinite([low, floor_low]).all():
         return "not measured"
