@@ -159,8 +159,8 @@ def _parser():
     )
     option("real", type=Path, metavar="REAL_DIR", help="real images that the generator has not seen")
     option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")
-    names = ["inception", "keras_inception", "domain", "radimagenet", "squeezenet"]
-    option("--features", choices=names, default="inception")
+    text = "inception (default), keras_inception, domain, radimagenet, squeezenet, or a Keras model's file, .keras"
+    option("--features", default="inception", metavar="NAME", help=text)
     option(
         "--weights",
         type=Path,
@@ -172,6 +172,7 @@ def _parser():
     option("--image-size", type=int, metavar="PIXELS", help="of both sides (default: that of the synthetic images)")
     option("--training", type=Path, metavar="DIR", help="what the generator learned from: look for copies of it")
     option("--by-class", action="store_true", help="also each class by itself, where both folders have the same")
+    option("--cache", type=Path, metavar="DIR", help="keep features there, and read them back where nothing changed")
     option("--json", dest="json_file", type=Path, metavar="FILE", help="also write the records to this file")
 
     option = add("compare", commands.compare, "Show the measured models of runs side by side, with their costs")

@@ -150,7 +150,7 @@ def gallery(run, out, licence):
     return 0
 
 
-def evaluate(real, fake, features, weights, judge, image_size, training, by_class, json_file):
+def evaluate(real, fake, features, weights, judge, image_size, training, by_class, cache, json_file):
     """Measure synthetic images against real ones."""
     from medgan_tf import datasets, metrics
     from medgan_tf.metrics.folders import folder_of, from_files
@@ -158,7 +158,7 @@ def evaluate(real, fake, features, weights, judge, image_size, training, by_clas
     for source in filter(from_files, (real, fake, training)):
         datasets.read_manifest(folder_of(source))  # so that a wrong folder is named at once
     extractor = metrics.extractor(features, weights)
-    settings = {"training": training, "image_size": image_size, "by_class": by_class}
+    settings = {"training": training, "image_size": image_size, "by_class": by_class, "cache": cache}
     judge = judge and metrics.load_domain(judge)
     records = metrics.evaluate(real, fake, extractor, judge=judge, **settings)
     if json_file:

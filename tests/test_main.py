@@ -57,11 +57,16 @@ def images(folder, count, low, high, size=16):
         (["gallery", "{tmp}/nowhere", "--out", "{tmp}/g"], "There is no run 'nowhere'"),
         (["evaluate", "{tmp}/nowhere", "{tmp}/empty", "--features", "domain"], "is not a folder"),
         (["evaluate", "{tmp}/empty", "{tmp}/empty", "--features", "domain"], "holds no images"),
+        (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "vgg"], "no extractor is called 'vgg': choose domain"),
+        (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "{tmp}/no.keras"], "no.keras is no file"),
+        (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "{tmp}/text.keras"], "cannot be loaded as a Keras model"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence(arguments, sentence, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
     (tmp_path / "empty").mkdir()
+    (tmp_path / "text.keras").write_text("no model")
+    images(tmp_path / "one", 1, 0, 200)
     assert main([argument.format(tmp=tmp_path) for argument in arguments]) == 1
     errors = capsys.readouterr().err
     assert sentence in errors
@@ -106,3 +111,55 @@ def test_evaluate_measures_folders(tmp_path, capsys):
         distances.append(json.loads(json_file.read_text())["frechet_distance"]["value"])
     assert distances[0] < distances[1]
     assert "real against real" in capsys.readouterr().out
+
+
+def test_evaluate_with_a_model_of_ones_own_keeps_the_features_and_judges_the_classes(tmp_path, capsys, monkeypatch):
+    import keras
+
+    from medgan_tf import metrics
+
+    for kind, low in (("real", 0), ("fake", 1)):
+        for name, place in (("bright", 150), ("dark", low)):
+            images(tmp_path / kind / name, 30, place, place + 80)
+    pixels = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "real").glob("*/*.png"))]
+    labels = np.repeat([0, 1], 30)
+    judge = metrics.train_domain(np.stack(pixels)[..., None], labels, ("bright", "dark"), image_size=16, steps=30)
+    metrics.save_domain(judge, tmp_path / "judge")
+    inputs = keras.Input((8, 8, 3))
+    keras.Model(inputs, keras.layers.AveragePooling2D(2)(inputs)).save(tmp_path / "pooled.keras")
+    places = [str(tmp_path / "real" / "manifest.csv"), str(tmp_path / "fake")]
+    rows = [f"{p.relative_to(tmp_path / 'real')},{p.parent.name},{p.stem}" for p in (tmp_path / "real").glob("*/*.png")]
+    (tmp_path / "real" / "manifest.csv").write_text("\n".join(["file,class,patient", *rows]))
+    options = ["--features", str(tmp_path / "pooled.keras"), "--judge", str(tmp_path / "judge"), "--image-size", "16"]
+    options += ["--cache", str(tmp_path / "cache"), "--json", str(tmp_path / "records.json")]
+    assert main(["evaluate", *places, *options]) == 0
+    printed, records = capsys.readouterr().out, json.loads((tmp_path / "records.json").read_text())
+    digest = records["kernel_distance"]["weights_sha256"]
+    idle = lambda name, network, size: metrics.Extractor(name, digest, size, None, network)  # noqa: E731
+    monkeypatch.setattr("medgan_tf.metrics.features.custom", idle)  # cannot compute features, only read them back
+    assert main(["evaluate", *places, *options]) == 0
+    assert capsys.readouterr().out == printed
+    assert records["kernel_distance"]["extractor"] == "pooled"
+    agreed = records["label_agreement"]
+    assert (agreed["n"], agreed["floor_n"], agreed["patients"]) == (60, 60, 30)
+    assert agreed["weights_sha256"] == judge.weights_sha256 and set(agreed["by_class"]) == {"bright", "dark"}
+    assert "label_agreement of dark: " in printed and "judge domain" in printed
+
+
+def test_models_that_are_no_extractors_are_refused(tmp_path):
+    import keras
+
+    from medgan_tf import metrics
+
+    inputs = keras.Input((8, 8, 1))
+    flat = keras.layers.Flatten()(inputs)
+    any_size = keras.Input((None, None, 1))
+    unfit = {
+        "three": (keras.Model(inputs, [flat, flat, flat]), "3 outputs"),
+        "named": (keras.Model(inputs, {"features": flat, "turns": flat}), "for --features domain"),
+        "any_size": (keras.Model(any_size, keras.layers.GlobalAveragePooling2D()(any_size)), "of one size"),
+    }
+    for name, (model, sentence) in unfit.items():
+        model.save(tmp_path / f"{name}.keras")
+        with pytest.raises(ValueError, match=sentence):
+            metrics.extractor(tmp_path / f"{name}.keras")

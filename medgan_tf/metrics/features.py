@@ -42,11 +42,14 @@ KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/incep
 
 def extractor(name, folder=None):
     """The extractor of this name: "inception", "keras_inception", "domain" from the folder it was saved to, or
-    "radimagenet" or "squeezenet" from its weight file or a folder with that.
+    "radimagenet" or "squeezenet" from its weight file or a folder with that; or the Keras model in a file NAME.keras,
+    see `from_file`.
 
     `domain` needs no download and is the default where nothing can be fetched. Raises ValueError for other
     names.
     """
+    if str(name).endswith(".keras"):
+        return from_file(name)
     local = {
         "domain": (load_domain, "is trained on your images: give the folder it was saved to"),
         "radimagenet": (radimagenet, f"cannot be fetched by a program: give the weight file, from {RADIMAGENET}"),
@@ -59,7 +62,7 @@ def extractor(name, folder=None):
             raise ValueError(f"the {name} extractor {remedy}")
         return load(folder)
     if name not in published:
-        raise ValueError(f"no extractor is called {name!r}: choose {', '.join([*local, *published])}, or use custom()")
+        raise ValueError(f"no extractor is called {name!r}: choose {', '.join([*local, *published])}, or a file .keras")
     return published[name]()
 
 
@@ -147,6 +150,36 @@ def custom(name, network, image_size):
     function = on_images(call, image_size, channels, compiled=is_model)
     digest = weights_hash(network) if is_model else _probe_hash(function, image_size)
     return Extractor(name, digest, image_size, function, network if is_model else None)
+
+
+def from_file(path):
+    """The `custom` extractor of a Keras model saved as path, .keras, called by the file's name.
+
+    The model takes images (N, S, S, C) in [-1, 1], of one size S, and returns features, or features and logits. Raises
+    FileNotFoundError where there is no such file, ValueError where it holds no such model or one that cannot be loaded.
+    """
+    import keras
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is no file: give a Keras model that model.save has written")
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # of a damaged file, an unknown layer, code that safe mode refuses: each another type
+        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        raise ValueError(
+            f"{path} cannot be loaded as a Keras model ({reason}): save it with model.save in Keras 3, without layers"
+            " of your own, or use metrics.custom in Python"
+        ) from error
+    shape, outputs = getattr(model, "input_shape", None), getattr(model, "output", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:] or shape[1] != shape[2]:
+        raise ValueError(f"{path} takes {shape}, and not square images of one size, (None, S, S, C)")
+    if isinstance(outputs, dict) or (isinstance(outputs, list | tuple) and len(outputs) != 2):
+        raise ValueError(
+            f"{path} returns {list(outputs) if isinstance(outputs, dict) else f'{len(outputs)} outputs'}, and not"
+            " features, or features and logits; a run's domain.keras is for --features domain --weights FOLDER"
+        )
+    return custom(path.stem, model, shape[1])
 
 
 def _folder_hash(folder):
