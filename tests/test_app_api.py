@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from io import BytesIO
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -60,6 +61,15 @@ def test_generate_draws_what_the_model_draws(client, served):
     assert [image["class"] for image in in_turn["images"]] == ["large", "small", "large"]
     none = fits(client.post("/api/generate", json={"model": "trained/dcgan"}), "/api/generate")
     assert [image["class"] for image in none["images"]] == [None]
+
+
+@pytest.mark.parametrize("truncation", [0.12345678, 1e-7, 1 / 3, 1.5, 1])
+def test_the_link_says_the_truncation_to_the_last_bit(client, truncation):
+    ask = {"model": "trained/stylegan2", "seed": 5, "truncation": truncation}
+    link = client.post("/api/generate", json=ask).json["reproduce"]
+    query = dict(parse_qsl(urlsplit(link).query))
+    again = asking.drawing(asking.from_text("Generate", query))
+    assert again.truncation == truncation
 
 
 @pytest.mark.parametrize(

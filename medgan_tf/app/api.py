@@ -90,7 +90,7 @@ def blueprint(service, limited):
 def link(drawing):
     """The query of the page that shows exactly the pictures of a `service.Drawing`."""
     shared = {"model": drawing.model, "class": drawing.label, "num": drawing.count, "seed": drawing.seed}
-    return shared | {"truncation": f"{drawing.truncation:g}", "version": drawing.version or None}
+    return shared | {"truncation": repr(drawing.truncation), "version": drawing.version or None}
 
 
 def _json():
