@@ -1,5 +1,9 @@
 """Tables and sentences say what the numbers say; figures show every number."""
 
+import ast
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -191,3 +195,100 @@ def test_latex_prints_signs_that_it_would_take_for_commands(tmp_path):
         assert text in tex
     assert r"\shortstack{1.0*\\{}[0.5, 1.5]}" in tex
     assert pd.read_csv(tmp_path / "tables" / "signs.csv").iloc[0, 1] == "1.0* [0.5, 1.5]"
+
+
+def values(axis):
+    """[(x, y)] of the lines on an axis, by what the legend calls them."""
+    return {
+        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
+        for line in axis.lines
+        if not line.get_label().startswith("_")
+    }
+
+
+def test_spectra_are_saved_with_the_data_behind_them(tmp_path):
+    record = {"place": [1, 2, 3], "value": [3.0, 2.0, 1.5], "low": [2.0, 1.0, 1.0], "high": [4.0, 3.0, 2.0], "n": 9}
+    further = record | {"value": [0.5, 0.1, 0.0], "n": 7}
+    sets = {name: {"power_spectrum": record, "autocorrelation": further} for name in ("real, held out", "gan")}
+    figure = figures.curves(sets)
+    figures.save(figure, tmp_path, "spectra", "A caption.", "06_evaluation", figures.curves_data(sets))
+    table = pd.read_csv(tmp_path / "figures" / "spectra.csv")
+    assert list(table) == ["set", "measure", "place", "value", "low", "high", "n"] and len(table) == 12
+    for axis, measure in zip(figure.axes, ("power_spectrum", "autocorrelation"), strict=True):
+        for name, (x, y) in values(axis).items():
+            own = table[(table["measure"] == measure) & (table["set"] == name)]
+            assert (x, y) == (own["place"].tolist(), own["value"].tolist())
+
+
+def test_states_over_the_training_are_saved_with_the_data_behind_them(tmp_path):
+    logs = {}
+    for model, kimg in (("one", [1.0, 2.0]), ("two", [3.0, 4.0])):
+        table = pd.DataFrame({"kimg": kimg, "seconds": 90.0, "kernel_distance": [2.0, 1.0], "coverage": [0.1, 0.4]})
+        logs[model] = tmp_path / f"{model}.csv"
+        table.drop(columns=["coverage"] if model == "one" else []).to_csv(logs[model])
+    figure, table = figures.over_training(logs), figures.over_training_data(logs)
+    assert table[table["measure"] == "coverage"]["model"].unique().tolist() == ["two"]
+    drawn = dict(zip(["kernel_distance"] * 2 + ["coverage"] * 2, figure.axes, strict=False))
+    for measure, axis in drawn.items():
+        for name, (x, y) in values(axis).items():
+            own = table[(table["measure"] == measure) & (table["model"] == name)]
+            assert (x, y) == ([1.5, 3.0], own["value"].tolist()) == (own["minutes"].tolist(), y)
+    assert table["kimg"].tolist() == [1, 2, 3, 4, 3, 4]
+
+
+def test_the_figures_of_the_audit_are_saved_with_the_data_behind_them():
+    histogram = {"edges": [0.0, 0.5, 1.0, 2.0], "held_out": [1, 2, 1], "synthetic": [8, 0, 0]}
+    memory = {"pixels": {"histogram": histogram, "threshold": 0.2, "n": 8}}
+    roc = {"fpr": np.array([0.0, 0.01, 1.0]), "tpr": np.array([0.0, 0.3, 1.0])}
+    sections = {
+        "gan": {"memorisation": memory, "attacks": {"discriminator": {"roc": roc}, "distance": {"roc": roc}}},
+        "copier": {"memorisation": memory, "attacks": {"distance": {"roc": roc | {"tpr": np.array([0.0, 0.9, 1.0])}}}},
+    }
+    table, figure = figures.nearest_data(sections), figures.nearest_distances(sections)
+    assert len(table) == 12 and table["count"].sum() == 24
+    assert table["density"].tolist()[:6] == [0.5, 1.0, 0.25, 2.0, 0.0, 0.0]
+    assert figure.axes[0].patches[2].get_data().values.tolist() == [2.0, 0.0, 0.0]
+    assert figure.axes[0].patches[2].get_data().edges.tolist() == histogram["edges"]
+    table, figure = figures.attack_data(sections), figures.attack_curves(sections)
+    assert [axis.get_title() for axis in figure.axes] == ["discriminator attack", "distance attack"]
+    for axis, (_, own) in zip(figure.axes, table.groupby("attack", sort=False), strict=True):
+        drawn = values(axis)
+        assert np.array_equal(*drawn.pop("chance"))
+        assert {name: (rows["fpr"].tolist(), rows["tpr"].tolist()) for name, rows in own.groupby("model")} == drawn
+
+
+def test_each_canonical_figure_has_data_of_its_own():
+    rows = [{"model": model} | measured(0.4, n=9) for model in ("fresh phantoms", "gan")]
+    parts = {
+        "metrics": pd.DataFrame({"name": "frechet_distance", "better": "lower"} | row for row in rows),
+        "broken": pd.DataFrame({"name": name} | row for name in ("any rule", "two_lungs", "unknown") for row in rows),
+        "prevalence": pd.DataFrame({"name": name} | row for name in ("normal", "nodule") for row in rows),
+    }
+    tables, drawn = figures.canonical_data(parts), figures.canonical(parts)
+    assert set(tables) == set(drawn)
+    assert tables["canonical"][["model", "x_value", "y_value"]].values.tolist() == [
+        [r["model"], 0.4, 0.4] for r in rows
+    ]
+    assert tables["canonical_rules"]["class"].tolist() == ["any rule"] * 2 + ["two lungs"] * 2
+    assert tables["canonical_classes"]["class"].tolist() == ["normal"] * 2 + ["nodule"] * 2
+    assert [len(figure.axes[0].containers) for figure in drawn.values()] == [2, 4, 4]
+
+
+PICTURES = {"real_and_synthetic", "nearest_training_images"}
+
+
+@pytest.mark.parametrize("name", ["06_evaluation", "08_privacy"])
+def test_every_figure_of_numbers_in_a_notebook_is_saved_with_its_data(name):
+    notebook = json.loads((Path(__file__).parents[1] / "notebooks" / f"{name}.ipynb").read_text())
+    calls = [
+        call
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+        for call in ast.walk(ast.parse("".join(cell["source"])))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "figures.save"
+    ]
+    assert len(calls) > 2
+    for call in calls:
+        text = ast.unparse(call.args[2])
+        picture = text.strip("'") in PICTURES or "privacy_pairs" in text
+        assert len(call.args) + len(call.keywords) == (5 if picture else 6), text

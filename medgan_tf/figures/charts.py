@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 from .style import COLOURS, MARKERS, STYLE, WIDTH, plain_ticks
 from .tables import ARROWS, FEATURES, METRIC_NAMES
 
+OVER_TRAINING = ("kernel_distance", "frechet_distance", "recall", "coverage")
+
 
 def training_curves(logs):
     """Losses, scores and kernel distance over the images seen. logs: {model: path of log.csv}."""
@@ -30,33 +32,47 @@ def training_curves(logs):
     return figure
 
 
+def over_training_data(logs):
+    """What `over_training` draws: a row a model, measure and state of the training, with kimg, minutes and value."""
+    tables = {model: pd.read_csv(path) for model, path in logs.items()}
+    return pd.concat(
+        [
+            pd.DataFrame({"model": model, "measure": measure, "kimg": table["kimg"], "value": table[measure]}).assign(
+                minutes=table["seconds"].cumsum() / 60
+            )
+            for measure in OVER_TRAINING
+            for model, table in tables.items()
+            if measure in table
+        ],
+        ignore_index=True,
+    )
+
+
 def over_training(logs):
     """Distances, recall and coverage of the training images, over the images seen and over the time that it took.
 
     logs: {model: path of log.csv}; the columns are those of `callbacks.Watch`, of which an older log may lack some.
     Times compare where the trainings had the same machine to themselves.
     """
-    tables = {model: pd.read_csv(path) for model, path in logs.items()}
-    tables = {model: table.assign(minutes=table["seconds"].cumsum() / 60) for model, table in tables.items()}
-    measures = ("kernel_distance", "frechet_distance", "recall", "coverage")
-    measures = [measure for measure in measures if any(measure in table for table in tables.values())]
+    table = over_training_data(logs)
+    measures, models = list(dict.fromkeys(table["measure"])), list(logs)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.5 * len(measures) + 0.4), layout="constrained")
         axes = figure.subplots(len(measures), 2, sharey="row", sharex="col", squeeze=False)
         for row, measure in zip(axes, measures, strict=True):
-            logged = {model: table for model, table in tables.items() if measure in table}
+            logged = table[table["measure"] == measure]
             for axis, column in zip(row, ("kimg", "minutes"), strict=True):
-                for model, table in logged.items():
-                    number = list(tables).index(model)
+                for model, states in logged.groupby("model", sort=False):
+                    number = models.index(model)
                     look = {"marker": MARKERS[number % 7], "ms": 3, "color": COLOURS[number % 7]}
-                    axis.plot(table[column], table[measure], label=model, **look)
-                positive = all((table[measure] > 0).all() for table in logged.values())
+                    axis.plot(states[column], states["value"], label=model, **look)
+                positive = (logged["value"] > 0).all()
                 axis.set_yscale("log" if measure.endswith("distance") and positive else "linear")
             row[0].set_ylabel(METRIC_NAMES[measure])
         for axis, label in zip(axes[-1], ("thousand images seen", "minutes of training"), strict=True):
             axis.set_xlabel(label)
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(tables), fontsize=8)
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(models), fontsize=8)
     return figure
 
 

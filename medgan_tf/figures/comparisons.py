@@ -73,21 +73,28 @@ def precision_recall(table):
     return crosses(panels)
 
 
+def canonical_data(parts):
+    """{name: DataFrame}: what each figure of `canonical` draws, a row a model or a model and class."""
+    broken = parts["broken"][parts["broken"]["name"].isin(RULES)]
+    distance = parts["metrics"].query("name == 'frechet_distance'")
+    return {
+        "canonical": meet(distance, broken[broken["name"] == "any rule"]),
+        "canonical_rules": broken.assign(**{"class": broken["name"].map(RULES)}),
+        "canonical_classes": parts["prevalence"].rename(columns={"name": "class"}),
+    }
+
+
 def canonical(parts):
     """{name: figure}: rules broken over the distance of the same images, rule by rule, and the classes shown.
 
     parts: {part: `results.canonical` of it} with "metrics", "broken" and "prevalence".
     """
-    broken = parts["broken"][parts["broken"]["name"].isin(RULES)]
-    distance = parts["metrics"].query("name == 'frechet_distance'")
+    tables = canonical_data(parts)
     labels = f"{METRIC_NAMES['frechet_distance']} ↓", "share of images that break a rule ↓"
-    by_rule = broken.assign(**{"class": broken["name"].map(RULES)})
     return {
-        "canonical": crosses({labels: meet(distance, broken[broken["name"] == "any rule"])}, log_x=True),
-        "canonical_rules": by_class({"share of images that break the rule": by_rule}),
-        "canonical_classes": by_class(
-            {"share of images that show it": parts["prevalence"].rename(columns={"name": "class"})}
-        ),
+        "canonical": crosses({labels: tables["canonical"]}, log_x=True),
+        "canonical_rules": by_class({"share of images that break the rule": tables["canonical_rules"]}),
+        "canonical_classes": by_class({"share of images that show it": tables["canonical_classes"]}),
     }
 
 

@@ -1,6 +1,7 @@
 """Figures of measures along an axis: spectra over frequency, autocorrelation over lag, metrics over damage."""
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 
 from .style import COLOURS, MARKERS, STYLE, WIDTH, plain_ticks
@@ -17,6 +18,20 @@ STRENGTHS = {
 }
 
 
+def curves_data(sets):
+    """What `curves` draws: a row a set, measure ("power_spectrum", "autocorrelation") and place, with value, low, high
+    and n.
+    """
+    return pd.concat(
+        [
+            pd.DataFrame({"set": name, "measure": part} | records[part])
+            for name, records in sets.items()
+            for part in ("power_spectrum", "autocorrelation")
+        ],
+        ignore_index=True,
+    )
+
+
 def curves(sets):
     """Mean power spectrum and autocorrelation of each set, with 95% intervals. sets: {name: `metrics.curves` of it}.
 
@@ -26,12 +41,13 @@ def curves(sets):
         "power_spectrum": ("cycles an image", "power, dB of squared grey levels"),
         "autocorrelation": ("lag, pixels", "autocorrelation"),
     }
+    table = curves_data(sets)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
         axes = figure.subplots(1, len(panels))
         for axis, (part, (x, y)) in zip(axes, panels.items(), strict=True):
-            for number, (name, records) in enumerate(sets.items()):
-                record = records[part]
+            own = table[table["measure"] == part]
+            for number, (name, record) in enumerate(own.groupby("set", sort=False)):
                 colour, line = ("black", "-") if number == 0 else (COLOURS[(number - 1) % 6], LINES[number % 4])
                 axis.plot(record["place"], record["value"], label=name, color=colour, ls=line, lw=1.2)
                 shade = {"color": "0.6" if number == 0 else colour, "alpha": 0.3, "lw": 0}
