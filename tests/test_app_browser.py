@@ -3,21 +3,26 @@
 import base64
 import shutil
 import threading
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
 
 import numpy as np
 import pydicom
 import pytest
+import test_gallery
 from app_models import CLASSES, discs
 from PIL import Image
+from reading_kits import small_kit
 
 from medgan_tf import dicom, inference
-from medgan_tf.app import ratings, server
+from medgan_tf.app import gallery, ratings, server
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync", "--disable-quic"]
 SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
 pytestmark = pytest.mark.slow
+shown_run = test_gallery.run  # the fixture
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +38,11 @@ def browser():
 
 @pytest.fixture
 def address(served, service, tmp_path):
-    """The app behind waitress on a free port."""
+    """The app behind waitress on a free port, with a reader study."""
     from waitress.server import create_server
 
-    app = server.create_app(service, ratings.Ratings(tmp_path / "ratings.sqlite3"), rate="")
+    kits = [small_kit(tmp_path / "kit", size=32).directory]
+    app = server.create_app(service, ratings.Ratings(tmp_path / "ratings.sqlite3", kits), rate="")
     waitress = create_server(app, host="127.0.0.1", port=0, threads=8)
     threading.Thread(target=waitress.run, daemon=True).start()
     yield f"http://127.0.0.1:{waitress.effective_port}"
@@ -60,7 +66,7 @@ def page(request, browser):
 
 
 def _outside(url):
-    return not url.startswith(("http://127.0.0.1:", "data:"))
+    return not url.startswith(("http://127.0.0.1:", "data:", "file:"))
 
 
 def fits(page):
@@ -162,3 +168,55 @@ def test_other_pages_fit_and_complain_of_nothing(page, address, path):
     assert page.locator("h1").count() == 1
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+
+
+def sound(page):
+    """The page's links; every picture is there, and axe finds nothing: light on a phone, dark on a desktop."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
+    page.wait_for_load_state("networkidle")
+    missing = "[...document.images].filter(each => each.src && !each.naturalWidth).map(each => each.src)"
+    assert page.evaluate(missing) == []
+    options = {"resultTypes": ["violations"], "preload": False}  # else axe itself asks for the style, in vain from disk
+    for size, scheme in zip(SIZES.values(), ("light", "dark"), strict=True):
+        page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = axe.Axe().run(page, options=options).response["violations"]
+        assert [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]] == [], (page.url, scheme)
+        assert fits(page)
+    return set(page.evaluate("[...document.links].map(each => each.href)"))
+
+
+@pytest.mark.parametrize("page", ["phone"], indirect=True)
+def test_axe_finds_nothing_in_the_app_and_every_link_leads_somewhere(page, address, tmp_path):
+    links = set()
+    paths = ("/?model=trained/stylegan2", "/result?model=trained/cgan&num=2", "/explore?model=trained/stylegan2")
+    for path in (*paths, "/models", "/about", "/rate"):
+        page.goto(address + path)
+        links |= sound(page)
+    page.fill("#reader", "R 1")
+    page.click("text=Begin")
+    page.wait_for_selector(".rating img")
+    links |= sound(page)
+    Image.fromarray(discs(1, 5)[0][0, ..., 0]).save(tmp_path / "disc.png")
+    page.goto(f"{address}/?model=trained/cgan")
+    page.set_input_files("#file", tmp_path / "disc.png")
+    page.click("text=Upload and compare")
+    page.wait_for_selector(".compare.ready")
+    links |= sound(page)
+    addresses = {urldefrag(link).url for link in links if not link.startswith("data:")}
+    addresses.remove(f"{address}/upload")  # a skip link on the page that only a form leads to
+    assert len(addresses) > 15
+    assert [link for link in addresses if not page.request.get(link).ok] == []
+
+
+@pytest.mark.parametrize("page", ["phone"], indirect=True)
+def test_axe_finds_nothing_in_a_gallery_opened_from_disk_and_every_link_resolves(page, shown_run, tmp_path):
+    index = gallery.write(shown_run, tmp_path / "gallery")
+    for path in index.parent.glob("*.html"):
+        page.goto(path.as_uri())
+        for link in sound(page):
+            file, anchor = urldefrag(link)
+            target = Path(unquote(urlsplit(file).path))
+            assert target.is_file() and (not anchor or f'id="{anchor}"' in target.read_text()), link
