@@ -79,9 +79,10 @@ def evaluate(
     A record has value, low, high (95%), the same of the real-against-real floor (floor, floor_low, floor_high),
     reading (`records.reading` in words), n (images a side in each comparison), repeats, patients (how many, or None),
     image_size ("height x width"), extractor, weights_sha256 and better. `intervals.draw_halves` explains the
-    resampling. MS-SSIM is taken within classes where both sides have labels of the same classes (`within_classes`),
-    and records its number of `scales`. For MS-SSIM and Inception score, which look at one set only, the floor is the
-    same figure of real images.
+    resampling, and `intervals` says how often intervals hold the truth in simulations: those of precision, recall,
+    density and coverage are too wide, those of MS-SSIM were not simulated. MS-SSIM is taken within classes where both
+    sides have labels of the same classes (`within_classes`), and records its number of `scales`. For MS-SSIM and
+    Inception score, which look at one set only, the floor is the same figure of real images.
     `frechet_distance_infinity` also has sizes, the distances at each of these n, and floor_distances.
 
     Where the labels of the synthetic images are known to a classifier, `label_agreement` is how often it names the
