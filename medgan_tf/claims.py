@@ -59,7 +59,7 @@ def _beside(run, sections, claim):
     else:
         size = claim["image_size"]
         if size == size and size != run.profile.image_size:
-            reasons.append(f"{size:.0f} px there, {run.profile.image_size} px here")
+            reasons.append(f"{size:.0f} px there, {run.profile.in_pixels} here")
         if metric == "FID" and measured["extractor"] != "inception":
             reasons.append(f"features here are {measured['extractor']}, not the Inception graph of published values")
         data = " and ".join(folder.name for folder in run.data) or "phantoms"

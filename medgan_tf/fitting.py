@@ -165,8 +165,9 @@ def _record(path, settings, gan, data, chief):
         "data": data.name,
         "conditional": gan.conditional,
         "training": data.train.record,
+        "settings": asdict(settings),
     }
-    record["settings"] = json.loads(json.dumps(asdict(settings)))
+    record = json.loads(json.dumps(record))  # as it is read again
     if path.exists():
         before = json.loads(path.read_text())
         earlier = asdict(config.Training(**before["settings"]))  # one that was written before a setting was there

@@ -9,7 +9,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from medgan_tf import datasets, figures, inference, results
+from medgan_tf import config, datasets, figures, inference, results
 from medgan_tf.figures.tables import interval
 from medgan_tf.studies import privacy_report
 
@@ -53,7 +53,8 @@ def export(run, name, out, data, licence=None, objections=""):
     text = loader.get_template("model_card.md").render(
         title=out.name,
         record=model.record,
-        size=model.record["image_size"],
+        size=config.in_pixels(model.record["image_size"]),
+        sides=config.sides(model.record["image_size"]),
         data=data,
         licence=licence,
         images=len(train),

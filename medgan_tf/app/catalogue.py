@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from medgan_tf import figures, inference, networks, results
+from medgan_tf import config, figures, inference, networks, results
 
 from .errors import AppError, unknown
 
@@ -43,8 +43,18 @@ class Entry:
 
     @property
     def size(self):
-        """Pixels of a side."""
+        """Pixels of a side, or [height, width]."""
         return self.record["image_size"]
+
+    @property
+    def sides(self):
+        """(height, width) in pixels."""
+        return config.sides(self.size)
+
+    @property
+    def in_pixels(self):
+        """The size in words."""
+        return config.in_pixels(self.size)
 
     @property
     def weights(self):
@@ -122,7 +132,7 @@ def _record(directory):
     """model.json where it says what an entry needs, else {}."""
     try:
         record = json.loads((directory / "model.json").read_text())
-        usable = isinstance(record["image_size"], int) and isinstance(record["settings"]["architecture"], str)
+        usable = config.sides(record["image_size"]) and isinstance(record["settings"]["architecture"], str)
         return record if usable and {"classes", "conditional"} <= set(record) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from medgan_tf.config import sides
 from medgan_tf.dicom import DicomError, reading
 from medgan_tf.dicom.greyscale import number
 
@@ -23,16 +24,19 @@ class RefusedError(ValueError):
 
 
 def decode(data, image_size):
-    """uint8 (image_size, image_size, 1) of the bytes of a PNG, JPG or DICOM file, padded to a square, antialiased.
+    """uint8 (H, W, 1) of the bytes of a PNG, JPG or DICOM file, padded to the aspect of image_size, antialiased.
 
     The kind is known by content; size limits are held before any pixel is decoded. Raises RefusedError.
     """
     grey = _dicom(data) if kind(data) == "DICOM" else _picture(data, kind(data))
-    # Padded only when small: the square around a long strip would be thousands of times its pixels.
-    size = [max(1, round(image_size * side / max(grey.size))) for side in grey.size]
-    square = Image.new("F", (image_size, image_size))
-    square.paste(grey.resize(size, Image.Resampling.LANCZOS), tuple((image_size - side) // 2 for side in size))
-    return np.clip(np.rint(np.asarray(square)), 0, 255).astype(np.uint8)[:, :, None]
+    box = sides(image_size)[::-1]
+    most, own = min(zip(box, grey.size, strict=True), key=lambda pair: pair[0] / pair[1])  # the side that fills the box
+    # Padded only when small: the box around a long strip would be thousands of times its pixels.
+    size = [max(1, round(most * side / own)) for side in grey.size]
+    canvas = Image.new("F", box)
+    places = tuple((room - side) // 2 for room, side in zip(box, size, strict=True))
+    canvas.paste(grey.resize(size, Image.Resampling.LANCZOS), places)
+    return np.clip(np.rint(np.asarray(canvas)), 0, 255).astype(np.uint8)[:, :, None]
 
 
 def kind(data):

@@ -121,7 +121,7 @@ def _progression(site, entry):
 
 def _inverted(site, entry, generator, real):
     """[(ssim, psnr, link, link of the reconstruction)] of held-out images, drawn at random, in a StyleGAN's latents."""
-    if not entry.styles or real.images.dtype != np.uint8 or real.images.shape[1:3] != (entry.size, entry.size):
+    if not entry.styles or real.images.dtype != np.uint8 or real.images.shape[1:3] != entry.sides:
         return []
     images = figures.pick(real.images, INVERTED)
     found = inversion.invert(generator, images, opinions.load(entry).domain, steps=site.run.profile.inversion_steps)

@@ -38,7 +38,7 @@ class Inverted:
 
 
 def read(data, image_size):
-    """(image_size, image_size, 1) uint8 of an uploaded file. Raises AppError, in one sentence."""
+    """(H, W, 1) uint8 of an uploaded file, by image_size. Raises AppError, in one sentence."""
     if not data:
         raise AppError(422, "unreadable_image", "The file is empty; choose a PNG, JPG or DICOM image.")
     if len(data) > decoding.MAX_BYTES:

@@ -2,7 +2,7 @@
 
 from .profiles import ABLATION, CGAN_PAPER, OVERFITTED_IMAGES, PROFILES
 from .runs import Run, find_run, open_run, outputs
-from .settings import Augmentation, Profile, Training
+from .settings import Augmentation, Profile, Training, in_pixels, sides
 
 __all__ = [
     "ABLATION",
@@ -14,6 +14,8 @@ __all__ = [
     "Run",
     "Training",
     "find_run",
+    "in_pixels",
     "open_run",
     "outputs",
+    "sides",
 ]

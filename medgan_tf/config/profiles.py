@@ -1,4 +1,7 @@
-"""The recipes of every model, for a GPU (PAPER) and for a CPU, and the three profiles: smoke, quick, full."""
+"""The recipes of every model, for a GPU (PAPER) and for a CPU, and the three profiles: smoke, quick, full.
+
+For data of another shape than a square, image_size=(height, width) in a profile: images are padded to that aspect.
+"""
 
 from dataclasses import replace
 

@@ -62,6 +62,8 @@ def open_run(name="", profile="quick", data=()):
     for folder in folders:
         if not folder.is_dir():
             raise ValueError(f"{folder} is not a folder; DATA takes folders of DICOM files or of images by class.")
+    if not folders and isinstance(PROFILES[profile].converted_size, tuple):
+        raise ValueError(f"Phantoms are square, and {profile} takes {PROFILES[profile].in_pixels}; give DATA.")
     name = name or "-".join([profile, *(folder.name for folder in folders)] if folders else [profile, "phantoms"])
     run = Run(name, PROFILES[profile], folders)
     record = {"profile": profile, "data": [str(folder) for folder in folders]}

@@ -1,6 +1,9 @@
 """What a training and a run are set by, as frozen dataclasses."""
 
 from dataclasses import dataclass, field, replace
+from numbers import Integral
+
+LONGER = 256  # pixels of the longer side of converted DICOM files
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Profile:
     """How much of everything a run does."""
 
     name: str
-    image_size: int  # pixels of the converted and of the trained images
+    image_size: int | tuple[int, int]  # pixels of a square's side, or (height, width)
     phantom_patients: int
     reader_patients: int  # fresh ones, for the reader of phantoms
     domain_steps: int | None  # training of what measures: domain classifier, judge, reader; None: by the data's size
@@ -71,3 +74,31 @@ class Profile:
     def training(self, name, **changes):
         """The settings of one model or part of an ablation, with `changes` to fields."""
         return replace((self.models | self.parts)[name], **changes)
+
+    @property
+    def converted_size(self):
+        """The image_size to convert DICOM files at: as large as LONGER allows, of the same aspect."""
+        pair = sides(self.image_size)
+        return LONGER if len(set(pair)) == 1 else tuple(round(LONGER * side / max(pair)) for side in pair)
+
+    @property
+    def in_pixels(self):
+        """The image size in words."""
+        return in_pixels(self.image_size)
+
+
+def sides(image_size):
+    """(height, width) of an image_size, which is everywhere the pixels of a square's side, or such a pair.
+
+    Raises ValueError for anything else.
+    """
+    pair = tuple(image_size) if isinstance(image_size, list | tuple) else (image_size, image_size)
+    if len(pair) != 2 or not all(isinstance(side, Integral) for side in pair):
+        raise ValueError(f"An image size is a number of pixels or a pair (height, width), not {image_size!r}.")
+    return pair
+
+
+def in_pixels(image_size):
+    """An image_size in words: "64 px", or "64 x 96 px", the height first."""
+    height, width = sides(image_size)
+    return f"{height} px" if height == width else f"{height} x {width} px"

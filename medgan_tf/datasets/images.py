@@ -11,6 +11,8 @@ from joblib import Parallel, delayed
 from PIL import Image
 from tqdm import tqdm
 
+from medgan_tf.config import sides
+
 from .manifests import assign_splits, check_splits, read_manifest
 
 
@@ -113,7 +115,7 @@ class Images:
     name: str
     manifest: pd.DataFrame
     root: Path
-    image_size: int
+    image_size: int | tuple[int, int]
 
     @cached_property
     def classes(self):
@@ -165,9 +167,9 @@ class Images:
 def load(image_dir, image_size=64, seed=0):
     """Read a folder of images (a manifest.csv, or class folders of JPG or PNG) into splits by patient.
 
-    A manifest's own `split` column is kept where it is filled. Images are padded to a square and resized with
-    antialiasing to image_size pixels when a split is first used. Raises ValueError, with the remedy, for a folder
-    without images or too few patients.
+    A manifest's own `split` column is kept where it is filled. Images are padded with black to the aspect of
+    image_size, the pixels of a square's side or (height, width), and resized with antialiasing when a split is first
+    used. Raises ValueError, with the remedy, for a folder without images or too few patients.
     """
     root = Path(image_dir)
     manifest = read_manifest(root)
@@ -190,22 +192,25 @@ def _read(rows, root, image_size, classes):
     )
     if len({image.dtype for image in read}) > 1:
         raise ValueError(f"{root} mixes 8-bit and 16-bit images; convert it again with one format.")
-    images = np.stack(read) if read else np.zeros((0, image_size, image_size, 1), np.uint8)
+    images = np.stack(read) if read else np.zeros((0, *sides(image_size), 1), np.uint8)
     labels = rows["class"].map({name: label for label, name in enumerate(classes)})
     return Split(images, labels.to_numpy(np.int32), rows["patient"].to_numpy(str), rows["file"].to_numpy(str))
 
 
 def read_image(path, image_size):
-    """(image_size, image_size, 1) uint8, or uint16 from a 16-bit PNG: luminance, padded to a square, antialiased."""
+    """(H, W, 1) uint8, or uint16 from a 16-bit PNG: luminance, padded to the aspect of image_size, antialiased."""
+    height, width = sides(image_size)
     try:
         with Image.open(path) as image:
             deep = image.mode.startswith("I")
             image = image.convert("I" if deep else "L")
             if deep:
                 image = image.convert("F")
-            square = Image.new(image.mode, (max(image.size),) * 2)
-            square.paste(image, tuple((max(image.size) - side) // 2 for side in image.size))
-            pixels = np.asarray(square.resize((image_size, image_size), Image.Resampling.LANCZOS))
+            across, down = image.size
+            padded = max(across, round(down * width / height)), max(down, round(across * height / width))
+            canvas = Image.new(image.mode, padded)
+            canvas.paste(image, ((padded[0] - across) // 2, (padded[1] - down) // 2))
+            pixels = np.asarray(canvas.resize((width, height), Image.Resampling.LANCZOS))
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{path} cannot be read as an image ({error}); remove it or mend it.") from error
     dtype = np.uint16 if deep else np.uint8

@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
+from medgan_tf.config import sides
+
 from . import batch, journal
 from .finding import find_files, read_labels
 from .greyscale import WINDOWS, automatic_window
@@ -56,11 +58,11 @@ def convert(
     labels=None,
     workers=None,
 ):
-    """Convert the DICOM files in `sources` to square grey images in `out_dir`; return a Report.
+    """Convert the DICOM files in `sources` to grey images of one size in `out_dir`; return a Report.
 
     sources: one or several folders (searched recursively) or files; DICOM is told by content.
-    image_size: side in pixels. The whole picture fits in, padded with black; with `crop`, it fills the side
-        and what sticks out is cut off evenly.
+    image_size: a square's side in pixels, or (height, width). The whole picture fits in, padded with black; with
+        `crop`, it fills all and what sticks out is cut off evenly.
     format: "jpg" (8 bit, quality 95), "png" (8 bit) or "png16".
     window: as in `dicom.read_image`; automatic windows are those of a whole series, not of one slice.
     labels: a CSV with columns class and either file (path relative to its source) or patient (Patient ID).
@@ -92,7 +94,7 @@ def _settings(out_dir, image_size, format, window, crop, labels):
     """Check the arguments and gather them."""
     if format not in SUFFIXES:
         raise ValueError(f"The format is one of {', '.join(SUFFIXES)}, not '{format}'.")
-    if not 1 <= image_size <= 8192:
+    if not all(1 <= side <= 8192 for side in sides(image_size)):
         raise ValueError(f"The image size is 1 to 8192 pixels, not {image_size}.")
     pair = isinstance(window, (tuple, list)) and len(window) == 2 and window[1] >= 1
     if not (pair or isinstance(window, int) or window == "auto" or window in WINDOWS):

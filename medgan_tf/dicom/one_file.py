@@ -21,7 +21,7 @@ class Settings:
 
     out_dir: Path
     key: bytes
-    image_size: int = 256
+    image_size: int | tuple[int, int] = 256
     format: str = "jpg"
     window: object = "auto"
     crop: bool = False

@@ -1,4 +1,4 @@
-"""Square pictures: fitted to a size, and written whole or not at all."""
+"""Pictures: fitted to a size, and written whole or not at all."""
 
 import contextlib
 import os
@@ -6,16 +6,18 @@ import os
 import numpy as np
 from PIL import Image
 
+from medgan_tf.config import sides
+
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
 
 
-def fit(image, aspect, size, crop):
-    """Fit float32 (H, W) in [0, 1] into (size, size): the whole of it on black, or its centre filling all."""
-    height, width = image.shape
-    tall = height * aspect  # in units of a pixel's width
-    scale = size / (min if crop else max)(tall, width)
-    target = [max(1, min(size, round(length * scale))) for length in (width, tall)]
-    across, down = (min(1, size / (length * scale)) for length in (width, tall))  # part shown when cropping
+def fit(image, aspect, image_size, crop):
+    """Fit float32 (H, W) in [0, 1] into an image_size: the whole of it on black, or its centre filling all."""
+    (height, width), box = image.shape, sides(image_size)[::-1]
+    lengths = list(zip((width, height * aspect), box, strict=True))  # in units of a pixel's width, and what they fit in
+    scale = (max if crop else min)(side / length for length, side in lengths)
+    target = [max(1, min(side, round(length * scale))) for length, side in lengths]
+    across, down = (min(1, side / (length * scale)) for length, side in lengths)  # part shown when cropping
     left, top = width * (1 - across) / 2, height * (1 - down) / 2
     resized = Image.fromarray(image).resize(
         target,
@@ -23,8 +25,8 @@ def fit(image, aspect, size, crop):
         box=(left, top, width - left, height - top),
         reducing_gap=3.0,  # averages blocks first, which a large radiograph gains much time by
     )
-    canvas = np.zeros((size, size), np.float32)
-    left, top = (size - target[0]) // 2, (size - target[1]) // 2
+    canvas = np.zeros(box[::-1], np.float32)
+    left, top = ((side - length) // 2 for side, length in zip(box, target, strict=True))
     canvas[top : top + target[1], left : left + target[0]] = np.clip(resized, 0, 1)
     return canvas
 

@@ -11,7 +11,7 @@ from medgan_tf.networks.sampling import tile
 
 from .style import STYLE, WIDTH
 
-SAMPLE_ROWS = 4  # of the grids that callbacks.SampleGrid draws
+SAMPLE_ROWS, SAMPLE_COLUMNS = 4, 8  # of the grids that callbacks.SampleGrid draws
 
 
 def pick(images, count=16, seed=0):
@@ -22,7 +22,8 @@ def pick(images, count=16, seed=0):
 def grids(panels, columns=8):
     """One titled grid of images below the other, all images of each. panels: {title: (n, H, W, 1) uint8}."""
     rows = [-(-len(images) // columns) for images in panels.values()]
-    cell = WIDTH / columns
+    height, width = next(iter(panels.values())).shape[1:3]
+    cell = WIDTH / columns * height / width
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, sum(rows) * cell + 0.3 * len(panels)), layout="constrained")
         axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=rows)[:, 0]
@@ -45,17 +46,18 @@ def progression(samples_dir, images=6, steps=8, kimg=None):
     columns = []
     for path in chosen:
         picture = np.asarray(Image.open(path))
-        size = picture.shape[0] // SAMPLE_ROWS
-        latents = [picture[r : r + size, c : c + size] for r in range(0, len(picture), size) for c in (0, size)]
+        height, width = picture.shape[0] // SAMPLE_ROWS, picture.shape[1] // SAMPLE_COLUMNS
+        latents = [picture[r : r + height, c : c + width] for r in range(0, len(picture), height) for c in (0, width)]
         columns.append(np.concatenate(latents[:images]))
-    cell, size = WIDTH / steps, columns[0].shape[1]
+    cell = WIDTH / steps
+    down = cell * height / width * images + 0.5
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(max(cell * len(chosen), 2.5), cell * images + 0.5), layout="constrained")
+        figure = Figure(figsize=(max(cell * len(chosen), 2.5), down), layout="constrained")
         axis = figure.subplots()
         _picture(axis, np.concatenate(columns, axis=1))
         axis.set_axis_on()
         axis.set_frame_on(False)
-        axis.set_xticks((np.arange(len(chosen)) + 0.5) * size, [f"{drawn[paths.index(path)]:.3g}" for path in chosen])
+        axis.set_xticks((np.arange(len(chosen)) + 0.5) * width, [f"{drawn[paths.index(path)]:.3g}" for path in chosen])
         axis.set_yticks([])
         axis.tick_params(length=0)
         axis.set_xlabel("thousand images seen")
@@ -85,7 +87,8 @@ def mixing(rows, columns, images):
 def pairs(originals, reconstructions, titles):
     """Each original above its reconstruction, under a title of its own, such as SSIM and PSNR; (n, H, W, 1) uint8."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 2 * WIDTH / len(originals) + 0.4), layout="constrained")
+        cell = WIDTH / len(originals) * originals.shape[1] / originals.shape[2]
+        figure = Figure(figsize=(WIDTH, 2 * cell + 0.4), layout="constrained")
         axes = figure.subplots(2, len(originals), squeeze=False)
         for column, original, reconstruction, title in zip(axes.T, originals, reconstructions, titles, strict=True):
             _picture(column[0], original[..., 0])
@@ -101,7 +104,7 @@ def attention(images, maps, queries):
     as fractions of the image. A row an image, a column a place; each map is scaled to its own largest value.
     """
     with mpl.rc_context(STYLE):
-        cell = WIDTH / (len(queries) + 1)
+        cell = WIDTH / (len(queries) + 1) * images.shape[1] / images.shape[2]
         figure = Figure(figsize=(WIDTH, cell * len(images) + 0.3), layout="constrained")
         axes = figure.subplots(len(images), len(queries) + 1, squeeze=False)
         for row, image, looks in zip(axes, images, np.asarray(maps), strict=True):

@@ -25,7 +25,7 @@ def train_domain(images, labels, classes, image_size=64, seed=0, validation=None
     apart and, on a turned copy of every image, the eight rotations and flips (Gidaris et al. 2018): classes alone
     leave features that hardly notice a flip of every image and whose floors are wide. Without labels, or with one
     class, it learns the turns alone and has no logits. Both losses are class-balanced; shifts, small rotations,
-    zoom, brightness and contrast augment.
+    zoom, brightness and contrast augment. Images are squeezed to squares of image_size, for their turned copies to fit.
 
     `validation` is a pair (images, labels) of other patients, on which `report` states the accuracy. `steps` of 64
     examples are by default 6 passes over images and copies, at least 300: about a minute for 4,500 images at 64 px

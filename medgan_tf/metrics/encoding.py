@@ -11,6 +11,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from medgan_tf.config import sides
+
 LOSSLESS = {None: 1}
 SHRUNK = (
     2  # times smaller than the file: averaging has then brought a code's traces down to the rounding of grey levels
@@ -20,8 +22,8 @@ SHRUNK = (
 def encodings(files, image_size):
     """Counter of how image files are encoded: JPG quality, 1 to 100, or None where no trace is left.
 
-    None is PNG, and JPG of at least twice image_size pixels a side, which is shrunk before it is measured. The quality
-    is that whose IJG quantisation table is nearest to the file's own; other encoders' scales differ.
+    None is PNG, and JPG of at least twice image_size, which is shrunk before it is measured. The quality is that whose
+    IJG quantisation table is nearest to the file's own; other encoders' scales differ.
     """
     return Counter(_encoding(file, image_size) for file in files)
 
@@ -60,7 +62,8 @@ def alike(real, fake, real_encodings=LOSSLESS, fake_encodings=LOSSLESS):
 
 def _encoding(file, image_size):
     with Image.open(file) as image:
-        if image.format != "JPEG" or max(image.size) >= SHRUNK * image_size:
+        height, width = sides(image_size)
+        if image.format != "JPEG" or image.width >= SHRUNK * width or image.height >= SHRUNK * height:
             return None
         tables = _luminance_tables()
         return min(tables, key=lambda quality: np.abs(tables[quality] - image.quantization[0]).sum())

@@ -44,9 +44,9 @@ def read_sides(real, fake, training=None, image_size=None):
 
     Each of the three is an array or a path: of a folder that holds class folders of JPG or PNG, or a manifest.csv with
     patients, or of the manifest.csv itself, or of an .npy file, uint8 (N, H, W) or (N, H, W, 1). Images are read at
-    image_size pixels, by default those of the larger side of an array or else of the first synthetic image. Where one
-    side comes from files, arrays count as lossless and `encoding.alike` gives both one encoding, of that quality;
-    arrays alone are left as they are. Raises ValueError for what cannot be read.
+    image_size, by default that of an array or else of the first synthetic image. Where one side comes from files,
+    arrays count as lossless and `encoding.alike` gives both one encoding, of that quality; arrays alone are left as
+    they are. Raises ValueError for what cannot be read.
     """
     real, fake, training = (_loaded(source) for source in (real, fake, training))
     if image_size is None:
@@ -76,7 +76,7 @@ def _size(real, fake):
         return height if height == width else (height, width)
     folder = folder_of(fake)
     with Image.open(folder / datasets.read_manifest(folder)["file"].iloc[0]) as first:
-        return max(first.size)
+        return first.size[::-1]
 
 
 def _side(source, image_size):

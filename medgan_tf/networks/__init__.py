@@ -2,6 +2,8 @@
 
 import importlib
 
+from medgan_tf import config
+
 ARCHITECTURES = {
     "gan": "dense generator and discriminator (Goodfellow et al. 2014)",
     "dcgan": "deep convolutional GAN (Radford et al. 2016)",
@@ -27,6 +29,5 @@ def build(name, image_size, num_classes=0, **settings):
     """
     if name not in ARCHITECTURES:
         raise ValueError(f"There is no architecture '{name}'; choose one of {', '.join(ARCHITECTURES)}.")
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     module = importlib.import_module(f"{__name__}.{name}")
-    return module.build((height, width), num_classes, **settings)
+    return module.build(config.sides(image_size), num_classes, **settings)

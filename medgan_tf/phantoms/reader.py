@@ -118,6 +118,8 @@ def train_reader(folder, read_image, image_size=64, patients=600, seed=1000, ste
     for `steps` see `fit_reader`. 600 patients (1,400 images) at 64 px take four minutes on one core; 128 px take four
     times as long. Same seed and machine, same reader.
     """
+    if not isinstance(image_size, int):
+        raise ValueError(f"The reader's images are squares, as phantoms are, not {image_size}.")
     started = time.perf_counter()
     images, truth = fresh_images(folder, read_image, image_size, patients, seed)
     drawing = round(time.perf_counter() - started, 1)

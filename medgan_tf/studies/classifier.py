@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from medgan_tf.config import sides
 from medgan_tf.metrics.backbone import convolutions, options, random_layers, seeds_of
 
 DROPOUT = 0.2
@@ -43,15 +44,15 @@ class Classifier:
         )
 
     def logits(self, images):
-        """(N, classes) float32 of images uint8 (N, S, S, 1)."""
+        """(N, classes) float32 of images uint8 (N, H, W, 1)."""
         return self.model.predict(images / np.float32(127.5) - 1, batch_size=256, verbose=0)
 
 
 def network(image_size, classes, settings, classical, seed):
-    """keras.Model, (B, S, S, 1) in [-1, 1] -> logits (B, classes). Sets Keras's seed for this process."""
+    """keras.Model, (B, H, W, 1) in [-1, 1] -> logits (B, classes). Sets Keras's seed for this process."""
     keras.utils.set_random_seed(seed)
     seeds = seeds_of(seed)
-    inputs = keras.Input((image_size, image_size, 1))
+    inputs = keras.Input((*sides(image_size), 1))
     x = random_layers(inputs, seeds) if classical else inputs
     x = convolutions(x, seeds) if settings.backbone == "small" else _application(x, settings)
     x = layers.Dropout(DROPOUT, seed=next(seeds))(x)
@@ -59,7 +60,7 @@ def network(image_size, classes, settings, classical, seed):
 
 
 def _application(x, settings):
-    """(B, S, S, 1) in [-1, 1] -> (B, D): the named network of keras.applications, with the input that it expects."""
+    """(B, H, W, 1) in [-1, 1] -> (B, D): the named network of keras.applications, with the input that it expects."""
     modules = [module for module in vars(keras.applications).values() if isinstance(module, ModuleType)]
     homes = [module for module in modules if callable(getattr(module, settings.backbone, None))]
     homes = [module for module in homes if hasattr(module, "preprocess_input")]

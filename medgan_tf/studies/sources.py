@@ -17,7 +17,7 @@ ROUNDS = 50  # of drawing, until a classifier has named enough images of every c
 
 @dataclass(frozen=True)
 class Source:
-    """draw(labels (N,) int, seed) -> uint8 images (N, S, S, 1) of these classes; the same seed, the same images."""
+    """draw(labels (N,) int, seed) -> uint8 images (N, H, W, 1) of these classes; the same seed, the same images."""
 
     name: str
     sha256: str  # of what draws: images of another source are not taken for this one's
@@ -42,7 +42,8 @@ def from_model(model_dir, data, labeller=None):
     model_dir = Path(model_dir)
     generator = inference.load(model_dir)
     record = generator.record
-    for name, wanted in (("classes", list(data.classes)), ("image_size", data.image_size)):
+    of_data = json.loads(json.dumps({"classes": data.classes, "image_size": data.image_size}))  # as model.json has it
+    for name, wanted in of_data.items():
         if record[name] != wanted:
             raise ValueError(
                 f"The model in {model_dir} has {name} {record[name]}, the data {wanted}: train it on these."

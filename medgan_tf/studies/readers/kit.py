@@ -86,7 +86,7 @@ def make(run, model, out, count=100, seed=0):
     place = random.permutation(len(key))
     key = key.iloc[place].reset_index(drop=True).rename_axis("image")
     key["repeated"] = np.isin(key.index, repeats(key["kind"], random))
-    images = np.concatenate([real_images, drawn])[place, ..., 0]
+    images = _square(np.concatenate([real_images, drawn])[place, ..., 0])
     shown = [order.tolist() for order in orders(key["repeated"].to_numpy(), random)]
     identity = hashlib.sha256(images.tobytes() + json.dumps(shown).encode()).hexdigest()[:12]
     settings = made_of | {"study": identity, "jpg_quality": quality, "orders": shown, "classes": data.classes}
@@ -162,6 +162,12 @@ def png(image):
     memory = BytesIO()
     Image.fromarray(image).save(memory, "PNG", compress_level=0)
     return base64.b64encode(memory.getvalue()).decode()
+
+
+def _square(images):
+    """(n, S, S), the page's shape, of images (n, H, W): padded with black."""
+    pads = [max(images.shape[1:]) - side for side in images.shape[1:]]
+    return np.pad(images, ((0, 0), *((pad // 2, pad - pad // 2) for pad in pads)))
 
 
 def _write(kit):
