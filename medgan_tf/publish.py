@@ -120,7 +120,7 @@ def _beside(record):
 
 
 def _with_features(table, name):
-    """What the card shows of one extractor: all models' metrics, and the published one's in a sentence."""
+    """What the card shows of one extractor: all models' metrics, the published one's first and in a sentence."""
     first = table.iloc[0]
     found = table[table["model"] == name].set_index("metric")
     distance, coverage = (found.loc[metric] for metric in ("frechet_distance", "coverage"))
@@ -128,9 +128,9 @@ def _with_features(table, name):
         f"{name}'s Fréchet distance is {distance['value'] / distance['floor']:.1f} times that between real images, and"
         f" it covers {coverage['value']:.0%} of them, where real images cover {coverage['floor']:.0%}."
     )
-    shown = _markdown(figures.quality_table(table, (*figures.FEATURES, "ms_ssim")).T)
-    digest = first["weights_sha256"][:12]
-    return {"extractor": first["extractor"], "digest": digest, "table": shown, "reading": reading}
+    metrics = (*figures.FEATURES, "ms_ssim") if first["extractor"] == "domain" else figures.FEATURES
+    shown = _with_first(figures.quality_table(table, metrics).T, ("real against real", name))
+    return {"extractor": first["extractor"], "digest": first["weights_sha256"][:12], "table": shown, "reading": reading}
 
 
 def _by_class(table, name):
@@ -150,8 +150,12 @@ def _agreement(table, name):
         return ""
     cells = table.assign(cell=[interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
     wide = cells.pivot(index="class", columns="model", values="cell")
-    first = [column for column in ("real, held out", name) if column in wide]
-    return _markdown(wide[[*first, *(column for column in wide if column not in first)]])
+    return _with_first(wide.loc[cells["class"].unique()], ("real, held out", name))
+
+
+def _with_first(table, first):
+    """Markdown of a table, the columns `first` before all others."""
+    return _markdown(table[[*(name for name in first if name in table), *table.columns.difference(first, sort=False)]])
 
 
 def _halve(source, target):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medgan_tf import figures, inference, publish, results
+from medgan_tf.studies import privacy_report
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 MODELS = sorted(path.parent for path in PRETRAINED.glob("*/model.json"))
@@ -21,6 +22,8 @@ def test_a_published_model_draws_and_its_card_is_its_own(folder):
     table = figures.quality_table(results.quality(folder))
     assert all(cell in card for cell in table.to_numpy().ravel())
     assert "not for diagnosis" in card and "licence of the data" in card
+    published = results.read(folder)["published"]["model"]
+    assert privacy_report.statement(results.privacy(folder), published) in card  # with the controls that were missed
 
 
 def test_what_is_published_stays_small():
