@@ -55,7 +55,7 @@ def _parser():
     option(
         "--out", required=True, type=Path, help="folder for images/ and manifest.csv; what names sources: DIR.private"
     )
-    option("--image-size", type=int, default=256, metavar="PIXELS", help="side of the images (default 256)")
+    option("--image-size", type=_size, default=256, metavar="PIXELS", help="side, or HEIGHTxWIDTH (default 256)")
     option("--format", choices=["jpg", "png", "png16"], default="jpg", help="jpg is of quality 95 (default jpg)")
     option("--window", type=_window, default="auto", help="auto, lung, bone, ..., a window's number, or CENTER,WIDTH")
     option("--crop", action="store_true", help="crop to a square instead of padding with black")
@@ -169,7 +169,7 @@ def _parser():
     )
     text = "a run's judge/ folder: the classifier that says whether classes are as asked (default: that of --features)"
     option("--judge", type=Path, metavar="DIR", help=text)
-    option("--image-size", type=int, metavar="PIXELS", help="of both sides (default: that of the synthetic images)")
+    option("--image-size", type=_size, metavar="PIXELS", help="of real and synthetic (default: as the synthetic are)")
     option("--training", type=Path, metavar="DIR", help="what the generator learned from: look for copies of it")
     option("--by-class", action="store_true", help="also each class by itself, where both folders have the same")
     option("--cache", type=Path, metavar="DIR", help="keep features there, and read them back where nothing changed")
@@ -193,6 +193,11 @@ def _parser():
     option("--out", required=True, type=Path, help="folder for the pages")
     option("--licence", default="", metavar="TEXT", help="of real images; without it only phantoms are shown as such")
     return parser
+
+
+def _size(text):
+    height, by, width = text.partition("x")
+    return (int(height), int(width)) if by else int(height)
 
 
 def _window(text):

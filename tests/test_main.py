@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from train_process import main as train
 
-from medgan_tf.__main__ import main
+from medgan_tf.__main__ import _parser, main
 
 COMMANDS = (
     *("convert", "deidentify", "phantoms", "fetch", "run", "train", "sweep", "sample", "readers"),
@@ -163,3 +163,11 @@ def test_models_that_are_no_extractors_are_refused(tmp_path):
         model.save(tmp_path / f"{name}.keras")
         with pytest.raises(ValueError, match=sentence):
             metrics.extractor(tmp_path / f"{name}.keras")
+
+
+def test_a_size_is_a_side_or_a_pair(capsys):
+    for text, size in (("64", 64), ("96x64", (96, 64))):
+        assert _parser().parse_args(["convert", "in", "--out", "out", "--image-size", text]).image_size == size
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["convert", "in", "--out", "out", "--image-size", "96x"])
+    assert "--image-size" in capsys.readouterr().err
