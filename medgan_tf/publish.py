@@ -89,8 +89,9 @@ def overview(folder):
     A row for each model, and below it one for each that was trained on the same images for comparison. The second
     figure in a cell is the same between two halves of the real images.
     """
-    rows = {}
-    for place in sorted(path.parent for path in Path(folder).glob("*/results.json")):
+    rows, titles = {}, {}
+    places = [path.parent for path in sorted(Path(folder).glob("*/results.json"))]
+    for place in sorted(places, key=lambda place: not (place / "model.json").exists()):  # first what can be drawn from
         sections = results.read(place)
         published, tables = sections["published"]["model"], {}
         for kind in ("quality", "quality_squeezenet"):
@@ -100,17 +101,22 @@ def overview(folder):
         names = dict.fromkeys(model for model, _ in tables["quality"])
         for name in sorted(names, key=lambda name: name != published):
             labels = agreed.get(name) and agreed[name] | {"floor": agreed["real, held out"]["value"]}
-            title = f"[{place.name}]({place.parent.name}/{place.name}/README.md)"
-            rows[title if name == published else f"{name}, on the images of {place.name}"] = {
+            coverage = tables["quality"][name, "coverage"]
+            key = coverage["weights_sha256"], name  # these features are of these data: one row, wherever it is kept
+            if name == published:
+                titles[key] = f"[{place.name}]({place.parent.name}/{place.name}/README.md)"
+            titles.setdefault(key, f"{name}, on the same images")
+            rows[key] = {
                 "thousand images seen": f"{sections[f'training/{name}']['kimg']:.0f}",
-                "n": str(tables["quality"][name, "coverage"]["n"]),
+                "n": str(coverage["n"]),
                 "Fréchet distance, domain ↓": _beside(tables["quality"][name, "frechet_distance"]),
                 "Fréchet distance, SqueezeNet ↓": _beside(tables["quality_squeezenet"].get((name, "frechet_distance"))),
-                "coverage, domain ↑": _beside(tables["quality"][name, "coverage"]),
+                "coverage, domain ↑": _beside(coverage),
                 "coverage, SqueezeNet ↑": _beside(tables["quality_squeezenet"].get((name, "coverage"))),
                 "class as asked ↑": _beside(labels),
             }
-    return _markdown(pd.DataFrame.from_dict(rows, orient="index"))
+    table = pd.DataFrame(list(rows.values()), index=[titles[key] for key in rows])
+    return _markdown(table)
 
 
 def _beside(record):
