@@ -98,7 +98,6 @@ TRANSFORMATIONS = {  # with DiffAugment's ranges, for images in [-1, 1]
 FLIP = Transformation(0.0, lambda numbers, size: _whole(numbers[:, :1], 2), _flip)
 
 
-@keras.saving.register_keras_serializable("medgan_tf")
 def blurred(images, sigma):
     """Images (B, H, W, C) under the kernel 2^-(distance / sigma)^2, cut off at 3 sigma; sigma () float32 in pixels.
 
@@ -116,6 +115,7 @@ def blurred(images, sigma):
     return images
 
 
+@keras.saving.register_keras_serializable("medgan_tf")
 class Augmentation(keras.layers.Layer):
     """Transforms each image of a batch at random; every transformation takes part with probability p, independently.
 
