@@ -333,3 +333,11 @@ def test_the_key_is_that_of_the_environment(tmp_path):
     (path,) = (tmp_path / "out").rglob("*.dcm")
     assert pydicom.dcmread(path).PatientID == pseudonym(load_key(), "patient", "P")
     assert isinstance(path, Path)
+
+
+def test_a_body_part_stays_although_patients_are_called_like_it():
+    patient = {"PatientName": "PANCREAS_0001", "PatientID": "PANCREAS_0001"}
+    dataset = make(np.zeros((8, 8), np.uint16), BodyPartExamined="PANCREAS", ScanOptions="PANCREAS", **patient)
+    clean(dataset, KEY, "0123456789abcdef")
+    assert dataset.BodyPartExamined == "PANCREAS"
+    assert not dataset.get("ScanOptions") and "PANCREAS" not in f"{dataset.PatientName}{dataset.PatientID}"

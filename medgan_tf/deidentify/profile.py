@@ -16,6 +16,7 @@ import hmac
 import re
 import uuid
 from collections.abc import MutableSequence
+from functools import cache
 
 from pydicom import Dataset, Sequence
 from pydicom._uid_dict import UID_dictionary
@@ -132,14 +133,25 @@ def _beyond_the_table(dataset, element, key, names, in_dummy):
 def _clean_code(element, names):
     """Take what is no code, or a word of a name, out of a code string; of several values the others stay.
 
-    A name of two letters stays: the standard's own codes are such (MR, NO, PA).
+    A name of two letters stays: the standard's own codes are such (MR, NO, PA). So does a body part that somebody, or a
+    study's patients, are called like: it says what the picture shows.
     """
     parts = _parts(element.value)
+    if element.keyword == "BodyPartExamined" and names & _words(parts):
+        names = names - _body_parts()
     fits = [bool(CODE.fullmatch(str(part))) and not names & _long(_words(part)) for part in parts]
     if len(parts) > 1:
         element.value = [part if fit else "OTHER" for part, fit in zip(parts, fits, strict=True)]
     elif not all(fits):
         _empty(element)
+
+
+@cache
+def _body_parts():
+    """PS3.16, CID 4031, Common Anatomic Regions, in lower case; the codes are slow to import and seldom asked for."""
+    from pydicom.sr.codedict import codes
+
+    return {name.lower() for name in dir(codes.cid4031)}
 
 
 def _readable(dataset, tag):
