@@ -136,7 +136,8 @@ def test_dciodvfy_finds_no_error_that_was_not_there(cleaned, tmp_path):
         if reading.transfer_syntax(before).is_deflated:
             continue  # dciodvfy reads the compressed bytes as tags
         old, new = errors(source), errors(path)
-        assert not new - old, f"{source}: {new - old}"
+        more = {error for error in new - old if "ICCProfile" not in error}  # goes, as bytes that may hold text do
+        assert not more, f"{source}: {more}"
         valid += not new
     assert valid > 0
     phantom = write(tmp_path / "in" / "a.dcm", valid_radiograph())
