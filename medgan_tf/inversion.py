@@ -68,7 +68,7 @@ def _step(generator, start, maps):
     optimizer.build([ws])
     repeats = generator.styles.num_ws // start.shape[1]
 
-    @tf.function
+    @tf.function(autograph=False)  # which leaves its code in the temporary folder
     def step(target, wanted, noise, rate, seed):
         moves = noise * tf.random.stateless_normal(ws.shape, seed)
         with tf.GradientTape(watch_accessed_variables=False) as tape:

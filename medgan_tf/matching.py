@@ -60,7 +60,7 @@ def _step(network, start, maps):
     z, optimizer = tf.Variable(start), keras.optimizers.Adam()
     optimizer.build([z])
 
-    @tf.function
+    @tf.function(autograph=False)  # which leaves its code in the temporary folder
     def step(target, wanted, asked, rate):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(z)

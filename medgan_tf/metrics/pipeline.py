@@ -53,7 +53,7 @@ def on_images(network, image_size, channels=1, compiled=True):
         outputs = network(prepare(images, image_size, channels))
         return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs, None)
 
-    run = tf.function(pipeline, reduce_retracing=True) if compiled else pipeline
+    run = tf.function(pipeline, reduce_retracing=True, autograph=False) if compiled else pipeline
 
     def function(images):
         features, logits = run(tf.constant(images))
