@@ -101,6 +101,18 @@ def test_the_pairs_shown_are_the_most_suspicious(extractor):
     assert [pair["distance"] for pair in pairs] == sorted(pair["distance"] for pair in pairs)
 
 
+@pytest.mark.parametrize("held_out", [60, 250, 912])
+def test_the_copy_rate_is_the_share_below_its_threshold(held_out):
+    rng = np.random.default_rng(held_out)
+    owners = np.array([f"p{index // 2}" for index in range(held_out)])
+    train, unseen = split(30, 1), datasets.Split(np.zeros((held_out, 1, 1, 1), np.uint8), owners, owners, owners)
+    of_synthetic, of_unseen = rng.uniform(size=500), rng.uniform(size=held_out)
+    found = [(np.zeros(len(each), int), each) for each in (of_synthetic, of_unseen, of_synthetic, of_synthetic)]
+    record = memorisation._record(*found, train, unseen)
+    assert record["copy_rate"]["value"] == (of_synthetic < record["threshold"]).mean()
+    assert (of_unseen < record["threshold"]).sum() == max(round(0.01 * (held_out + 1)), 1) - 1
+
+
 def test_training_and_held_out_images_of_one_patient_are_refused(extractor):
     data = Data()
     with pytest.raises(ValueError, match="is in training and among the held-out images"):

@@ -83,7 +83,8 @@ def _record(to_training, of_held_out, to_some, to_unseen, train, held_out):
     """One record from (index, distance) of four searches."""
     (nearest, distance), reference = to_training, of_held_out[1]
     threshold, expected, p_value = copied_by_chance(reference, held_out.patients, distance)
-    copied, each, quantile = distance < threshold, np.arange(len(distance)), (reference < threshold).mean()
+    copied, each = distance < threshold, np.arange(len(distance))
+    quantile = (reference <= threshold).mean() - 0.5 / len(reference)  # half a rank below it: no rounding passes it
     rate = resampling.bootstrap(
         lambda h, s: float((distance[s] < np.quantile(reference[h], quantile, method="inverted_cdf")).mean()),
         (held_out.patients, each),
