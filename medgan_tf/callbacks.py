@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 from PIL import Image
@@ -12,7 +13,7 @@ from tqdm import tqdm
 from medgan_tf import metrics
 from medgan_tf.checkpoint import replace
 from medgan_tf.networks import growth
-from medgan_tf.networks.sampling import tile
+from medgan_tf.networks.sampling import latents, tile
 
 
 class Progress(keras.callbacks.Callback):
@@ -89,15 +90,30 @@ class Growth(keras.callbacks.Callback):
 
 
 class StandingStatistics(keras.callbacks.Callback):
-    """Settles the averaged generator's BatchNorm statistics; comes before the callbacks that draw from it."""
+    """Gives the averaged generator the BatchNorm statistics of its own weights; before the callbacks that draw from it.
 
-    def __init__(self, labels):
+    The running average of the generator's statistics belongs to no set of weights; these are the means over `batches`
+    batches of fresh latents (standing statistics, Brock et al. 2019, section 3.1). labels: (n,) int, from which each
+    batch takes its share; its size is n / batches.
+    """
+
+    def __init__(self, labels, batches=16):
         super().__init__()
-        self.labels = labels
+        self.labels, self.batches = labels, batches
 
     def on_epoch_end(self, epoch, logs=None):
         """Settle."""
-        self.model.settle(self.labels)
+        generator = self.model.generator_ema
+        layers = [layer for layer in generator._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+        momenta = [layer.momentum for layer in layers]
+        drawn = latents(len(self.labels), self.model.latent_dim, self.model.seed)
+        shares = (np.array_split(part, self.batches) for part in (drawn, self.labels))
+        for index, (z, labels) in enumerate(zip(*shares, strict=True)):
+            for layer in layers:
+                layer.momentum = index / (index + 1)  # the mean of all batches so far
+            generator([z, labels] if self.model.conditional else z, training=True)
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -166,7 +182,9 @@ class Watch(keras.callbacks.Callback):
         late = epoch + 1 > self.params["epochs"] / 2  # before, a generator may not have spread yet
         expected = max(float(self.model.best_coverage.numpy()) / 2, self.SLIGHT if late else 0)
         collapsed = float(alike and coverage < expected)
-        train, validation, generated = (self.model.mean_score(*each) for each in (*self.real, (fakes, asked)))
+        train, validation, generated = (
+            float(np.mean(self.model.scores(*each))) for each in (*self.real, (fakes, asked))
+        )
         logs |= {
             "kernel_distance": distance,
             "validation_distance": validation_distance,

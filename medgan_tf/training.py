@@ -10,7 +10,7 @@ from medgan_tf import checkpoint
 from medgan_tf.augment import BLUR, blurred
 from medgan_tf.losses import ADVERSARIAL, gradient_penalty, path_length_penalty, path_lengths, r1_penalty
 from medgan_tf.networks import replicas
-from medgan_tf.networks.sampling import latents, sample
+from medgan_tf.networks.sampling import sample
 
 PENALTIES = ("none", "wgan_gp", "r1")
 
@@ -133,35 +133,15 @@ class GAN(keras.Model):
         """The averaged generator's images: (B, latent_dim) [, (B,) int32] -> (B, H, W, C) in [-1, 1]."""
         return self.generator_ema(self._inputs(latents, labels), training=False)
 
-    def settle(self, labels, batches=16):
-        """Give the averaged generator the BatchNorm statistics of its own weights.
-
-        The running average of the generator's statistics belongs to no set of weights; these are the means over
-        `batches` batches of fresh latents (standing statistics, Brock et al. 2019, section 3.1). labels: (n,) int,
-        from which each batch takes its share; its size is n / batches.
-        """
-        normalisations = [layer for layer in self.generator_ema._flatten_layers() if _is_batch_norm(layer)]
-        momenta = [layer.momentum for layer in normalisations]
-        drawn = latents(len(labels), self.latent_dim, self.seed)
-        for index, (z, y) in enumerate(
-            zip(np.array_split(drawn, batches), np.array_split(labels, batches), strict=True)
-        ):
-            for layer in normalisations:
-                layer.momentum = index / (index + 1)  # the mean of all batches so far
-            self.generator_ema(self._inputs(z, y), training=True)
-        for layer, momentum in zip(normalisations, momenta, strict=True):
-            layer.momentum = momentum
-
     def sample(self, count, labels=None, seed=0):
         """(count, H, W, C) uint8 from the averaged generator."""
         return sample(self._here(self.generator_ema), count, labels, seed)
 
-    def mean_score(self, images, labels):
-        """The discriminator's mean score of images (n, H, W, C) uint8, not augmented."""
-        return float(self.scores(images, labels).mean())
-
     def scores(self, images, labels):
-        """(n,) the discriminator's score of each image, as `mean_score`. Some discriminators compare within a batch."""
+        """(n,) the discriminator's score of each image (n, H, W, C) uint8, not augmented.
+
+        Some discriminators compare within a batch.
+        """
         scaled = images / np.float32(127.5) - 1
         scores = self._here(self.discriminator).predict(self._inputs(scaled, labels), batch_size=64, verbose=0)
         return scores.reshape(len(images), -1)[:, 0]
@@ -346,8 +326,4 @@ def _scaled(optimizer):
 
 
 def _has_batch_norm(network):
-    return any(_is_batch_norm(layer) for layer in network._flatten_layers())
-
-
-def _is_batch_norm(layer):
-    return isinstance(layer, keras.layers.BatchNormalization)
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())

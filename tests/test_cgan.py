@@ -5,6 +5,7 @@ import tensorflow as tf
 from network_checks import batch, check_compiled, image_gradient
 
 from medgan_tf import networks
+from medgan_tf.callbacks import StandingStatistics
 from medgan_tf.networks import sampling
 from medgan_tf.networks.attention import SelfAttention, attention_map
 from medgan_tf.training import GAN
@@ -145,7 +146,9 @@ def test_a_training_step_updates_the_critic_twice_and_all_that_depends_on_the_la
     assert [int(o.iterations) for o in (gan.generator_optimizer, gan.discriminator_optimizer)] == [1, 2]
     assert len(tables) >= 2
     assert all((table.numpy() != old).all() for table, old in zip(tables, before, strict=True))
-    gan.settle(np.array([0, 1, 2] * 12))
+    settling = StandingStatistics(np.array([0, 1, 2] * 12))
+    settling.set_model(gan)
+    settling.on_epoch_end(0)
     assert gan.sample(3, labels=[0, 1, 2]).shape == (3, 16, 16, 1)
 
 
