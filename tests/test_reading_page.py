@@ -110,7 +110,7 @@ def test_a_whole_session_is_kept_saved_and_analysed(open_page, kit, width, tmp_p
         page.locator("#next").click()
     page.reload()
     begin(page)
-    assert page.locator("#done-title").is_visible()
+    page.locator("#done-title").wait_for()
     path = saved(page, tmp_path)
     assert path.name == f"answers_{kit.settings['study']}_AB-1.csv"
     table, problems = readers.read(tmp_path, kit)
@@ -215,7 +215,7 @@ def test_readers_have_orders_of_their_own_and_share_a_device(open_page, kit, tmp
 
 def test_a_browser_that_keeps_nothing_says_so_and_still_gives_a_file(open_page, kit, tmp_path):
     page = open_page(script=NO_STORAGE)
-    assert page.get_by_text("This browser does not let the page keep answers").is_visible()
+    page.get_by_text("This browser does not let the page keep answers").wait_for()
     begin(page)
     answer(page, 0)
     assert len(readers.read_one(saved(page, tmp_path, "#copy"), kit)) == 1
@@ -236,7 +236,7 @@ def test_axe_finds_nothing(open_page, kit, width, scheme):
     page.locator("#answer label").first.click()
     page.locator("#picture").click(position={"x": 30, "y": 60})
     page.locator("#next").click()
-    assert page.locator("#missing").is_visible()
+    page.locator("#missing").wait_for()
     assert violations() == []
     for place in range(len(kit.settings["orders"][0])):
         answer(page, place)

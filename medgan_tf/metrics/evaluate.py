@@ -13,7 +13,7 @@ from .features import extract
 from .folders import read_sides
 from .intervals import TooFewError, draw_halves
 from .records import METRICS, record
-from .similarity import diversity, scales
+from .similarity import Similarities, scales, similarities
 from .statistics import (
     autocorrelation_distance,
     autocovariances,
@@ -24,6 +24,7 @@ from .statistics import (
 )
 
 NEIGHBOURS = 5
+PAIRS = 2000  # of images in MS-SSIM, a quarter of them within a half: with few, chance in drawing them is what counts
 OF_PIXELS = {"ms_ssim", "power_spectrum_distance", "autocorrelation_distance", "intensity_distance"}
 PIXELS = {"extractor": "pixels", "weights_sha256": None}
 FEWEST_FOR_FRECHET = 5000  # images a side below which the kernel distance leads
@@ -33,19 +34,21 @@ FEWEST_FOR_FRECHET = 5000  # images a side below which the kernel distance leads
 class Sample:
     """Images (N, H, W, 1) with what is known of each, one row an image."""
 
-    images: np.ndarray
     features: np.ndarray  # (N, D)
     spectra: np.ndarray  # (N, R)
     histograms: np.ndarray  # (N, 256)
     covariances: np.ndarray  # (N, R + 1)
-    logits: np.ndarray | None = None  # (N, C)
-    labels: np.ndarray | None = None
-    patients: np.ndarray | None = None
-    to_training: np.ndarray | None = None  # distance to the nearest training image
+    places: np.ndarray  # (N,) in the set that `similarities` was taken of
+    similarities: Similarities | None  # None where no class has images of two patients
+    logits: np.ndarray | None  # (N, C)
+    to_training: np.ndarray | None  # distance to the nearest training image
+    patients: np.ndarray | None
 
     def take(self, indices):
         """The sample of these images."""
-        return replace(self, **{name: part[indices] for name, part in vars(self).items() if part is not None})
+        return replace(
+            self, **{name: part[indices] for name, part in vars(self).items() if isinstance(part, np.ndarray)}
+        )
 
 
 def evaluate(
@@ -76,13 +79,12 @@ def evaluate(
     extractor has logits, MS-SSIM within classes, the distances of power spectra, autocorrelations and intensities and,
     with `training`, `copies`. MS-SSIM and these three distances look at the pixels, all others at the features.
 
-    A record has value, low, high (95%), the same of the real-against-real floor (floor, floor_low, floor_high),
-    reading (`records.reading` in words), n (images a side in each comparison), repeats, patients (how many, or None),
+    A record has value, low, high (95%), the same of the real-against-real floor (floor, floor_low, floor_high), reading
+    (`records.reading` in words), n (images a side in each comparison), repeats, patients (how many, or None),
     image_size ("height x width"), extractor, weights_sha256 and better. `intervals.draw_halves` explains the
-    resampling, and `intervals` says how often intervals hold the truth in simulations: those of precision, recall,
-    density and coverage are too wide, those of MS-SSIM were not simulated. MS-SSIM is taken within classes where both
-    sides have labels of the same classes (`within_classes`), and records its number of `scales`. For MS-SSIM and
-    Inception score, which look at one set only, the floor is the same figure of real images.
+    resampling, and `intervals` says how often intervals hold the truth in simulations. MS-SSIM is taken within classes
+    where both sides have labels of the same classes (`within_classes`), and records its number of `scales`. For MS-SSIM
+    and Inception score, which look at one set only, the floor is the same figure of real images.
     `frechet_distance_infinity` also has sizes, the distances at each of these n, and floor_distances.
 
     Where the labels of the synthetic images are known to a classifier, `label_agreement` is how often it names the
@@ -153,24 +155,25 @@ def _evaluate(real, fake, extractor, labelled, repeats, seed, cache, training):
         )
     learned = None if training is None else extract(extractor, training, cache).features
     labels = (np.asarray(real.labels), np.asarray(fake.labels)) if labelled else (None, None)
-    known = real.patients is not None
+    known, size = real.patients is not None, real.images.shape[1:3]
     real = _sample(real.images, extractor, cache, learned, labels[0], patients)
     fake = _sample(fake.images, extractor, cache, learned, labels[1])
-    values, floors = [], []
+    values, others, floors = [], [], []
     for repeat, draw in enumerate(tqdm(draws, "metrics", unit="repeat", leave=False)):
-        reference = real.take(draw.reference)
+        reference, other = real.take(draw.reference), real.take(draw.other)
         values.append(_measure(reference, fake.take(draw.fake), repeat))
-        floors.append(_measure(reference, real.take(draw.other), repeat))
+        others.append(_measure(other, fake.take(draw.other_fake), repeat))
+        floors.append(_measure(reference, other, repeat))
     shared = {"n": n, "repeats": repeats, "patients": len(np.unique(patients)) if known else None}
-    shared["image_size"] = "{} x {}".format(*real.images.shape[1:3])
+    shared["image_size"] = "{} x {}".format(*size)
     features = {"extractor": extractor.name, "weights_sha256": extractor.weights_sha256}
     records = {
-        metric: record(metric, values, floors) | shared | (PIXELS if metric in OF_PIXELS else features)
+        metric: record(metric, values, others, floors) | shared | (PIXELS if metric in OF_PIXELS else features)
         for metric in METRICS
         if metric in values[0]
     }
-    records["frechet_distance_infinity"] |= _curve(values, floors)
-    records["ms_ssim"] |= {"scales": scales(*real.images.shape[1:3]), "within_classes": labelled}
+    records["frechet_distance_infinity"] |= _curve(values + others, floors)
+    records["ms_ssim"] |= {"scales": scales(*size), "within_classes": labelled}
     leading = "kernel_distance" if n < FEWEST_FOR_FRECHET else "frechet_distance"
     return {leading: records[leading]} | records
 
@@ -179,7 +182,11 @@ def _sample(images, extractor, cache, learned, labels, patients=None):
     features, logits = extract(extractor, images, cache)
     to_training = None if learned is None else nearest(features, learned)
     statistics = power_spectra(images), intensity_histograms(images), autocovariances(images)
-    return Sample(images, features, *statistics, logits, labels, patients, to_training)
+    try:
+        pairs = similarities(images, labels, PAIRS, patients=patients)
+    except ValueError:  # each class is of one patient
+        pairs = None
+    return Sample(features, *statistics, np.arange(len(images)), pairs, logits, to_training, patients)
 
 
 def _measure(reference, sample, seed):
@@ -199,10 +206,7 @@ def _measure(reference, sample, seed):
         values["inception_score"] = inception_score(sample.logits)
     if sample.to_training is not None:
         values["copies"] = copies(reference.to_training, sample.to_training)
-    try:
-        values["ms_ssim"] = diversity(sample.images, sample.labels, seed=seed, patients=sample.patients)
-    except ValueError:  # a half that happens to hold one patient alone has no two images to compare
-        values["ms_ssim"] = np.nan
+    values["ms_ssim"] = np.nan if sample.similarities is None else sample.similarities.within(sample.places)
     return values
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .intervals import summary
+from .intervals import estimate, summary
 
 METRICS = {  # name: (which direction is better, lowest and highest possible value)
     "frechet_distance": ("lower", 0, np.inf),
@@ -21,14 +21,16 @@ METRICS = {  # name: (which direction is better, lowest and highest possible val
 }
 
 
-def record(metric, values, floors):
-    """The record of one metric from its value in each repeat and that of real against real, {metric: float} each.
+def record(metric, values, others, floors):
+    """The record of one metric from its values in the halves of each repeat, see `intervals.estimate`, and those of
+    real against real, {metric: float} each.
 
     Returns value, low, high (95%), floor, floor_low, floor_high, better and reading.
     """
     better, *limits = METRICS[metric]
-    value, low, high = summary([each[metric] for each in values], *limits)
-    floor, floor_low, floor_high = summary([each[metric] for each in floors], *limits)
+    of = lambda measured: [each[metric] for each in measured]  # noqa: E731
+    value, low, high = estimate(of(values), of(others), *limits)
+    floor, floor_low, floor_high = summary(of(floors), *limits)
     found = {
         "value": value,
         "low": low,

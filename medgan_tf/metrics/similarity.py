@@ -1,5 +1,7 @@
 """Structural similarity of image pairs: MS-SSIM as a measure of diversity; SSIM and PSNR of true pairs."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, Wang et al. 2003
@@ -55,17 +57,33 @@ def diversity(images, labels=None, pairs=100, seed=0, patients=None):
     same figure for real images: far above it means collapse, far below it noise. Odena et al. 2017 (ACGAN,
     1610.09585). Raises ValueError where no class has two such images.
     """
+    return float(similarities(images, labels, pairs, seed, patients).values.mean())
+
+
+@dataclass(frozen=True)
+class Similarities:
+    """MS-SSIM of drawn pairs of images."""
+
+    pairs: np.ndarray  # (P, 2) indices of images
+    values: np.ndarray  # (P,)
+
+    def within(self, indices):
+        """The mean over the pairs both of whose images are among the indices; NaN where there is none."""
+        values = self.values[np.isin(self.pairs, indices).all(1)]
+        return float(values.mean()) if len(values) else np.nan
+
+
+def similarities(images, labels=None, pairs=100, seed=0, patients=None):
+    """`Similarities` of the pairs of which `diversity` is the mean, with the same arguments and errors."""
     generator = np.random.default_rng(seed)
     labels = np.zeros(len(images), int) if labels is None else np.asarray(labels)
     patients = np.arange(len(images)) if patients is None else np.asarray(patients)
     classes = np.unique(labels)
-    drawn = [
-        _draw_pairs(np.flatnonzero(labels == name), patients, -(-pairs // len(classes)), generator) for name in classes
-    ]
-    first, second = np.concatenate(drawn).T
-    if len(first) == 0:
+    each = -(-pairs // len(classes))
+    drawn = np.concatenate([_draw_pairs(np.flatnonzero(labels == name), patients, each, generator) for name in classes])
+    if len(drawn) == 0:
         raise ValueError(f"MS-SSIM within classes needs two images of one class; none of {len(classes)} has them")
-    return float(ms_ssim(images[first], images[second]).mean())
+    return Similarities(drawn, ms_ssim(*(images[side] for side in drawn.T)))
 
 
 def ssim(a, b, paired_by=None):
