@@ -32,12 +32,12 @@ from medgan_tf.dicom import burned_in, one_file
 from medgan_tf.dicom.pseudonyms import KEY_VARIABLE
 
 SIDE, PICTURE = 512, 256
-COPIES = 4  # starting child processes takes as long as some dozen files
+COPIES = 4  # of each file: starting child processes takes as long as some dozen files
 REAL = ("xray", "series_ct_signed", "series_mr_t1w", "series_mr_brain")
 
 
 def phantom_files(folder, patients):
-    """Write the phantoms, each COPIES times under other UIDs; their paths. Every fourth is left uncompressed."""
+    """Write the phantoms; their paths. Every fourth is left uncompressed."""
     phantoms.write_cohort(folder, patients, seed=0, image_size=SIDE)
     files = sorted(folder.rglob("*.dcm"))
     for number, path in enumerate(files):
@@ -47,12 +47,18 @@ def phantom_files(folder, patients):
             dataset = pydicom.dcmread(path)
             dataset.compress(RLELossless if number % 4 == 2 else JPEG2000Lossless)
             dataset.save_as(path)
-    for path in files:
-        dataset = pydicom.dcmread(path)
-        for number in range(1, COPIES):
+    return files
+
+
+def copies(files, folder):
+    """Write each file COPIES times under other UIDs; their paths."""
+    folder.mkdir()
+    for index, path in enumerate(files):
+        dataset = pydicom.dcmread(path, force=True)
+        for number in range(COPIES):
             dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-            dataset.save_as(path.with_stem(f"{path.stem}_{number}"))
-    return sorted(folder.rglob("*.dcm"))
+            dataset.save_as(folder / f"{index:03d}_{number}.dcm")
+    return sorted(folder.iterdir())
 
 
 def lossless_jpeg(path):
@@ -177,12 +183,13 @@ def main():
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder, own_key(folder), warnings.catch_warnings(action="ignore"):
-        sets = {f"phantoms of {SIDE} px": phantom_files(Path(folder) / "phantoms", options.patients)}
+        folder = Path(folder)
+        sets = {f"phantoms of {SIDE} px": phantom_files(folder / "phantoms", options.patients)}
         real = sorted(path for name in REAL for path in (options.data / name).glob("*") if path.is_file())
         if real:
             sets["real X-rays, CT, MR"] = real
         for name, files in sets.items():
-            for row in measure(name, files, options.rounds):
+            for row in measure(name, copies(files, folder / f"copies of {name}"), options.rounds):
                 rows.append(row)
                 turns.save(options.json, rows)
         if not real:

@@ -72,10 +72,9 @@ def _build(settings, image_size, num_classes):
         augmentation=Augmentation(**settings.augmentation) if settings.augmentation else None,
         seed=settings.seed,
     )
-    steps = round(settings.kimg * 1000 / (settings.batch_size * settings.discriminator_steps))
     gan.compile(
-        _adam(settings.generator_learning_rate, steps, settings),
-        _adam(settings.discriminator_learning_rate, steps * settings.discriminator_steps, settings),
+        _adam(settings.generator_learning_rate, settings, settings.batch_size * settings.discriminator_steps),
+        _adam(settings.discriminator_learning_rate, settings, settings.batch_size),
         jit_compile=settings.jit_compile,
         # the loop over several steps does not run on more than one device
         steps_per_execution=1 if tf.distribute.has_strategy() else settings.steps_per_execution,
@@ -83,10 +82,18 @@ def _build(settings, image_size, num_classes):
     return gan
 
 
-def _adam(learning_rate, steps, settings):
-    if settings.schedule == "cosine":
-        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+def _adam(learning_rate, settings, images):
+    """Adam whose every update is one of so many images."""
+    if settings.decay_kimg:
+        constant, falling = (round(kimg * 1000 / images) for kimg in (_decay_begins(settings), settings.decay_kimg))
+        learning_rate = keras.optimizers.schedules.CosineDecay(
+            learning_rate, falling, warmup_target=learning_rate, warmup_steps=constant
+        )
     return keras.optimizers.Adam(learning_rate, settings.beta_1, settings.beta_2)
+
+
+def _decay_begins(settings):
+    return settings.kimg - settings.decay_kimg
 
 
 def fit(gan, settings, data, model_dir, extractor=None):
@@ -94,17 +101,26 @@ def fit(gan, settings, data, model_dir, extractor=None):
 
     model_dir gets model.json (settings, classes, image size), log.csv, samples/*.png of fixed latents, state.npz and
     generator.weights.h5, the averaged generator that `inference.load` reads. extractor: a metrics.Extractor, for the
-    kernel distance to training images at each epoch; the generator with the least is then the one that is kept.
+    kernel distance to training images at each epoch; the generator with the least is then the one that is kept, but the
+    last one where learning rates fell to zero: fine detail is sharpest in it, which the distance may not see.
     Returns what results.json records of a training: settings, images seen, seconds, peak memory, parameters. Where
     several processes train together only the chief writes and returns that; the others read model_dir and return None.
     Raises ValueError if model_dir was trained with other settings.
     """
     model_dir, strategy = Path(model_dir), gan.distribute_strategy
     chief = devices.is_chief(strategy)
-    _record(model_dir / "model.json", settings, gan, data, chief)
-    state, log, weights = (model_dir / name for name in ("state.npz", "log.csv", "generator.weights.h5"))
+    names = ("model.json", "state.npz", "log.csv", "generator.weights.h5")
+    description, state, log, weights = (model_dir / name for name in names)
+    record, constant = _record(description, settings, gan, data)
     if state.exists():
         gan.load_state(state)
+    if constant and int(gan.images_seen.numpy()) > round(1000 * _decay_begins(settings)):
+        raise ValueError(
+            f"{model_dir} has trained for {int(gan.images_seen.numpy()) / 1000:g} kimg at constant learning rates, "
+            f"which now are to fall from {_decay_begins(settings):g} kimg on: raise kimg or lower decay_kimg."
+        )
+    if chief:
+        replace(description, lambda file: file.write_text(json.dumps(record, indent=2)))
     devices.agree(strategy, int(gan.step.numpy()), model_dir)
     batch = settings.batch_size * settings.discriminator_steps
     # whole executions, so that a resumed run counts epochs alike; rounded up, so that growth begins in its epoch
@@ -140,7 +156,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
             verbose=0,
             callbacks=watchers,
         )
-        if chief and not extractor:
+        if chief and (settings.decay_kimg or not extractor):
             replace(weights, gan.generator_ema.save_weights)
     if not chief:
         return None
@@ -157,8 +173,12 @@ def fit(gan, settings, data, model_dir, extractor=None):
     }
 
 
-def _record(path, settings, gan, data, chief):
-    """Write model.json, or hold settings and patients against the one that is there: only kimg may differ."""
+def _record(path, settings, gan, data):
+    """(what model.json is to hold, whether the training there is one at constant rates whose rates now are to fall).
+
+    Settings and patients are held against those of a model.json that is there: only the length may differ, while the
+    learning rates are constant. Raises ValueError.
+    """
     record = {
         "image_size": data.image_size,
         "classes": list(data.classes),
@@ -168,18 +188,19 @@ def _record(path, settings, gan, data, chief):
         "settings": asdict(settings),
     }
     record = json.loads(json.dumps(record))  # as it is read again
-    if path.exists():
-        before = json.loads(path.read_text())
-        earlier = asdict(config.Training(**before["settings"]))  # one that was written before a setting was there
-        differing = [name for name, value in record["settings"].items() if earlier[name] != value]
-        differing += [name for name in ("image_size", "classes", "data") if before[name] != record[name]]
-        if "training" not in before:  # written before records named the patients: that they were these is not known
-            del record["training"]
-        elif before["training"] != record["training"]:
-            differing.append("training split")
-        if set(differing) - ({"kimg"} if settings.schedule == "constant" else set()):
-            raise ValueError(
-                f"{path.parent} was trained with another {', '.join(differing)}; use another run name or delete it."
-            )
-    if chief:
-        replace(path, lambda file: file.write_text(json.dumps(record, indent=2)))
+    if not path.exists():
+        return record, False
+    before = json.loads(path.read_text())
+    earlier = asdict(config.Training(**before["settings"]))  # one that was written before a setting was there
+    differing = [name for name, value in record["settings"].items() if earlier[name] != value]
+    differing += [name for name in ("image_size", "classes", "data") if before[name] != record[name]]
+    if "training" not in before:  # written before records named the patients: that they were these is not known
+        del record["training"]
+    elif before["training"] != record["training"]:
+        differing.append("training split")
+    constant = not earlier["decay_kimg"]
+    if set(differing) - ({"kimg", "decay_kimg"} if constant else set()):
+        raise ValueError(
+            f"{path.parent} was trained with another {', '.join(differing)}; use another run name or delete it."
+        )
+    return record, constant and settings.decay_kimg > 0

@@ -165,8 +165,8 @@ class GAN(keras.Model):
             "generator": self.generator.variables,
             "discriminator": self.discriminator.variables,
             "generator_ema": self.generator_ema.variables,
-            "generator_optimizer": self.generator_optimizer.variables,
-            "discriminator_optimizer": self.discriminator_optimizer.variables,
+            "generator_optimizer": _slots(self.generator_optimizer),
+            "discriminator_optimizer": _slots(self.discriminator_optimizer),
             "training": [self.step, self.images_seen, self.best_score, self.best_coverage, self.path_length_mean],
             "augmentation": self.augmentation.variables if self.augmentation else [],
         }
@@ -323,6 +323,11 @@ def _scaled(optimizer):
     if keras.config.dtype_policy().name == "mixed_float16" and not hasattr(optimizer, "inner_optimizer"):
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _slots(optimizer):
+    """Its variables but the learning rate, which is a setting: a training that goes on may let it fall."""
+    return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
 def _has_batch_norm(network):

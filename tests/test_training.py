@@ -261,6 +261,35 @@ def test_a_longer_training_goes_on_and_other_settings_are_refused(tmp_path):
         fitting.fit(fitting.build(other, 16), other, images(), tmp_path)
 
 
+def test_learning_rates_fall_at_the_end_as_if_the_training_had_been_that_long_from_the_start(tmp_path):
+    falling = replace(SETTINGS, kimg=0.6, decay_kimg=0.4)
+    whole = fitting.build(falling, 16)
+    fitting.fit(whole, falling, images(), tmp_path / "whole")
+    for settings in (replace(SETTINGS, kimg=0.2), falling):
+        gan = fitting.build(settings, 16)
+        fitting.fit(gan, settings, images(), tmp_path / "in parts")
+    for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
+        updates = int(optimizer.iterations.numpy())
+        rates = [float(optimizer._learning_rate(step)) for step in range(updates + 1)]
+        assert rates[0] == rates[updates // 3] > rates[2 * updates // 3] > rates[-1] == 0
+        assert rates[2 * updates // 3] == pytest.approx(rates[0] / 2, rel=0.1)
+    ends = [np.load(tmp_path / name / "state.npz") for name in ("whole", "in parts")]
+    for name in ends[0].files:
+        np.testing.assert_array_equal(ends[0][name], ends[1][name], err_msg=name)
+    longer = replace(falling, kimg=0.8)
+    with pytest.raises(ValueError, match="trained with another kimg"):
+        fitting.fit(fitting.build(longer, 16), longer, images(), tmp_path / "whole")
+
+
+def test_rates_that_should_have_begun_to_fall_are_said(tmp_path):
+    short = replace(SETTINGS, kimg=0.4)
+    fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
+    late = replace(SETTINGS, kimg=0.6, decay_kimg=0.4)
+    with pytest.raises(ValueError, match=r"0\.4 kimg at constant learning rates.*fall from 0\.2 kimg on"):
+        fitting.fit(fitting.build(late, 16), late, images(), tmp_path)
+    assert json.loads((tmp_path / "model.json").read_text())["settings"]["decay_kimg"] == 0
+
+
 def test_a_model_names_the_patients_it_learnt_from_and_goes_on_with_no_others(tmp_path):
     short = replace(SETTINGS, kimg=0.2)
     fitting.fit(fitting.build(short, 16), short, images(), tmp_path)

@@ -27,7 +27,7 @@ class Training:
     discriminator_learning_rate: float = 2e-4
     beta_1: float = 0.5
     beta_2: float = 0.999
-    schedule: str = "constant"  # or "cosine", down to zero at the end
+    decay_kimg: float = 0.0  # at the end, in which both learning rates fall to zero along a cosine
     ema_kimg: float = 1.0
     augmentation: dict = field(default_factory=dict)  # keyword arguments of augment.Augmentation; empty: none
     balanced: bool = False  # classes take turns instead of appearing by their frequency
