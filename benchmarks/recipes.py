@@ -21,6 +21,7 @@ from medgan_tf import config, datasets, fitting, metrics, results
 CHANGES = {
     "cgan": [
         {},
+        {"decay_kimg": 8.0},
         {"generator_learning_rate": 2e-4, "discriminator_learning_rate": 2e-4},
         {"generator_learning_rate": 8e-4, "discriminator_learning_rate": 8e-4},
         {"beta_1": 0.5},
@@ -32,6 +33,7 @@ CHANGES = {
     ],
     "stylegan2": [
         {},
+        {"decay_kimg": 8.0},
         {"penalty_weight": 0.0125},
         {"penalty_weight": 0.2},
         {"generator_learning_rate": 1.25e-3, "discriminator_learning_rate": 1.25e-3},
