@@ -2,12 +2,11 @@
 
 import sys
 
-import torch
 from torch import nn
-from torch.nn import functional
+from torch_steps import NonSaturating
 from torch_turns import serve
 
-BATCH, LATENTS, SIZE = 64, 100, 64
+LATENTS = 100
 
 
 class Generator(nn.Module):
@@ -46,44 +45,5 @@ def _batch_norm(channels):
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.1)
 
 
-class Trainer:
-    """One update of each network, one batch of fakes for both, and the generator's running average."""
-
-    def __init__(self):
-        torch.manual_seed(0)
-        self.generator, self.critic = Generator(), Discriminator()
-        self.average = [weight.detach().clone() for weight in self.generator.parameters()]
-        self.optimizers = [
-            torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
-            for network in (self.generator, self.critic)
-        ]
-        self.images = torch.rand(BATCH, 1, SIZE, SIZE) * 2 - 1
-
-    def draw(self, latents, _):
-        """Images of latents."""
-        return self.generator(latents)
-
-    def score(self, images, _):
-        """Of images."""
-        return self.critic(images)
-
-    def step(self):
-        """A training step; returns the discriminator's loss."""
-        fake = self.generator(torch.randn(BATCH, LATENTS))
-        real_scores, fake_scores = self.critic(self.images), self.critic(fake.detach())
-        loss = functional.softplus(-real_scores).mean() + functional.softplus(fake_scores).mean()
-        self._update(1, loss)
-        self.critic.requires_grad_(False)
-        self._update(0, functional.softplus(-self.critic(fake)).mean())
-        self.critic.requires_grad_(True)
-        torch._foreach_lerp_(self.average, list(self.generator.parameters()), 0.01)
-        return loss.item()
-
-    def _update(self, which, loss):
-        self.optimizers[which].zero_grad()
-        loss.backward()
-        self.optimizers[which].step()
-
-
 if __name__ == "__main__":
-    serve(Trainer(), sys.argv[1])
+    serve(NonSaturating(Generator(), Discriminator(), 64, LATENTS, 2e-4, (0.5, 0.999)), sys.argv[1])

@@ -11,6 +11,9 @@ import time
 
 import numpy as np
 import torch
+from torch import nn
+
+AXES = {0: (), 1: (0,), 2: (1, 0), 3: (2, 0, 1), 4: (3, 2, 0, 1)}  # of Keras's weights, in PyTorch's order
 
 
 def serve(trainer, threads):
@@ -37,22 +40,24 @@ def serve(trainer, threads):
 def check(trainer, path):
     """Greatest differences of both networks' outputs from those in the file, with the weights in the file."""
     stored = {name: torch.from_numpy(value) for name, value in np.load(path).items()}
+    networks = {"generator": trainer.generator, "critic": trainer.critic}
     with torch.no_grad():
-        for name, network in (("generator", trainer.generator), ("critic", trainer.critic)):
-            for index, weight in enumerate(network.parameters()):
+        for name, network in networks.items():
+            network.train(bool(stored["training"]))
+            weights = [(module, weight) for module in network.modules() for weight in module.parameters(recurse=False)]
+            for index, (module, weight) in enumerate(weights):
                 value = stored[f"{name}/{index:02d}"]
-                weight.copy_(value if weight.shape == value.shape else _as_torch(value))
+                weight.copy_(value if isinstance(module, nn.Embedding) else value.permute(AXES[value.ndim]))
+        for name, buffer in trainer.generator.named_buffers():
+            buffer.copy_(stored.get(name.split(".")[-1], buffer))
         labels = stored["labels"].long()
         images = trainer.draw(stored["latents"], labels)
         scores = trainer.score(images, labels)
+    for network in networks.values():
+        network.train()
     return {
-        "parameters": [sum(p.numel() for p in n.parameters()) for n in (trainer.generator, trainer.critic)],
+        "parameters": [sum(p.numel() for p in n.parameters()) for n in networks.values()],
         "images": float((images.permute(0, 2, 3, 1) - stored["images"]).abs().max()),
         "scores": float((scores - stored["scores"]).abs().max()),
         "largest_score": float(stored["scores"].abs().max()),
     }
-
-
-def _as_torch(value):
-    """Kernels (H, W, C, D) to (D, C, H, W), matrices transposed."""
-    return value.permute(3, 2, 0, 1) if value.ndim == 4 else value.T

@@ -10,9 +10,11 @@ import sys
 import torch
 from torch import nn
 from torch.nn import functional
+from torch_layers import upsampled_convolution
+from torch_steps import CLASSES, WassersteinGP
 from torch_turns import serve
 
-BATCH, CRITICS, LAMBDA, LATENTS, CLASSES, SIZE = 32, 5, 10.0, 100, 3, 64
+LATENTS = 100
 
 
 class UpsampledConv2d(nn.Conv2d):
@@ -27,11 +29,7 @@ class UpsampledConv2d(nn.Conv2d):
         if not self.merged:
             surrounded = functional.pad(x, (1, 1, 1, 1))
             return super().forward(functional.interpolate(surrounded, scale_factor=2, mode="bilinear")[..., 1:-1, 1:-1])
-        flipped = 4 * self.weight.flip(2, 3).transpose(0, 1)
-        x = functional.pad(functional.conv_transpose2d(x, flipped, stride=2), (1, 1, 1, 1))
-        for _ in range(3):
-            x = functional.avg_pool2d(x, 2, stride=1)
-        return x
+        return upsampled_convolution(x, self.weight)
 
 
 class Generator(nn.Module):
@@ -74,61 +72,14 @@ def _batch_norm(channels):
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.1)
 
 
-class Trainer:
-    """One of ours: five critic updates with fresh images, one of the generator, the running average."""
-
-    def __init__(self, savings):
-        torch.manual_seed(0)
-        self.savings = savings
-        self.layout = torch.channels_last if savings else torch.contiguous_format
-        self.generator = Generator(savings).to(memory_format=self.layout)
-        self.critic = Critic().to(memory_format=self.layout)
-        self.average = [weight.detach().clone() for weight in self.generator.parameters()]
-        self.generator_optimizer, self.critic_optimizer = (
-            torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.5, 0.9))
-            for network in (self.generator, self.critic)
-        )
-        images = torch.rand(CRITICS * BATCH, 1, SIZE, SIZE) * 2 - 1
-        self.images = images.contiguous(memory_format=self.layout)
-        self.labels = torch.randint(0, CLASSES, (CRITICS * BATCH,))
-
-    def step(self):
-        """A training step; returns the critic's last loss."""
-        for index, (real, labels) in enumerate(
-            zip(self.images.split(BATCH), self.labels.split(BATCH), strict=True), start=1
-        ):
-            with torch.set_grad_enabled(self.savings and index == CRITICS):
-                fake = self.generator(torch.randn(BATCH, LATENTS), labels)
-            loss = self._update_critic(real, fake.detach(), labels)
-        if not self.savings:
-            fake = self.generator(torch.randn(BATCH, LATENTS), labels)
-        self.critic.requires_grad_(False)
-        self.generator_optimizer.zero_grad()
-        (-self.critic(fake, labels).mean()).backward()
-        self.critic.requires_grad_(True)
-        self.generator_optimizer.step()
-        torch._foreach_lerp_(self.average, list(self.generator.parameters()), 0.01)
-        return loss.item()
-
-    def _update_critic(self, real, fake, labels):
-        weights = torch.rand(BATCH, 1, 1, 1)
-        between = (real + weights * (fake - real)).requires_grad_()
-        (gradient,) = torch.autograd.grad(self.critic(between, labels).sum(), between, create_graph=True)
-        penalty = ((gradient.square().sum(dim=(1, 2, 3)).clamp_min(1e-12).sqrt() - 1) ** 2).mean()
-        loss = self.critic(fake, labels).mean() - self.critic(real, labels).mean() + LAMBDA * penalty
-        self.critic_optimizer.zero_grad()
-        loss.backward()
-        self.critic_optimizer.step()
-        return loss.detach()
-
-    def draw(self, latents, labels):
-        """Images of latents and labels."""
-        return self.generator(latents, labels)
-
-    def score(self, images, labels):
-        """Of images and labels."""
-        return self.critic(images, labels)
+def trainer(savings):
+    """The step, all in one layout."""
+    layout = torch.channels_last if savings else torch.contiguous_format
+    networks = (network.to(memory_format=layout) for network in (Generator(savings), Critic()))
+    found = WassersteinGP(*networks, 32, 5, LATENTS, 1e-4, (0.5, 0.9), shared=savings)
+    found.images = found.images.contiguous(memory_format=layout)
+    return found
 
 
 if __name__ == "__main__":
-    serve(Trainer(sys.argv[1] == "savings"), sys.argv[2])
+    serve(trainer(sys.argv[1] == "savings"), sys.argv[2])

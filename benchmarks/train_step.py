@@ -2,8 +2,12 @@
 
 Before anything is timed the networks are held against PyTorch's: same weights, same outputs, same number of parameters.
 WGAN-GP: the conditional GAN, 160 images a step (batch 32, n_critic 5, lambda 10, Adam 1e-4 with 0.5 and 0.9). DCGAN:
-the paper's network, batch 64, Adam 2e-4 with 0.5 and 0.999. Ours and PyTorch's also keep the generator's running
-average; the examples do not. Memory is the most that each process held, libraries included.
+the paper's network, batch 64, Adam 2e-4 with 0.5 and 0.999. The others are the quick profile's, since a turn holds
+whole periods of the lazy R1 penalty, 16 steps, which at the authors' widths would take a minute: the dense GAN,
+StyleGAN2 with the full profile's path lengths at every fourth step, the progressive GAN fully grown and without
+attention, StyleGAN3-T. StyleGAN2's mixing and noise are off while outputs are compared. Ours and PyTorch's also keep
+the generator's running average; the examples, for the first two, do not. Memory is the most that each process held,
+libraries included.
 """
 
 import json
@@ -16,7 +20,7 @@ import numpy as np
 
 from benchmarks import turns
 
-BATCHES = {"cgan": 5 * 32, "dcgan": 64}  # images a step
+BATCHES = {"cgan": 5 * 32, "dcgan": 64, "gan": 64, "stylegan2": 16, "pggan": 2 * 16, "stylegan3": 16}  # images a step
 OURS = {  # jit_compile, steps_per_execution
     "ours": (False, 1),
     "ours, 2 steps an execution": (False, 2),
@@ -26,27 +30,48 @@ OURS = {  # jit_compile, steps_per_execution
 TORCH = {
     "cgan": {"PyTorch": ["torch_wgan_gp.py", "plain"], "PyTorch with our savings": ["torch_wgan_gp.py", "savings"]},
     "dcgan": {"PyTorch": ["torch_dcgan.py"]},
+    "gan": {"PyTorch": ["torch_gan.py"]},
+    "stylegan2": {"PyTorch": ["torch_stylegan2.py"]},
+    "pggan": {"PyTorch": ["torch_pggan.py"]},
+    "stylegan3": {"PyTorch": ["torch_stylegan3.py"]},
 }
-TITLES = {"cgan": "WGAN-GP", "dcgan": "DCGAN"}
+TITLES = {
+    "cgan": "WGAN-GP",
+    "dcgan": "DCGAN",
+    "gan": "dense GAN",
+    "stylegan2": "StyleGAN2",
+    "pggan": "progressive GAN",
+    "stylegan3": "StyleGAN3-T",
+}
+
+
+def recipe(architecture):
+    """config.Training of an architecture."""
+    from medgan_tf import config
+
+    grown = {"fade_kimg": 0.0, "attention": None}
+    quick, full = (config.PROFILES[name].models for name in ("quick", "full"))
+    return {
+        "cgan": replace(config.CGAN_PAPER, network={}, balanced=False),
+        "dcgan": replace(full["dcgan"], network={}),
+        "gan": quick["gan"],
+        "stylegan2": replace(quick["stylegan2"], path_length_weight=full["stylegan2"].path_length_weight),
+        "pggan": replace(quick["pggan"], network=quick["pggan"].network | grown),
+        "stylegan3": quick["stylegan3"],
+    }[architecture]
 
 
 def ours(architecture, jit_compile=False, steps_per_execution=1):
     """The GAN that the trainer builds, and a data set of random images."""
     import tensorflow as tf
 
-    from medgan_tf import config, fitting
+    from medgan_tf import fitting
 
-    settings = replace(
-        config.CGAN_PAPER if architecture == "cgan" else config.PROFILES["full"].models["dcgan"],
-        network={},
-        balanced=False,
-        jit_compile=jit_compile,
-        steps_per_execution=steps_per_execution,
-    )
     generator, count = np.random.default_rng(0), BATCHES[architecture]
     images = generator.uniform(-1, 1, (count, 64, 64, 1)).astype(np.float32)
     labels = generator.integers(0, 3, count).astype(np.int32)
-    gan = fitting.build(settings, 64, 3 if architecture == "cgan" else 0)
+    execution = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
+    gan = fitting.build(replace(recipe(architecture), **execution), 64, 3 if architecture in ("cgan", "pggan") else 0)
     return gan, tf.data.Dataset.from_tensors((images, labels)).repeat()
 
 
@@ -73,52 +98,56 @@ def serve(architecture, name, threads):
 
 def write(gan, path):
     """Weights, inputs and outputs of both networks, for "check" on the other side; returns the parameter counts."""
-    latents = np.random.default_rng(1).standard_normal((8, 100)).astype(np.float32)
+    latents = np.random.default_rng(1).standard_normal((8, gan.latent_dim)).astype(np.float32)
     labels = (np.arange(8) % 3).astype(np.int32)
-    images = np.asarray(gan.generator(gan._inputs(latents, labels), training=True))
-    scores = gan.discriminator(gan._inputs(images, labels), training=True)
-    values = {"latents": latents, "labels": labels, "images": images, "scores": scores}
+    training = not any(layer.name == "styles" for layer in gan.generator.layers)  # in which these mix latents
+    images = np.asarray(gan.generator(gan._inputs(latents, labels), training=training))
+    scores = gan.discriminator(gan._inputs(images, labels), training=training)
+    values = {"latents": latents, "labels": labels, "images": images, "scores": scores, "training": training}
     parameters = []
     for name, network in (("generator", gan.generator), ("critic", gan.discriminator)):
         weights = network.trainable_variables
         parameters.append(sum(int(np.prod(weight.shape)) for weight in weights))
         values |= {f"{name}/{index:02d}": weight.numpy() for index, weight in enumerate(weights)}
+    sines = ("frequencies", "phases")  # StyleGAN3's, drawn once
+    values |= {weight.name: weight for weight in gan.generator.non_trainable_variables if weight.name in sines}
     np.savez(path, **{name: np.asarray(value) for name, value in values.items()})
     return {"parameters": parameters}
 
 
 def measure(architecture, options):
     """Rows of one architecture, and the version of PyTorch where it took part."""
-    names = [name for name in OURS if architecture == "cgan" or name in ("ours", "keras.io")]
+    names = {"cgan": list(OURS), "dcgan": ["ours", "keras.io"]}.get(architecture, ["ours"])
     script = [sys.executable, "-m", "benchmarks.train_step", "--serve", architecture]
     commands = {name: [*script, name, options.threads] for name in names}
     if options.torch_python:
         here = Path(__file__).resolve().parent
         for name, (file, *variant) in TORCH[architecture].items():
             commands[name] = [options.torch_python, here / file, *variant, options.threads]
+    steps = options.steps * recipe(architecture).penalty_interval
     contestants = {name: turns.Contestant(name, command) for name, command in commands.items()}
     try:
         with tempfile.TemporaryDirectory() as folder:
             for name in set(TORCH[architecture]) & set(contestants):
                 turns.same_networks(contestants["ours"], contestants[name], Path(folder) / "networks.npz")
-        turns.race(contestants.values(), options.steps, options.rounds)
+        turns.race(contestants.values(), steps, options.rounds)
     finally:
         for contestant in contestants.values():
             contestant.process.kill()
-    rows = []
-    for name in names[:-1]:
-        for reference in (*TORCH[architecture], "keras.io"):
+    rows, own = [], [name for name in names if name.startswith("ours")]
+    for name in own:
+        for reference in (*TORCH[architecture], *names[len(own) :]):
             what = f"{TITLES[architecture]} step, 64 px" + name.removeprefix("ours")
             theirs = contestants[reference].turns if reference in contestants else None
-            amount = options.steps * BATCHES[architecture]
+            amount = steps * BATCHES[architecture]
             rows.append(turns.compared(what, reference, amount, "images", contestants[name].turns, theirs))
     return rows, {"torch": contestants["PyTorch"].turns[-1]["version"]} if "PyTorch" in contestants else {}
 
 
 def main():
-    """Both architectures."""
+    """All architectures."""
     parser = turns.parser(__doc__, rounds=3)
-    parser.add_argument("--steps", type=int, default=2, help="in a turn; an even number")
+    parser.add_argument("--steps", type=int, default=2, help="in a turn, times the interval of R1; an even number")
     parser.add_argument("--architecture", choices=list(BATCHES), nargs="+", default=list(BATCHES))
     options, rows = parser.parse_args(), []
     for architecture in options.architecture:
