@@ -44,7 +44,14 @@ def train(run, name, seed=0, **changes):
 
 
 def build(settings, image_size, num_classes=0):
-    """A compiled GAN from config.Training. Sets Keras's seed and precision, and determinism, for this process."""
+    """A compiled GAN from config.Training. Sets Keras's seed and precision, and determinism, for this process.
+
+    Raises ValueError for settings that cannot be.
+    """
+    if not 0 <= settings.decay_kimg <= settings.kimg:
+        raise ValueError(
+            f"decay_kimg lies between 0 and the whole {settings.kimg:g} kimg, not at {settings.decay_kimg:g}."
+        )
     strategy = devices.strategy()
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -288,6 +288,8 @@ def test_rates_that_should_have_begun_to_fall_are_said(tmp_path):
     with pytest.raises(ValueError, match=r"0\.4 kimg at constant learning rates.*fall from 0\.2 kimg on"):
         fitting.fit(fitting.build(late, 16), late, images(), tmp_path)
     assert json.loads((tmp_path / "model.json").read_text())["settings"]["decay_kimg"] == 0
+    with pytest.raises(ValueError, match=r"between 0 and kimg, 0\.6, not at 0\.7"):
+        fitting.build(replace(late, decay_kimg=0.7), 16)
 
 
 def test_a_model_names_the_patients_it_learnt_from_and_goes_on_with_no_others(tmp_path):
