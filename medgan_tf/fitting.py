@@ -198,8 +198,10 @@ def _record(path, settings, gan, data):
     if not path.exists():
         return record, False
     before = json.loads(path.read_text())
-    earlier = asdict(config.Training(**before["settings"]))  # one that was written before a setting was there
-    differing = [name for name, value in record["settings"].items() if earlier[name] != value]
+    unknown = before["settings"].keys() - record["settings"].keys()
+    known = {name: value for name, value in before["settings"].items() if name not in unknown}
+    earlier = asdict(config.Training(**known))  # one that was written before a setting was there
+    differing = [name for name, value in record["settings"].items() if earlier[name] != value] + sorted(unknown)
     differing += [name for name in ("image_size", "classes", "data") if before[name] != record[name]]
     if "training" not in before:  # written before records named the patients: that they were these is not known
         del record["training"]

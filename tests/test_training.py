@@ -288,7 +288,7 @@ def test_rates_that_should_have_begun_to_fall_are_said(tmp_path):
     with pytest.raises(ValueError, match=r"0\.4 kimg at constant learning rates.*fall from 0\.2 kimg on"):
         fitting.fit(fitting.build(late, 16), late, images(), tmp_path)
     assert json.loads((tmp_path / "model.json").read_text())["settings"]["decay_kimg"] == 0
-    with pytest.raises(ValueError, match=r"between 0 and kimg, 0\.6, not at 0\.7"):
+    with pytest.raises(ValueError, match=r"between 0 and the whole 0\.6 kimg, not at 0\.7"):
         fitting.build(replace(late, decay_kimg=0.7), 16)
 
 
@@ -305,6 +305,10 @@ def test_a_model_names_the_patients_it_learnt_from_and_goes_on_with_no_others(tm
     (tmp_path / "model.json").write_text(json.dumps(record))  # as older versions wrote it
     fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
     assert "training" not in json.loads((tmp_path / "model.json").read_text())
+    record["settings"]["schedule"] = "constant"  # a setting that is no more
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="trained with another schedule; use another run name"):
+        fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
 
 
 def test_epochs_are_counted_alike_when_executions_do_not_divide_them(tmp_path):
