@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from medgan_tf import callbacks, config, datasets, devices, metrics, networks, results
+from medgan_tf import callbacks, config, datasets, devices, metrics, networks, optimizers, results
 from medgan_tf.augment import Augmentation
 from medgan_tf.checkpoint import replace
 from medgan_tf.training import GAN
@@ -80,27 +80,13 @@ def _build(settings, image_size, num_classes):
         seed=settings.seed,
     )
     gan.compile(
-        _adam(settings.generator_learning_rate, settings, settings.batch_size * settings.discriminator_steps),
-        _adam(settings.discriminator_learning_rate, settings, settings.batch_size),
+        optimizers.adam(settings.generator_learning_rate, settings, settings.batch_size * settings.discriminator_steps),
+        optimizers.adam(settings.discriminator_learning_rate, settings, settings.batch_size),
         jit_compile=settings.jit_compile,
         # the loop over several steps does not run on more than one device
         steps_per_execution=1 if tf.distribute.has_strategy() else settings.steps_per_execution,
     )
     return gan
-
-
-def _adam(learning_rate, settings, images):
-    """Adam whose every update is one of so many images."""
-    if settings.decay_kimg:
-        constant, falling = (round(kimg * 1000 / images) for kimg in (_decay_begins(settings), settings.decay_kimg))
-        learning_rate = keras.optimizers.schedules.CosineDecay(
-            learning_rate, falling, warmup_target=learning_rate, warmup_steps=constant
-        )
-    return keras.optimizers.Adam(learning_rate, settings.beta_1, settings.beta_2)
-
-
-def _decay_begins(settings):
-    return settings.kimg - settings.decay_kimg
 
 
 def fit(gan, settings, data, model_dir, extractor=None):
@@ -121,10 +107,10 @@ def fit(gan, settings, data, model_dir, extractor=None):
     record, constant = _record(description, settings, gan, data)
     if state.exists():
         gan.load_state(state)
-    if constant and int(gan.images_seen.numpy()) > round(1000 * _decay_begins(settings)):
+    if constant and int(gan.images_seen.numpy()) > round(1000 * optimizers.decay_begins(settings)):
         raise ValueError(
             f"{model_dir} has trained for {int(gan.images_seen.numpy()) / 1000:g} kimg at constant learning rates, "
-            f"which now are to fall from {_decay_begins(settings):g} kimg on: raise kimg or lower decay_kimg."
+            f"which now are to fall from {optimizers.decay_begins(settings):g} kimg on: raise kimg or lower decay_kimg."
         )
     if chief:
         replace(description, lambda file: file.write_text(json.dumps(record, indent=2)))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from medgan_tf import checkpoint
+from medgan_tf import checkpoint, optimizers
 from medgan_tf.augment import BLUR, blurred
 from medgan_tf.losses import ADVERSARIAL, gradient_penalty, path_length_penalty, path_lengths, r1_penalty
 from medgan_tf.networks import replicas
@@ -94,8 +94,8 @@ class GAN(keras.Model):
     def compile(self, generator_optimizer, discriminator_optimizer, **settings):
         """Take two optimizers, built here so that a checkpoint finds all their slots; settings as for keras.Model."""
         super().compile(**settings)
-        self.generator_optimizer = _scaled(generator_optimizer)
-        self.discriminator_optimizer = _scaled(discriminator_optimizer)
+        self.generator_optimizer = optimizers.scaled(generator_optimizer)
+        self.discriminator_optimizer = optimizers.scaled(discriminator_optimizer)
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
@@ -165,8 +165,8 @@ class GAN(keras.Model):
             "generator": self.generator.variables,
             "discriminator": self.discriminator.variables,
             "generator_ema": self.generator_ema.variables,
-            "generator_optimizer": _slots(self.generator_optimizer),
-            "discriminator_optimizer": _slots(self.discriminator_optimizer),
+            "generator_optimizer": optimizers.slots(self.generator_optimizer),
+            "discriminator_optimizer": optimizers.slots(self.discriminator_optimizer),
             "training": [self.step, self.images_seen, self.best_score, self.best_coverage, self.path_length_mean],
             "augmentation": self.augmentation.variables if self.augmentation else [],
         }
@@ -180,7 +180,8 @@ class GAN(keras.Model):
         """discriminator_steps updates of the discriminator, one of the generator. Returns the running means."""
         images, labels = data
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self._fade()
+        for layer in self.growing:
+            layer.fade(self.images_seen.value)
         fresh = zip(
             tf.split(images, self.discriminator_steps),
             tf.split(labels, self.discriminator_steps),
@@ -199,7 +200,7 @@ class GAN(keras.Model):
                     generator_loss = self.adversarial.generator(self._score(fake, real_labels, index, 0))
                     total = generator_loss + self._path_length(real_labels)
                     scaled = self.generator_optimizer.scale_loss(total / replicas)
-        _apply(self.generator_optimizer, tape, scaled, self.generator.trainable_variables)
+        optimizers.apply(self.generator_optimizer, tape, scaled, self.generator.trainable_variables)
         self.trackers["generator_loss"].update_state(generator_loss)
         self.step.assign_add(1)
         seen = tf.shape(images, tf.int64)[0] * replicas
@@ -222,7 +223,7 @@ class GAN(keras.Model):
                 total += self.penalty_weight * self.penalty_interval * penalty
                 self.trackers["penalty"].update_state(penalty * self.penalty_interval)
             scaled = self.discriminator_optimizer.scale_loss(total / replicas)
-        _apply(self.discriminator_optimizer, tape, scaled, self.discriminator.trainable_variables)
+        optimizers.apply(self.discriminator_optimizer, tape, scaled, self.discriminator.trainable_variables)
         if self.augmentation:
             self.augmentation.update(real_scores, tf.shape(real)[0] * replicas)
         self.trackers["discriminator_loss"].update_state(loss)
@@ -289,14 +290,6 @@ class GAN(keras.Model):
             if average.dtype.startswith("float") and not any(average is alpha for alpha in fading):
                 average.assign(current.value + decay * (average.value - current.value))
 
-    def _fade(self):
-        """Set the weight of the newest layers by the images seen since their stage began."""
-        for layer in self.growing:
-            began = layer.stable_kimg + (layer.stage - 1) * (layer.fade_kimg + layer.stable_kimg)
-            since = tf.cast(self.images_seen.value, tf.float32) / 1000.0 - began
-            fading = layer.stage > 0 and layer.fade_kimg > 0
-            layer.alpha.assign(tf.clip_by_value(since / layer.fade_kimg, 0.0, 1.0) if fading else 1.0)
-
     def _random(self, stream, batch, size, draw=tf.random.stateless_normal):
         """(batch, size) float32 of this step; a replica draws the numbers of the global batch and takes its own."""
         return replicas.draw(lambda shape: draw(shape, seed=self._seed(stream), alg="philox"), batch, size)
@@ -308,26 +301,8 @@ class GAN(keras.Model):
         return [first, labels] if self.conditional else first
 
 
-def _apply(optimizer, tape, loss, variables):
-    """One step; layers of stages to come have no gradient yet."""
-    pairs = [pair for pair in zip(tape.gradient(loss, variables), variables, strict=True) if pair[0] is not None]
-    optimizer.apply(*zip(*pairs, strict=True))
-
-
 def _counter(name):
     return keras.Variable(0, dtype="int64", trainable=False, name=name, aggregation="only_first_replica")
-
-
-def _scaled(optimizer):
-    """float16 gradients underflow without loss scaling; Keras adds it only to an optimizer that it compiled itself."""
-    if keras.config.dtype_policy().name == "mixed_float16" and not hasattr(optimizer, "inner_optimizer"):
-        return keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
-
-
-def _slots(optimizer):
-    """Its variables but the learning rate, which is a setting: a training that goes on may let it fall."""
-    return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
 def _has_batch_norm(network):

@@ -105,6 +105,7 @@ def test_imports_go_one_way():
             "losses",
             "augment",
             "checkpoint",
+            "optimizers",
             "devices",
             "callbacks",
             "training",

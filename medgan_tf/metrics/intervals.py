@@ -6,8 +6,8 @@ with four that are alike. Those of every metric hold it in 90 to 98% of them, wh
 of intensities and of power spectra the truth is that of infinitely many images. For the others it is what is expected
 at the n of the record: fewer than half of the intervals hold the Frechet distance of infinitely many images, since they
 know nothing of its bias. Label agreement has intervals of its own: tests/test_agreement.py. Where synthetic images are
-distributed as the real ones, intervals of coverage and of the Frechet distance at infinite n are wider than need be:
-99% in 400 studies. Not simulated: floors, classes of fewer patients, features that are not Gaussian.
+distributed as the real ones, intervals of neighbour metrics tend to be wider than need be. Not simulated: floors,
+classes of fewer patients, features that are not Gaussian.
 """
 
 from dataclasses import dataclass
@@ -76,8 +76,8 @@ def estimate(values, others, lowest=-np.inf, highest=np.inf):
     (McCarthy 1969, Review of the International Statistical Institute 37: balanced half-samples). A metric of neighbours
     is not: averaging over many halves takes more of its variance away. By the decomposition of Hoeffding the variance
     of the mean is then D - M, with M that of the repeats' own means: half-samples of one sample overlap by half. All of
-    M taken off is right on average, but two noisy figures are subtracted, and intervals held the truth in as few as 87%
-    of simulations; a third of it is taken off, and never more than half of D.
+    M taken off is right on average, but two noisy figures are subtracted, and intervals held the truth too seldom in
+    simulations; a third of it is taken off, and never more than half of D.
 
     A repeat without a value (NaN) does not count; of fewer than two there is no interval, and all three are NaN.
     """

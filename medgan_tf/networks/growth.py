@@ -76,7 +76,14 @@ class Growth(layers.Layer):
     def stage(self, stage):
         self.stage_weight.assign(stage)
 
-    def _fade(self, old, new):
+    def fade(self, images_seen):
+        """Set alpha as `schedule` gives it within the stage that is set; images_seen: () int64, also in a graph."""
+        began = self.stable_kimg + (self.stage - 1) * (self.fade_kimg + self.stable_kimg)
+        since = tf.cast(images_seen, tf.float32) / 1000.0 - began
+        fading = self.stage > 0 and self.fade_kimg > 0
+        self.alpha.assign(tf.clip_by_value(since / self.fade_kimg, 0.0, 1.0) if fading else 1.0)
+
+    def _mixed(self, old, new):
         """Exactly the old at alpha 0 and exactly the new at alpha 1."""
         alpha = ops.cast(self.alpha, new.dtype)
         return (1.0 - alpha) * old + alpha * new
@@ -103,7 +110,7 @@ class GrowingImages(Growth):
         """The images themselves at the last stage, with alpha 1."""
         hidden = self.stages - 1 - self.stage
         shown = _blurred(images, hidden)
-        return self._fade(_blurred(images, hidden + 1), shown) if self.stage else shown
+        return self._mixed(_blurred(images, hidden + 1), shown) if self.stage else shown
 
     def compute_output_shape(self, input_shape):
         """As the input."""

@@ -146,7 +146,7 @@ class GrowingGenerator(_Growing):
             x = self._attended(x, index)
         image = self.to_image[stage](x)
         if stage:
-            image = self._fade(_repeated(self.to_image[stage - 1](before), 2), image)
+            image = self._mixed(_repeated(self.to_image[stage - 1](before), 2), image)
         return _repeated(image, 2 ** (self.stages - 1 - stage))
 
     def compute_output_shape(self, input_shape):
@@ -184,7 +184,7 @@ class GrowingCritic(_Growing):
             x = _activated(self.first[index](x))
             x = _halved(_activated(self.second[index](x)))
             if index == stage:
-                x = self._fade(_activated(self.from_image[stage - 1](_halved(images))), x)
+                x = self._mixed(_activated(self.from_image[stage - 1](_halved(images))), x)
             x = self._attended(x, index - 1)
         x = _activated(self.first[0](self.deviation(x)))
         return _activated(self.second[0](ops.reshape(x, (-1, math.prod(x.shape[1:])))))
