@@ -236,6 +236,19 @@ def test_states_over_the_training_are_saved_with_the_data_behind_them(tmp_path):
     assert table["kimg"].tolist() == [1, 2, 3, 4, 3, 4]
 
 
+def test_training_curves_are_saved_with_the_logs_behind_them(tmp_path):
+    logs = {}
+    for model, losses in (("one", [3.0, 2.0]), ("two", [5.0, 4.0])):
+        logs[model] = tmp_path / f"{model}.csv"
+        table = pd.DataFrame({"kimg": [1.0, 2.0], "discriminator_loss": losses, "real_score": 0.5, "recall": 0.5})
+        table.drop(columns=["recall"] if model == "one" else []).to_csv(logs[model], index=False)
+    figure, table = figures.training_curves(logs), figures.logged(logs)
+    for axis, model in zip(figure.axes[::2], logs, strict=True):
+        own = table[table["model"] == model]
+        assert values(axis)["discriminator"] == (own["kimg"].tolist(), own["discriminator_loss"].tolist())
+    assert table["recall"].tolist()[2:] == [0.5, 0.5] and table["recall"][:2].isna().all()
+
+
 def test_the_figures_of_the_audit_are_saved_with_the_data_behind_them():
     histogram = {"edges": [0.0, 0.5, 1.0, 2.0], "held_out": [1, 2, 1], "synthetic": [8, 0, 0]}
     memory = {"pixels": {"histogram": histogram, "threshold": 0.2, "n": 8}}

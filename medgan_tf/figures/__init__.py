@@ -1,7 +1,7 @@
 """Every figure and table. `save` and `save_table` write them for a thesis, with caption and data."""
 
 from .augmentation import augmentation_table, difference_table, forest, rare_table, small_data
-from .charts import by_class, over_training, over_training_data, overfitting, quality, training_curves
+from .charts import by_class, logged, over_training, over_training_data, overfitting, quality, training_curves
 from .comparisons import ablation, canonical, canonical_data, crosses, meet, precision_recall, quality_cost
 from .pictures import attention, grids, mixing, pairs, pick, progression
 from .privacy import attack_curves, attack_data, nearest_data, nearest_distances, privacy_table
@@ -51,6 +51,7 @@ __all__ = [
     "equivariance_table",
     "forest",
     "grids",
+    "logged",
     "meet",
     "mixing",
     "nearest_data",

@@ -10,6 +10,12 @@ from .tables import ARROWS, FEATURES, METRIC_NAMES
 OVER_TRAINING = ("kernel_distance", "frechet_distance", "recall", "coverage")
 
 
+def logged(logs):
+    """The logs of trainings as one table: model, then the columns of log.csv. logs: {model: path of log.csv}."""
+    tables = {model: pd.read_csv(path) for model, path in logs.items()}
+    return pd.concat(tables, names=["model", None]).reset_index("model").reset_index(drop=True)
+
+
 def training_curves(logs):
     """Losses, scores and kernel distance over the images seen. logs: {model: path of log.csv}."""
     tables = {model: pd.read_csv(path) for model, path in logs.items()}
@@ -34,18 +40,10 @@ def training_curves(logs):
 
 def over_training_data(logs):
     """What `over_training` draws: a row a model, measure and state of the training, with kimg, minutes and value."""
-    tables = {model: pd.read_csv(path) for model, path in logs.items()}
-    return pd.concat(
-        [
-            pd.DataFrame({"model": model, "measure": measure, "kimg": table["kimg"], "value": table[measure]}).assign(
-                minutes=table["seconds"].cumsum() / 60
-            )
-            for measure in OVER_TRAINING
-            for model, table in tables.items()
-            if measure in table
-        ],
-        ignore_index=True,
-    )
+    table = logged(logs)
+    table["minutes"] = table.groupby("model", sort=False)["seconds"].cumsum() / 60
+    measures = [measure for measure in OVER_TRAINING if measure in table]
+    return table.melt(["model", "kimg", "minutes"], measures, "measure").dropna(subset="value")
 
 
 def over_training(logs):
