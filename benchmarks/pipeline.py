@@ -82,12 +82,12 @@ def compare_steps(folder, rounds, steps=16):
     """A row: training steps fed by our batches against the same steps with a batch in memory."""
     import tensorflow as tf
 
-    from medgan_tf import config, datasets, fitting
+    from medgan_tf import config, datasets, feeding, fitting
 
     settings = config.PROFILES["quick"].training("dcgan", steps_per_execution=1)
     gan = fitting.build(settings, SHOWN)
     data = datasets.load(folder, SHOWN).train.batches(settings.batch_size)
-    fixed = tf.data.Dataset.from_tensors(next(iter(data))).repeat()
+    fixed = feeding.untuned(tf.data.Dataset.from_tensors(next(iter(data))).repeat())
     train = functools.partial(gan.fit, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
     found = turns.alternate({"ours": lambda: train(data), "fixed": lambda: train(fixed)}, rounds)
     amount = steps * settings.batch_size

@@ -65,14 +65,14 @@ def ours(architecture, jit_compile=False, steps_per_execution=1):
     """The GAN that the trainer builds, and a data set of random images."""
     import tensorflow as tf
 
-    from medgan_tf import fitting
+    from medgan_tf import feeding, fitting
 
     generator, count = np.random.default_rng(0), BATCHES[architecture]
     images = generator.uniform(-1, 1, (count, 64, 64, 1)).astype(np.float32)
     labels = generator.integers(0, 3, count).astype(np.int32)
     execution = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
     gan = fitting.build(replace(recipe(architecture), **execution), 64, 3 if architecture in ("cgan", "pggan") else 0)
-    return gan, tf.data.Dataset.from_tensors((images, labels)).repeat()
+    return gan, feeding.untuned(tf.data.Dataset.from_tensors((images, labels)).repeat())
 
 
 def serve(architecture, name, threads):

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from medgan_tf import config, networks
+from medgan_tf import config, feeding, networks
 from medgan_tf.networks import sampling
 
 
@@ -40,7 +40,7 @@ class Generator:
         w_avg, labels = self.styles.w_avg.numpy(), self.numbers(count, label)
         z = sampling.latents(count, self.network.inputs[0].shape[-1], seed)
         inputs = z if labels is None else [z, labels.astype(np.int32)]
-        w = self.network.get_layer("mapping").predict(inputs, batch_size=1000, verbose=0)
+        w = feeding.predict(self.network.get_layer("mapping"), inputs, 1000)
         return w_avg + np.float32(truncation) * (w - w_avg)
 
     def synthesise(self, ws):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from medgan_tf import checkpoint, optimizers
+from medgan_tf import checkpoint, feeding, optimizers
 from medgan_tf.augment import BLUR, blurred
 from medgan_tf.losses import ADVERSARIAL, gradient_penalty, path_length_penalty, path_lengths, r1_penalty
 from medgan_tf.networks import replicas
@@ -143,7 +143,7 @@ class GAN(keras.Model):
         Some discriminators compare within a batch.
         """
         scaled = images / np.float32(127.5) - 1
-        scores = self._here(self.discriminator).predict(self._inputs(scaled, labels), batch_size=64, verbose=0)
+        scores = feeding.predict(self._here(self.discriminator), self._inputs(scaled, labels), 64)
         return scores.reshape(len(images), -1)[:, 0]
 
     def _here(self, network):

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from medgan_tf.feeding import predict, untuned
+
 from .backbone import convolutions, options, random_layers, seeds_of
 from .pipeline import Extractor, on_images, prepare, weights_hash
 
@@ -45,7 +47,7 @@ def train_domain(images, labels, classes, image_size=64, seed=0, validation=None
         loss={head: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for head in targets},
     )
     data = tf.data.Dataset.from_tensor_slices((inputs, targets, weights))
-    data = data.shuffle(len(inputs), seed=seed).repeat().batch(BATCH).prefetch(2)
+    data = untuned(data.shuffle(len(inputs), seed=seed).repeat().batch(BATCH).prefetch(2))
     with tqdm(total=steps, desc="domain extractor", unit="step", leave=False) as bar:
         count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
         model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[count])
@@ -142,7 +144,7 @@ def _balanced(targets):
 def _accuracy(model, inputs, targets, weights):
     """Share right by head on held-out images, and with every class counted alike."""
     report = {"held_out": len(inputs) // 2}
-    outputs = model.predict(inputs, batch_size=BATCH, verbose=0)
+    outputs = predict(model, inputs, BATCH)
     for head, name in (("logits", "accuracy"), ("turns", "turn_accuracy")):
         if head in targets:
             right = outputs[head].argmax(1) == targets[head]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from medgan_tf.feeding import predict
+
 
 def latents(count, latent_dim, seed):
     """(count, latent_dim) float32 standard normal; the first rows are the same for any count."""
@@ -26,7 +28,7 @@ def sample(generator, count, labels=None, seed=0):
 def images(generator, z, labels=None, batch_size=64):
     """The images of latents (n, latent_dim), (n, H, W, C) uint8; labels as for `sample`."""
     inputs = [z, np.asarray(labels, np.int32)] if len(generator.inputs) > 1 else z
-    return to_uint8(generator.predict(inputs, batch_size=batch_size, verbose=0))
+    return to_uint8(predict(generator, inputs, batch_size))
 
 
 def to_uint8(images):

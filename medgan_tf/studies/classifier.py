@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers
 
 from medgan_tf.config import sides
+from medgan_tf.feeding import predict
 from medgan_tf.metrics.backbone import convolutions, options, random_layers, seeds_of
 
 DROPOUT = 0.2
@@ -45,7 +46,7 @@ class Classifier:
 
     def logits(self, images):
         """(N, classes) float32 of images uint8 (N, H, W, 1)."""
-        return self.model.predict(images / np.float32(127.5) - 1, batch_size=256, verbose=0)
+        return predict(self.model, images / np.float32(127.5) - 1, 256)
 
 
 def network(image_size, classes, settings, classical, seed):
