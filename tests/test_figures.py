@@ -236,6 +236,15 @@ def test_states_over_the_training_are_saved_with_the_data_behind_them(tmp_path):
     assert table["kimg"].tolist() == [1, 2, 3, 4, 3, 4]
 
 
+def test_the_axis_of_a_distance_is_logarithmic_only_where_a_model_is_far_beyond_real_against_real():
+    row = {"class": "a", "value": 1.0, "low": 0.9, "high": 1.1, "floor_low": 0.0, "floor_high": 0.5}
+    near, far = (pd.DataFrame([row | {"model": "one", "metric": "kernel_distance", "high": high}]) for high in (1, 90))
+    share = far.assign(metric="coverage")
+    figure = figures.by_class({"near": near, "far": far, "share": share, "no metric": far.drop(columns="metric")})
+    assert [axis.get_xscale() for axis in figure.axes] == ["linear", "symlog", "linear", "linear"]
+    assert figure.axes[1].get_xticks().tolist() == [0, 1, 10, 100]
+
+
 def test_training_curves_are_saved_with_the_logs_behind_them(tmp_path):
     logs = {}
     for model, losses in (("one", [3.0, 2.0]), ("two", [5.0, 4.0])):

@@ -540,6 +540,11 @@ def test_evaluate_measures_diversity_within_classes(averages):
     assert evaluate(real, one_image_a_class, averages, labels, repeats=3)["ms_ssim"]["within_classes"] is False
 
 
+def test_diversity_has_an_interval_where_few_real_images_stand_against_many_synthetic_ones(averages):
+    measured = evaluate(textures(30), textures(1500, seed=1), averages, repeats=4)["ms_ssim"]
+    assert measured["low"] < measured["value"] < measured["high"] and measured["floor_low"] < measured["floor_high"]
+
+
 def test_evaluate_is_reproducible_and_differs_by_seed(averages):
     real, fake = textures(60), textures(60, seed=1)
     first, again, other = (evaluate(real, fake, averages, repeats=3, seed=seed) for seed in (0, 0, 1))

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, MARKERS, STYLE, WIDTH, plain_ticks
+from .style import COLOURS, MARKERS, STYLE, WIDTH, symmetric_log
 from .tables import ARROWS, FEATURES, METRIC_NAMES
 
 OVER_TRAINING = ("kernel_distance", "frechet_distance", "recall", "coverage")
@@ -96,12 +96,16 @@ def quality(table):
             axis.set_yticks(range(len(models)), models)
             axis.set_ylim(len(models) - 0.5, -0.5)
             axis.set_title(f"{METRIC_NAMES[metric]} {ARROWS[rows['better'].iloc[0]]}  (n = {rows['n'].iloc[0]})")
-            if metric == "frechet_distance":
-                axis.set_xscale("log")
-                plain_ticks(axis.xaxis)
-            else:
-                axis.locator_params(axis="x", nbins=5)
+            axis.locator_params(axis="x", nbins=5)
+            _shorten(axis, rows, metric)
     return figure
+
+
+def _shorten(axis, rows, metric):
+    """Make the axis of a distance logarithmic beyond real against real, where a model is far beyond it."""
+    reach = rows["floor_high"].max()
+    if metric.endswith("_distance") and rows["high"].max() > 20 * reach > 0:
+        symmetric_log(axis.xaxis, reach)
 
 
 def by_class(panels):
@@ -137,6 +141,8 @@ def by_class(panels):
             axis.set_yticks(range(len(classes)), [name.replace("_", " ") for name in classes])
             axis.set_ylim(len(classes) - 0.5, -0.5)
             axis.locator_params(axis="x", nbins=5 if len(panels) < 3 else 3)
+            if "metric" in table:
+                _shorten(axis, table, table["metric"].iloc[0])
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(models), 5), fontsize=8)
     return figure

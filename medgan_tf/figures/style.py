@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+import numpy as np
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 
 WIDTH = 6.3  # inches: the text width of an A4 thesis
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
@@ -27,6 +28,14 @@ def plain_ticks(axis):
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 100 * low else (1,)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def symmetric_log(axis, linear_to):
+    """Make a matplotlib x axis linear up to a value on either side of 0, and logarithmic beyond it."""
+    axis.axes.set_xscale("symlog", linthresh=linear_to, linscale=0.5)
+    first, last = np.log10([linear_to, axis.get_view_interval()[1]])
+    axis.set_major_locator(FixedLocator([0, *10 ** np.arange(np.ceil(first), last)]))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def save(figure, run_dir, name, caption, notebook, data=None):

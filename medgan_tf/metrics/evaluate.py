@@ -156,8 +156,9 @@ def _evaluate(real, fake, extractor, labelled, repeats, seed, cache, training):
     learned = None if training is None else extract(extractor, training, cache).features
     labels = (np.asarray(real.labels), np.asarray(fake.labels)) if labelled else (None, None)
     known, size = real.patients is not None, real.images.shape[1:3]
-    real = _sample(real.images, extractor, cache, learned, labels[0], patients)
-    fake = _sample(fake.images, extractor, cache, learned, labels[1])
+    pool = np.union1d(draws[0].fake, draws[0].other_fake)
+    real = _sample(real.images, extractor, cache, learned, labels[0], np.arange(len(patients)), patients)
+    fake = _sample(fake.images, extractor, cache, learned, labels[1], pool)
     values, others, floors = [], [], []
     for repeat, draw in enumerate(tqdm(draws, "metrics", unit="repeat", leave=False)):
         reference, other = real.take(draw.reference), real.take(draw.other)
@@ -178,12 +179,16 @@ def _evaluate(real, fake, extractor, labelled, repeats, seed, cache, training):
     return {leading: records[leading]} | records
 
 
-def _sample(images, extractor, cache, learned, labels, patients=None):
+def _sample(images, extractor, cache, learned, labels, pool, patients=None):
+    """pool: indices of the images that halves are drawn from."""
     features, logits = extract(extractor, images, cache)
     to_training = None if learned is None else nearest(features, learned)
     statistics = power_spectra(images), intensity_histograms(images), autocovariances(images)
+    known = {"labels": labels, "patients": patients}
+    known = {name: column[pool] for name, column in known.items() if column is not None}
     try:
-        pairs = similarities(images, labels, PAIRS, patients=patients)
+        pairs = similarities(images[pool], pairs=PAIRS, **known)
+        pairs = replace(pairs, pairs=pool[pairs.pairs])
     except ValueError:  # each class is of one patient
         pairs = None
     return Sample(features, *statistics, np.arange(len(images)), pairs, logits, to_training, patients)
