@@ -33,8 +33,11 @@ def plain_ticks(axis):
 def symmetric_log(axis, linear_to):
     """Make a matplotlib x axis linear up to a value on either side of 0, and logarithmic beyond it."""
     axis.axes.set_xscale("symlog", linthresh=linear_to, linscale=0.5)
-    first, last = np.log10([linear_to, axis.get_view_interval()[1]])
-    axis.set_major_locator(FixedLocator([0, *10 ** np.arange(np.ceil(first), last)]))
+    last = axis.get_view_interval()[1]
+    decades = 10.0 ** np.arange(np.floor(np.log10(linear_to)), np.log10(last))
+    steps = (np.outer(decades, within).ravel() for within in ([1, 2, 5], [1, 3], [1]))
+    beyond = [ticks[(ticks >= linear_to) & (ticks <= last)] for ticks in steps]
+    axis.set_major_locator(FixedLocator([0, *next((ticks for ticks in beyond if len(ticks) < 5), beyond[-1])]))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
