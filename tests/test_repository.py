@@ -89,6 +89,7 @@ def test_imports_go_one_way():
     order = [
         *(
             "config",
+            "feeding",
             "results",
             "comparison",
             "claims",

@@ -103,7 +103,7 @@ def quality(table):
 
 def _shorten(axis, rows, metric):
     """Make the axis of a distance logarithmic beyond real against real, where a model is far beyond it."""
-    reach = rows["floor_high"].max()
+    reach = rows["floor_high"].min()
     if metric.endswith("_distance") and rows["high"].max() > 20 * reach > 0:
         symmetric_log(axis.xaxis, reach)
 

@@ -37,7 +37,7 @@ def symmetric_log(axis, linear_to):
     decades = 10.0 ** np.arange(np.floor(np.log10(linear_to)), np.log10(last))
     steps = (np.outer(decades, within).ravel() for within in ([1, 2, 5], [1, 3], [1]))
     beyond = [ticks[(ticks >= linear_to) & (ticks <= last)] for ticks in steps]
-    axis.set_major_locator(FixedLocator([0, *next((ticks for ticks in beyond if len(ticks) < 5), beyond[-1])]))
+    axis.set_major_locator(FixedLocator([0, *next((ticks for ticks in beyond if len(ticks) < 4), beyond[-1][::2])]))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
