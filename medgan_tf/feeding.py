@@ -1,8 +1,7 @@
 """How arrays reach a network: tf.data without its tuner.
 
-The tuner is a thread that sleeps 10 ms, then twice as long each time, up to a minute. TensorFlow 2.21 may wait for it
-to wake when a data set's iterator goes, so that `fit` and `predict` take up to twice as long. Nothing here is to be
-tuned.
+The tuner is a thread that sleeps 10 ms, then twice as long each time. TensorFlow 2.21 may wait for it to wake when a
+data set's iterator goes, so that `fit` and `predict` take up to twice as long. Nothing here is to be tuned.
 """
 
 

@@ -129,10 +129,6 @@ class GAN(keras.Model):
             logs["augmentation_probability"] = float(self.augmentation.probability.numpy())
         return logs
 
-    def call(self, latents, labels=None):
-        """The averaged generator's images: (B, latent_dim) [, (B,) int32] -> (B, H, W, C) in [-1, 1]."""
-        return self.generator_ema(self._inputs(latents, labels), training=False)
-
     def sample(self, count, labels=None, seed=0):
         """(count, H, W, C) uint8 from the averaged generator."""
         return sample(self._here(self.generator_ema), count, labels, seed)
