@@ -248,7 +248,9 @@ class Synthesis(layers.Layer):
     def call(self, ws, training=None):
         """Random noise in training, the constant one otherwise."""
         ws = ops.unstack(ws, self.num_ws, axis=1)
-        x = ops.repeat(ops.convert_to_tensor(self.constant)[None], ops.shape(ws[0])[0], axis=0)
+        # added rather than repeated: XLA cannot follow a number of repetitions through a lazy penalty's derivative
+        constant = ops.convert_to_tensor(self.constant)
+        x = constant + ops.zeros((ops.shape(ws[0])[0], 1, 1, 1), constant.dtype)
         image = None
         for index, (convolution, noise) in enumerate(zip(self.convolutions, self.noises, strict=True)):
             x = activated(noise(convolution([x, ws[index]]), training=training), clamp=self.clamp)

@@ -1,0 +1,41 @@
+"""The recipes for a GPU in small, as `fit` runs them there: the whole step compiled by XLA.
+
+Parts that compile alone may not together: inside a conditional penalty XLA follows no gather and no repetition whose
+number is a tensor.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from medgan_tf import config, feeding, fitting
+
+pytestmark = pytest.mark.usefixtures("float32_again")
+
+STYLES = {"channel_base": 64, "channel_max": 8, "latent_dim": 16, "mapping_layers": 1}
+SMALL = {  # model: (pixels, changes to its network)
+    "stylegan2": (16, STYLES),
+    "stylegan3_r": (16, STYLES | {"num_layers": 4}),
+    "cgan": (64, {"base_filters": 64}),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_full_profile_trains_compiled_by_xla(name):
+    size, network = SMALL[name]
+    settings = config.PROFILES["full"].training(name)
+    assert settings.jit_compile
+    less = {"batch_size": 4, "discriminator_steps": min(settings.discriminator_steps, 2), "steps_per_execution": 1}
+    settings = replace(settings, network=settings.network | network, **less)
+    gan = fitting.build(settings, (size, size), num_classes=3)
+    count = settings.batch_size * settings.discriminator_steps
+    images = np.random.default_rng(0).uniform(-1, 1, (count, size, size, 1)).astype("float32")
+    before = [variable.numpy() for variable in gan.generator.trainable_variables]
+    data = feeding.untuned(tf.data.Dataset.from_tensors((images, np.arange(count) % 3)).repeat())
+    log = gan.fit(data, steps_per_epoch=2, verbose=0, shuffle=False).history
+    assert log["penalty"][-1] > 0 and all(np.isfinite(values[-1]) for values in log.values())
+    assert ("augmentation_probability" in log) == bool(settings.augmentation)
+    moved = [(old != new.numpy()).any() for old, new in zip(before, gan.generator.trainable_variables, strict=True)]
+    assert np.mean(moved) > 0.5
