@@ -1,6 +1,7 @@
 """Adam as the trainings use it: falling rates, loss scaling, what a checkpoint keeps of it, and one step."""
 
 import keras
+import tensorflow as tf
 
 
 def adam(learning_rate, settings, images):
@@ -30,7 +31,12 @@ def slots(optimizer):
     return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
-def apply(optimizer, tape, loss, variables):
+def added(gradients, more):
+    """The sum of two losses' gradients; what has none of the first stays without."""
+    return [None if one is None else tf.add(one, other) for one, other in zip(gradients, more, strict=True)]
+
+
+def apply(optimizer, gradients, variables):
     """One step; layers of stages to come have no gradient yet."""
-    pairs = [pair for pair in zip(tape.gradient(loss, variables), variables, strict=True) if pair[0] is not None]
+    pairs = [pair for pair in zip(gradients, variables, strict=True) if pair[0] is not None]
     optimizer.apply(*zip(*pairs, strict=True))

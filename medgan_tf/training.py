@@ -196,7 +196,8 @@ class GAN(keras.Model):
                     generator_loss = self.adversarial.generator(self._score(fake, real_labels, index, 0))
                     total = generator_loss + self._path_length(real_labels)
                     scaled = self.generator_optimizer.scale_loss(total / replicas)
-        optimizers.apply(self.generator_optimizer, tape, scaled, self.generator.trainable_variables)
+        variables = self.generator.trainable_variables
+        optimizers.apply(self.generator_optimizer, tape.gradient(scaled, variables), variables)
         self.trackers["generator_loss"].update_state(generator_loss)
         self.step.assign_add(1)
         seen = tf.shape(images, tf.int64)[0] * replicas
@@ -208,18 +209,25 @@ class GAN(keras.Model):
         return logs
 
     def _update_discriminator(self, real, fake, labels, index, replicas):
+        optimizer, variables = self.discriminator_optimizer, self.discriminator.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.discriminator.trainable_variables])
+            tape.watch([v.value for v in variables])
             real_scores = self._score(real, labels, index, 1)
             fake_scores = self._score(fake, labels, index, 2)
             loss = self.adversarial.discriminator(real_scores, fake_scores)
-            total = loss
-            if self.penalty != "none":
-                penalty = self._lazily(lambda: self._penalty(real, fake, labels, index), self.penalty_interval)
-                total += self.penalty_weight * self.penalty_interval * penalty
-                self.trackers["penalty"].update_state(penalty * self.penalty_interval)
-            scaled = self.discriminator_optimizer.scale_loss(total / replicas)
-        optimizers.apply(self.discriminator_optimizer, tape, scaled, self.discriminator.trainable_variables)
+            scaled = optimizer.scale_loss(loss / replicas)
+        gradients = tape.gradient(scaled, variables)
+        if self.penalty != "none":
+            # Its derivative is taken inside the condition: from outside, all that it needs would be kept in every step,
+            # and XLA could not follow it everywhere.
+            penalty, more = self._lazily(
+                lambda: self._penalty(real, fake, labels, index, replicas),
+                self.penalty_interval,
+                lambda: (0.0, [tf.zeros_like(v.value) for v in variables]),
+            )
+            gradients = optimizers.added(gradients, more)
+            self.trackers["penalty"].update_state(penalty * self.penalty_interval)
+        optimizers.apply(optimizer, gradients, variables)
         if self.augmentation:
             self.augmentation.update(real_scores, tf.shape(real)[0] * replicas)
         self.trackers["discriminator_loss"].update_state(loss)
@@ -235,14 +243,24 @@ class GAN(keras.Model):
             images = self.augmentation(images, self._seed(2 * self.discriminator_steps + 3 * index + use))
         return self.discriminator(self._inputs(images, labels), training=True)
 
-    def _penalty(self, real, fake, labels, index):
+    def _penalty(self, real, fake, labels, index, replicas):
+        """The penalty, and what it adds to the gradients of the discriminator."""
+
         def score(images):
             return self._score(images, labels, index, 1)
 
-        if self.penalty == "r1":
-            return r1_penalty(score, real)
-        weights = self._random(self.discriminator_steps + index, tf.shape(real)[0], 1, tf.random.stateless_uniform)
-        return gradient_penalty(score, real, fake, weights[:, :, None, None])
+        variables = [v.value for v in self.discriminator.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            if self.penalty == "r1":
+                penalty = r1_penalty(score, real)
+            else:
+                draw = tf.random.stateless_uniform
+                weights = self._random(self.discriminator_steps + index, tf.shape(real)[0], 1, draw)
+                penalty = gradient_penalty(score, real, fake, weights[:, :, None, None])
+            total = self.penalty_weight * self.penalty_interval * penalty
+            scaled = self.discriminator_optimizer.scale_loss(total / replicas)
+        return penalty, tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def _path_length(self, labels):
         """The weighted penalty, under the generator's tape; moves the running mean of path lengths."""
@@ -264,7 +282,7 @@ class GAN(keras.Model):
             )
 
         due = self._due(self.path_length_interval)
-        lengths = self._lazily(lengths, self.path_length_interval, tf.zeros(half))
+        lengths = self._lazily(lengths, self.path_length_interval, lambda: tf.zeros(half))
         average = tf.distribute.get_replica_context().all_reduce("MEAN", tf.reduce_mean(lengths))
         value, mean = path_length_penalty(lengths, average, self.path_length_mean.value)
         value = tf.where(due, value, 0.0)
@@ -275,8 +293,8 @@ class GAN(keras.Model):
     def _due(self, interval):
         return self.step.value % interval == 0
 
-    def _lazily(self, penalty, interval, otherwise=0.0):
-        return penalty() if interval == 1 else tf.cond(self._due(interval), penalty, lambda: otherwise)
+    def _lazily(self, penalty, interval, otherwise):
+        return penalty() if interval == 1 else tf.cond(self._due(interval), penalty, otherwise)
 
     def _update_average(self, batch):
         half_life = tf.minimum(self.ema_kimg * 1000.0, tf.cast(self.images_seen.value, tf.float32) / 20.0)
