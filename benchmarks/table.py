@@ -18,7 +18,7 @@ PARTS = (
     *("conversion", "train_step", "wgan_gp_profile", "stylegan_step", "determinism"),
     *("metrics", "metrics_scale", "pipeline", "startup", "growth"),
 )
-ASKED_FOR = ("app_load", "malformed_uploads")  # need an app that runs; each has a file of its own
+ASKED_FOR = ("gpu_plan", "app_load", "malformed_uploads")  # need a compiler or an app; each has a file of its own
 RATIOS = "times as fast, by the clock | per processor second"
 
 

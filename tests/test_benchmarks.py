@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import estimate, goals, growth, pipeline, run, table, turns
+from benchmarks import estimate, goals, gpu_plan, growth, pipeline, run, table, turns
 from medgan_tf import config, figures, results
 
 ROOT = turns.ROOT
@@ -167,3 +167,11 @@ def test_what_a_recipe_changed_is_read_where_all_trials_have_been():
     said = ["the recipe itself", "better", "worse", "not to be told apart"]
     assert table["against the recipe"].tolist() == said
     assert table["kernel distance at 4 kimg"].tolist() == [4.5, 2.5, 6.5, 5.0]
+
+
+@pytest.mark.usefixtures("float32_again")
+def test_a_step_is_exported_whole_for_another_compiler():
+    settings = config.PROFILES["smoke"].training("gan", batch_size=2)
+    small, large = (gpu_plan.exported(settings, size) for size in (8, 16))
+    assert min(len(small), len(large)) > 10_000, "a module with both networks, their derivatives and their optimizers"
+    assert small != large
