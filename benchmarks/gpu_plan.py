@@ -1,12 +1,13 @@
 """Memory that XLA plans for our training step on a GPU, which need not be there.
 
-python -m benchmarks.gpu_plan VENV/bin/python [--models stylegan2 stylegan3] [--size 256] [--json FILE]
+python -m benchmarks.gpu_plan VENV/bin/python [--models stylegan2] [--size 256] [--json FILE]
 
 VENV has JAX and its compiler for CUDA, and nothing else (pip install jax==0.10.2; pip install --no-deps
-jax-cuda12-plugin==0.10.2 jax-cuda12-pjrt==0.10.2 nvidia-cuda-nvcc-cu12). TensorFlow gives the step of the full profile
-as XLA takes it, and JAX's compiler plans it for the description of an H100 in gpu_compile.py. The figure is the state
-between steps, with batch and results, and the largest that all buffers of a step take at one time. What CUDA, and cuDNN
-for its convolutions, take besides is not in it, and nothing has run on a GPU.
+jax-cuda12-plugin==0.10.2 jax-cuda12-pjrt==0.10.2 nvidia-cuda-nvcc-cu12 nvidia-cuda-runtime-cu12 nvidia-cublas-cu12
+nvidia-cudnn-cu12). TensorFlow gives the step of the full profile as XLA takes it, and JAX's compiler plans it for the
+description of an H100 in gpu_compile.py. The figure is the state between steps, with batch and results, and the largest
+that all buffers of a step take at one time. What CUDA, and cuDNN for its convolutions, take besides is not in it, and
+nothing has run on a GPU.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def main():
     """Plan one model after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("jax_python", type=Path, help="interpreter of the environment with JAX")
-    parser.add_argument("--models", nargs="+", default=["dcgan", "stylegan2", "stylegan3"], metavar="MODEL")
+    parser.add_argument("--models", nargs="+", default=["stylegan2"], metavar="MODEL")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -52,7 +53,7 @@ def plan(name, size, jax_python):
         # The plugin looks for a GPU as it is loaded, and would refuse.
         environment = os.environ | {"JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
         command = [jax_python, COMPILER, path]
-        answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
     found = json.loads(answer.splitlines()[-1])
     return turns.measured(
         f"{name}, full profile, {size} px, batch {BATCH}, {settings.precision}",
