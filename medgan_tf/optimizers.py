@@ -31,6 +31,11 @@ def slots(optimizer):
     return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
+def part(optimizer, loss):
+    """What a device derives of its own loss: its share of the mean over all, scaled for float16."""
+    return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
+
+
 def added(gradients, more):
     """The sum of two losses' gradients; what has none of the first stays without."""
     return [None if one is None else tf.add(one, other) for one, other in zip(gradients, more, strict=True)]

@@ -195,7 +195,7 @@ class GAN(keras.Model):
                 if last:
                     generator_loss = self.adversarial.generator(self._score(fake, real_labels, index, 0))
                     total = generator_loss + self._path_length(real_labels)
-                    scaled = self.generator_optimizer.scale_loss(total / replicas)
+                    scaled = optimizers.part(self.generator_optimizer, total)
         variables = self.generator.trainable_variables
         optimizers.apply(self.generator_optimizer, tape.gradient(scaled, variables), variables)
         self.trackers["generator_loss"].update_state(generator_loss)
@@ -215,13 +215,13 @@ class GAN(keras.Model):
             real_scores = self._score(real, labels, index, 1)
             fake_scores = self._score(fake, labels, index, 2)
             loss = self.adversarial.discriminator(real_scores, fake_scores)
-            scaled = optimizer.scale_loss(loss / replicas)
+            scaled = optimizers.part(optimizer, loss)
         gradients = tape.gradient(scaled, variables)
         if self.penalty != "none":
             # Its derivative is taken inside the condition: from outside, all that it needs would be kept in every step,
             # and XLA could not follow it everywhere.
             penalty, more = self._lazily(
-                lambda: self._penalty(real, fake, labels, index, replicas),
+                lambda: self._penalty(real, fake, labels, index),
                 self.penalty_interval,
                 lambda: (0.0, [tf.zeros_like(v.value) for v in variables]),
             )
@@ -243,7 +243,7 @@ class GAN(keras.Model):
             images = self.augmentation(images, self._seed(2 * self.discriminator_steps + 3 * index + use))
         return self.discriminator(self._inputs(images, labels), training=True)
 
-    def _penalty(self, real, fake, labels, index, replicas):
+    def _penalty(self, real, fake, labels, index):
         """The penalty, and what it adds to the gradients of the discriminator."""
 
         def score(images):
@@ -259,7 +259,7 @@ class GAN(keras.Model):
                 weights = self._random(self.discriminator_steps + index, tf.shape(real)[0], 1, draw)
                 penalty = gradient_penalty(score, real, fake, weights[:, :, None, None])
             total = self.penalty_weight * self.penalty_interval * penalty
-            scaled = self.discriminator_optimizer.scale_loss(total / replicas)
+            scaled = optimizers.part(self.discriminator_optimizer, total)
         return penalty, tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def _path_length(self, labels):

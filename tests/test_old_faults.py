@@ -51,7 +51,7 @@ def test_the_penalty_is_a_mean_over_samples_with_one_uniform_weight_each(monkeyp
     monkeypatch.setattr(training, "gradient_penalty", lambda *arguments: drawn.append(arguments) or penalty(*arguments))
     for step in range(50):
         gan.step.assign(step)
-        value, _ = gan._penalty(pictures(4, 1), pictures(4, 2), tf.zeros(4, tf.int32), 0, 1)
+        value, _ = gan._penalty(pictures(4, 1), pictures(4, 2), tf.zeros(4, tf.int32), 0)
     _, *last = drawn[-1]
     singly = [
         float(penalty(lambda x: gan._score(x, tf.zeros(1, tf.int32), 0, 1), *(part[i : i + 1] for part in last)))
