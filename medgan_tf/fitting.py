@@ -52,6 +52,10 @@ def build(settings, image_size, num_classes=0):
         raise ValueError(
             f"decay_kimg lies between 0 and the whole {settings.kimg:g} kimg, not at {settings.decay_kimg:g}."
         )
+    if settings.path_length_weight and settings.architecture == "stylegan3" and settings.precision != "float32":
+        raise ValueError(
+            "StyleGAN3 has no path length penalty in half precision: use precision float32 or path_length_weight 0."
+        )
     strategy = devices.strategy()
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -161,6 +161,11 @@ def test_average_ramps_up_with_a_twentieth_of_the_images_seen():
     np.testing.assert_allclose(gan.generator_ema.variables[0], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_stylegan3_has_no_path_lengths_in_half_precision():
+    with pytest.raises(ValueError, match="precision float32 or path_length_weight 0"):
+        build(architecture="stylegan3", precision="mixed_float16", path_length_weight=2.0)
+
+
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_scales_losses_and_trains(precision):
     gan = build(precision=precision)

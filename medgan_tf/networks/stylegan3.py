@@ -76,7 +76,7 @@ class Synthesis(layers.Layer):
     """ws (B, num_ws, D) -> images (B, H, W, 1) float32: the first vector goes to the sines, one to each layer.
 
     Configuration R has 1x1 kernels and, for the weights that these lack, twice the channels. The highest rates are in
-    half precision under a mixed policy.
+    half precision under a mixed policy; there are no derivatives of derivatives there.
     """
 
     def __init__(self, image_size, configuration, channel_base, channel_max, num_layers=14, **settings):
@@ -125,8 +125,12 @@ class Synthesis(layers.Layer):
         first, *rest, last = ops.unstack(ws, self.num_ws, axis=1)
         x = self.sines(first)
         for convolution, nonlinearity, w in zip(self.convolutions, self.nonlinearities, rest, strict=True):
-            x = nonlinearity(convolution([x, w], training=training))
-        image = clamped(self.to_grey([x, last], training=training), CLAMP)
+            if training:
+                convolution.follow(x)
+            x = _layer(convolution, nonlinearity)(x, w)
+        if training:
+            self.to_grey.follow(x)
+        image = clamped(self.to_grey([x, last]), CLAMP)
         return OUTPUT_SCALE * ops.cast(image, "float32")
 
     def compute_output_spec(self, ws, training=None):
@@ -137,6 +141,18 @@ class Synthesis(layers.Layer):
         """All arguments."""
         names = ("image_size", "configuration", "channel_base", "channel_max", "num_layers")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _layer(convolution, nonlinearity):
+    """A function (x, w) -> x. In half precision, which is for GPUs, it is computed once more for its derivatives.
+
+    What lies between x and x, at twice the sampling rate, is several times their size, and memory is short there.
+    """
+
+    def layer(x, w):
+        return nonlinearity(convolution([x, w]))
+
+    return layer if convolution.compute_dtype == "float32" else keras.remat(layer)
 
 
 @_register
@@ -209,8 +225,8 @@ class NormalisedModulatedConv2D(ModulatedConv2D):
     """StyleGAN2's modulated convolution of an input at unit magnitude (section 3.2, "normalization").
 
     call([x (B, H, W, C), w (B, D)]) -> (B, H + k - 1, W + k - 1, filters), k = kernel_size, odd: all that a kernel over
-    an x surrounded by zeros gives. x is divided by the root of its running mean square, `magnitude`, which
-    training=True updates; an image's own statistics would tell of its content everywhere.
+    an x surrounded by zeros gives. x is divided by the root of its running mean square, `magnitude`; an image's own
+    statistics would tell of its content everywhere.
     """
 
     def __init__(self, filters, kernel_size, decay=0.999, **settings):
@@ -224,12 +240,14 @@ class NormalisedModulatedConv2D(ModulatedConv2D):
             name="magnitude", shape=(), initializer="ones", trainable=False, aggregation="mean"
         )
 
-    def call(self, inputs, training=None):
-        """Linear in x but for the magnitude."""
+    def follow(self, x):
+        """Move the magnitude towards that of x, in training; apart from `call`, which may run twice in a step."""
+        present = ops.mean(ops.stop_gradient(ops.cast(x, "float32")) ** 2)
+        self.magnitude.assign(present + self.decay * (self.magnitude - present))
+
+    def call(self, inputs):
+        """Linear in x."""
         x, w = inputs
-        if training:
-            present = ops.mean(ops.stop_gradient(ops.cast(x, "float32")) ** 2)
-            self.magnitude.assign(present + self.decay * (self.magnitude - present))
         x = ops.cast(x * ops.cast(ops.rsqrt(self.magnitude), x.dtype), self.compute_dtype)
         around = (self.kernel_size // 2,) * 2
         return super().call([ops.pad(x, ((0, 0), around, around, (0, 0))), w])
