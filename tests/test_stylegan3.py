@@ -500,6 +500,7 @@ def test_derivatives_by_a_second_pass_are_those_kept_from_the_first(compiled, mo
     network = Synthesis((16, 16), "T", 64, 4, num_layers=3)
     ws, noise = normal(2, network.num_ws, 5), normal(2, 16, 16, 1, seed=1)
     network(ws)
+    assert {float(layer.magnitude) for layer in network.convolutions} == {1.0}
     start = network.get_weights()
 
     def trained():
@@ -511,6 +512,7 @@ def test_derivatives_by_a_second_pass_are_those_kept_from_the_first(compiled, mo
 
     twice = tf.function(trained, jit_compile=compiled)()
     magnitudes = [float(layer.magnitude) for layer in network.convolutions]
+    assert 1.0 not in magnitudes
     monkeypatch.setattr(keras, "remat", lambda function: function)
     once = tf.function(trained, jit_compile=compiled)()
     np.testing.assert_array_equal([float(layer.magnitude) for layer in network.convolutions], magnitudes)
