@@ -166,7 +166,8 @@ def test_what_a_recipe_changed_is_read_where_all_trials_have_been():
     table = figures.recipe_table(pd.DataFrame(rows)).loc["gan"]
     said = ["the recipe itself", "better", "worse", "not to be told apart"]
     assert table["against the recipe"].tolist() == said
-    assert table["kernel distance at 4 kimg"].tolist() == [4.5, 2.5, 6.5, 5.0]
+    assert table["kernel distance"].tolist() == [4.5, 2.5, 6.5, 5.0]
+    assert table["kimg"].tolist() == [4, 4, 4, 4]
 
 
 @pytest.mark.usefixtures("float32_again")

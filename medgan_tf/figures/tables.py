@@ -145,8 +145,9 @@ def ablation_verdict(table, metric="kernel_distance"):
 def recipe_table(trials):
     """What each change of `results.recipes` did: a row a model and change, kernel distance and recall; a DataFrame.
 
-    Means over the last quarter of the images that all trials of the model have seen. `against the recipe`: whether the
-    distances there lie all below the recipe's own, all above, or among them, which one seed cannot tell apart.
+    Means over the last quarter of the images, `kimg` thousand, that all trials of the model have seen. `against the
+    recipe`: whether the distances there lie all below the recipe's own, all above, or among them, which one seed
+    cannot tell apart.
     """
     rows = {}
     for model, of_model in trials.groupby("model", sort=False):
@@ -156,11 +157,13 @@ def recipe_table(trials):
         for change, points in last.groupby("change", sort=False):
             distances = points["kernel_distance"]
             better, worse = distances.max() < own.min(), distances.min() > own.max()
-            means = {"kernel distance": distances.mean(), "recall": points["recall"].mean()}
             verdict = "better" if better else "worse" if worse else "not to be told apart"
-            verdict = "the recipe itself" if change == "none" else verdict
-            rows[model, change] = {f"{name} at {seen:.0f} kimg": value for name, value in means.items()}
-            rows[model, change]["against the recipe"] = verdict
+            rows[model, change] = {
+                "kimg": seen,
+                "kernel distance": distances.mean(),
+                "recall": points["recall"].mean(),
+                "against the recipe": "the recipe itself" if change == "none" else verdict,
+            }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
