@@ -23,8 +23,8 @@ from benchmarks import turns
 
 SIZE, BATCH = 256, 16  # the authors' batch for this size on one GPU
 PUBLISHED = {
-    "stylegan2": "the authors' code: 5.0 GB on one V100, all included",
-    "stylegan3": "the authors' code: 9.5 GB on one A100, all included",
+    "stylegan2": "the authors state 5.0 GB for their code on one V100",
+    "stylegan3": "the authors state 9.5 GB for their code on one A100",
 }
 COMPILER = Path(__file__).with_name("gpu_compile.py")
 

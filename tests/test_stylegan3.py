@@ -513,8 +513,10 @@ def test_derivatives_by_a_second_pass_are_those_kept_from_the_first(compiled, mo
     twice = tf.function(trained, jit_compile=compiled)()
     magnitudes = [float(layer.magnitude) for layer in network.convolutions]
     assert 1.0 not in magnitudes
-    monkeypatch.setattr(keras, "remat", lambda function: function)
+    repeated = []
+    monkeypatch.setattr(keras, "remat", lambda function: repeated.append(function) or function)
     once = tf.function(trained, jit_compile=compiled)()
+    assert len(repeated) == network.num_layers
     np.testing.assert_array_equal([float(layer.magnitude) for layer in network.convolutions], magnitudes)
     assert max(np.abs(each).max() for each in once) > 0
     for one, other in zip(once, twice, strict=True):

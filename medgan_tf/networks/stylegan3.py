@@ -144,9 +144,9 @@ class Synthesis(layers.Layer):
 
 
 def _layer(convolution, nonlinearity):
-    """A function (x, w) -> x. In half precision, which is for GPUs, it is computed once more for its derivatives.
+    """(x, w) -> the next x. In half precision, which is for GPUs, it is computed once more for its derivatives.
 
-    What lies between x and x, at twice the sampling rate, is several times their size, and memory is short there.
+    Otherwise the maps within, at twice the sampling rate and each several times as large as x, would all be kept.
     """
 
     def layer(x, w):
