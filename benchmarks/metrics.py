@@ -57,10 +57,10 @@ def on_features(real, fake, logits):
     import tensorflow as tf
     from prdc import compute_prdc
 
-    from medgan_tf.tfgan import tfgan
+    from medgan_tf import tfgan
 
     tensors = [tf.constant(side, tf.float64) for side in (real, fake)]
-    gan = tfgan.eval
+    gan = tfgan.part("eval")
 
     def kernel_by_tensorflow_gan():
         return gan.kernel_classifier_distance_from_activations(*tensors, max_block_size=len(real)).numpy()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from medgan_tf.tfgan import tfgan
+from medgan_tf import tfgan
 
 
 class Adversarial(NamedTuple):
@@ -27,26 +27,24 @@ def _from_tfgan(generator, discriminator, **settings):
     )
 
 
+_losses = tfgan.part("losses").wargs
+
 ADVERSARIAL = {
     # Goodfellow et al. 2014: -log D(G(z)) for the generator; no label smoothing
     "non_saturating": _from_tfgan(
-        tfgan.losses.wargs.modified_generator_loss,
-        tfgan.losses.wargs.minimax_discriminator_loss,
+        _losses.modified_generator_loss,
+        _losses.minimax_discriminator_loss,
         label_smoothing=0.0,
     ),
     # Mao et al. 2017
-    "least_squares": _from_tfgan(
-        tfgan.losses.wargs.least_squares_generator_loss, tfgan.losses.wargs.least_squares_discriminator_loss
-    ),
+    "least_squares": _from_tfgan(_losses.least_squares_generator_loss, _losses.least_squares_discriminator_loss),
     # Lim and Ye 2017; Miyato et al. 2018
     "hinge": _from_tfgan(
-        tfgan.losses.wargs.wasserstein_hinge_generator_loss,
-        tfgan.losses.wargs.wasserstein_hinge_discriminator_loss,
+        _losses.wasserstein_hinge_generator_loss,
+        _losses.wasserstein_hinge_discriminator_loss,
     ),
     # Arjovsky et al. 2017
-    "wasserstein": _from_tfgan(
-        tfgan.losses.wargs.wasserstein_generator_loss, tfgan.losses.wargs.wasserstein_discriminator_loss
-    ),
+    "wasserstein": _from_tfgan(_losses.wasserstein_generator_loss, _losses.wasserstein_discriminator_loss),
 }
 
 

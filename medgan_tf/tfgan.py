@@ -1,24 +1,18 @@
-"""Loads the parts of tensorflow-gan 2.1.0 that need no TF1 Estimator.
+"""Loads parts of tensorflow-gan 2.1.0, which as a whole does not load on current TensorFlow.
 
-`import tensorflow_gan` fails on current TensorFlow because its `estimator` and `train` subpackages import
-`tf.estimator`, which was removed. Empty stand-ins for these two let `losses` and `eval` load as published.
-
-    from medgan_tf.tfgan import tfgan
-    tfgan.eval.frechet_classifier_distance_from_activations(real, fake)
+Its `__init__` files import `tf.estimator`, which was removed, and TensorFlow Probability and Hub, which take seconds
+and only `eval` needs. So its packages are entered without them.
 """
 
+import importlib.util
 import sys
-import types
+
+PACKAGES = ("tensorflow_gan", "tensorflow_gan.python")
 
 
-def _load():
-    for name in ("tensorflow_gan.python.estimator", "tensorflow_gan.python.train"):
-        stand_in = types.ModuleType(name)
-        stand_in.__all__ = []
-        sys.modules.setdefault(name, stand_in)
-    import tensorflow_gan
-
-    return tensorflow_gan
-
-
-tfgan = _load()
+def part(name):
+    """The module tensorflow_gan.python.`name`: "losses", "eval" or "features"."""
+    for package in PACKAGES:
+        if package not in sys.modules:
+            sys.modules[package] = importlib.util.module_from_spec(importlib.util.find_spec(package))
+    return importlib.import_module(f"{PACKAGES[-1]}.{name}")

@@ -103,11 +103,11 @@ def test_importing_the_package_leaves_tensorflow_out():
 
 
 def test_frechet_distance_agrees_with_tensorflow_gan_and_scipy(pair):
-    from medgan_tf.tfgan import tfgan
+    from medgan_tf import tfgan
 
     real, fake, _ = pair
     ours = frechet_distance(real, fake)
-    theirs = tfgan.eval.frechet_classifier_distance_from_activations(real, fake)
+    theirs = tfgan.part("eval").frechet_classifier_distance_from_activations(real, fake)
     a, b = np.cov(real.astype(np.float64).T), np.cov(fake.astype(np.float64).T)
     means = np.square(real.mean(0, np.float64) - fake.mean(0, np.float64)).sum()
     assert ours == pytest.approx(float(theirs), **REFERENCE)
@@ -115,20 +115,20 @@ def test_frechet_distance_agrees_with_tensorflow_gan_and_scipy(pair):
 
 
 def test_frechet_distance_with_fewer_samples_than_dimensions_agrees_with_tensorflow_gan():
-    from medgan_tf.tfgan import tfgan
+    from medgan_tf import tfgan
 
     real, fake = np.random.default_rng(1).normal(size=(2, 60, 200))
-    theirs = tfgan.eval.frechet_classifier_distance_from_activations(real, fake)
+    theirs = tfgan.part("eval").frechet_classifier_distance_from_activations(real, fake)
     assert frechet_distance(real, fake) == pytest.approx(float(theirs), **REFERENCE)
 
 
 def test_kernel_distance_agrees_with_tensorflow_gan(pair):
-    from medgan_tf.tfgan import tfgan
+    from medgan_tf import tfgan
 
     real, fake = (side.astype(np.float64) for side in pair[:2])
     import tensorflow as tf
 
-    theirs = tfgan.eval.kernel_classifier_distance_from_activations(
+    theirs = tfgan.part("eval").kernel_classifier_distance_from_activations(
         tf.constant(real), tf.constant(fake), max_block_size=1000
     )
     assert kernel_distance(real, fake) == pytest.approx(float(theirs), **REFERENCE)
@@ -141,9 +141,9 @@ def test_kernel_distance_is_the_same_whatever_the_blocks(pair, monkeypatch):
 
 
 def test_inception_score_agrees_with_tensorflow_gan(pair):
-    from medgan_tf.tfgan import tfgan
+    from medgan_tf import tfgan
 
-    theirs = tfgan.eval.classifier_score_from_logits(pair[2].astype(np.float64))
+    theirs = tfgan.part("eval").classifier_score_from_logits(pair[2].astype(np.float64))
     assert inception_score(pair[2]) == pytest.approx(float(theirs), **REFERENCE)
 
 
