@@ -114,7 +114,7 @@ def _draw_pairs(members, patients, count, generator):
     if len(np.unique(patients[members])) < 2:
         return np.empty((0, 2), int)
     first = generator.choice(members, count)
-    others = [members[patients[members] != patients[index]] for index in first]
+    others = (members[patients[members] != patients[index]] for index in first)  # one at a time: each is as long as all
     return np.stack([first, [generator.choice(candidates) for candidates in others]], axis=1)
 
 
