@@ -107,6 +107,7 @@ def overview(folder):
                 titles[key] = f"[{place.name}]({place.parent.name}/{place.name}/README.md)"
             titles.setdefault(key, f"{name}, on the same images")
             rows[key] = {
+                "pixels": coverage["image_size"],
                 "thousand images seen": f"{sections[f'training/{name}']['kimg']:.0f}",
                 "n": str(coverage["n"]),
                 "Fréchet distance, domain ↓": _beside(tables["quality"][name, "frechet_distance"]),

@@ -38,6 +38,7 @@ def run(tmp_path, monkeypatch):
     (folder / "model.json").write_text(json.dumps(record))
     interval = {"value": 1.25, "low": 1.0, "high": 1.5, "floor": 0.5, "floor_low": 0.4, "floor_high": 0.6}
     measured = interval | {"n": 4, "patients": 8, "better": "lower", "extractor": "domain", "weights_sha256": "ab" * 32}
+    measured |= {"image_size": "16 x 16"}
     results.write(run.directory, "environment", {"gpus": [], "cores": 2})
     results.write(run.directory, "training/stylegan2", {"kimg": 65.536, "seconds": 600.0})
     share = {"value": 0.75, "low": 0.7, "high": 0.8, "floor": 0.95, "floor_low": 0.9, "floor_high": 1.0}
@@ -101,8 +102,8 @@ def test_the_card_says_what_results_json_says(run, tmp_path):
     beside = {"environment", "published", "agreement/real, held out", "quality/gan", "training/gan"}
     assert set(published) == beside | {f"{section}/stylegan2" for section in own}
     lines = publish.overview(tmp_path).splitlines()
-    assert "/chest/README.md) | 66 | 4 | 1.25 [1.00, 1.50]; real 0.5 |" in lines[2]
-    assert lines[3].startswith("| gan, on the same images | 10 | 4 | 1.25") and "not run" in lines[3]
+    assert "/chest/README.md) | 16 x 16 | 66 | 4 | 1.25 [1.00, 1.50]; real 0.5 |" in lines[2]
+    assert lines[3].startswith("| gan, on the same images | 16 x 16 | 10 | 4 | 1.25") and "not run" in lines[3]
     assert {"samples.png", "training.png"} <= {path.name for path in (tmp_path / "chest").iterdir()}
 
 
