@@ -71,7 +71,12 @@ def cause(goal, results):
     found = row(goal.what, goal.reference)
     if goal.figure == "peak_mib":
         same = row(goal.what, "keras.io")["peak_mib"][1]
-        return f"{goal.what}, memory: written as keras.io does, with the same TensorFlow, it took {same:.0f} MiB."
+        (ours, theirs), (own, other) = found["libraries_mib"], found["peak_mib"]
+        return (
+            f"{goal.what}, memory: imported libraries alone hold {ours:.0f} MiB, {goal.reference}'s {theirs:.0f}; "
+            f"above them ours took {own - ours:.0f}, {goal.reference} {other - theirs:.0f}. Written as keras.io does, "
+            f"with the same TensorFlow, it took {same:.0f} MiB in all."
+        )
     if goal.part == "train_step":
         ours, theirs = (found[side] / found[f"{side}_processor"] for side in ("ours", "theirs"))
         return (

@@ -16,6 +16,14 @@ from torch import nn
 AXES = {0: (), 1: (0,), 2: (1, 0), 3: (2, 0, 1), 4: (3, 2, 0, 1)}  # of Keras's weights, in PyTorch's order
 
 
+def peak_mib():
+    """The most memory that this process held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+LIBRARIES = peak_mib()
+
+
 def serve(trainer, threads):
     """trainer: `generator`, `critic` (modules), `score(images, labels)`, `draw(latents, labels)`, `step()`."""
     torch.set_num_threads(int(threads))
@@ -30,7 +38,8 @@ def serve(trainer, threads):
             answer = {
                 "seconds": time.perf_counter() - started,
                 "processor_seconds": time.process_time() - worked,
-                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "peak_mib": peak_mib(),
+                "libraries_mib": LIBRARIES,
                 "loss": loss,
                 "version": torch.__version__,
             }

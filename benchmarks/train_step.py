@@ -7,7 +7,7 @@ whole periods of the lazy R1 penalty, 16 steps, which at the authors' widths wou
 StyleGAN2 with the full profile's path lengths at every fourth step, the progressive GAN fully grown and without
 attention, StyleGAN3-T. StyleGAN2's mixing and noise are off while outputs are compared. Ours and PyTorch's also keep
 the generator's running average; the examples, for the first two, do not. Memory is the most that each process held,
-libraries included.
+libraries included; what these alone take is kept beside it.
 """
 
 import json
@@ -79,6 +79,9 @@ def serve(architecture, name, threads):
     """Our side of the protocol in torch_turns.py: "write FILE", "steps N"."""
     import tensorflow as tf
 
+    from medgan_tf import fitting  # noqa: F401 - what a training imports
+
+    libraries = turns.peak_mib()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     gan, data = ours(architecture, *OURS[name])
     if name == "keras.io":
@@ -92,7 +95,7 @@ def serve(architecture, name, threads):
         else:
             settings = {"steps_per_epoch": int(argument), "epochs": 1, "verbose": 0, "shuffle": False}
             _, answer = turns.timed(lambda settings=settings: gan.fit(data, **settings))
-            answer |= {"peak_mib": turns.peak_mib(), "version": tf.__version__}
+            answer |= {"peak_mib": turns.peak_mib(), "libraries_mib": libraries, "version": tf.__version__}
         print(json.dumps(answer), flush=True)
 
 

@@ -69,11 +69,10 @@ def compared(what, reference, amount, unit, ours, theirs, **more):
             row[f"theirs{suffix}"] = float(np.median(other))
             row[f"ratio{suffix}"] = float(np.median(own / other))
             row[f"spread{suffix}"] = np.percentile(own / other, [25, 75]).tolist()
-    peaks = [
-        max((turn["peak_mib"] for turn in side or [] if "peak_mib" in turn), default=None) for side in (ours, theirs)
-    ]
-    if any(peaks):
-        row["peak_mib"] = peaks
+    for kind in ("peak_mib", "libraries_mib"):
+        most = [max((turn[kind] for turn in side or [] if kind in turn), default=None) for side in (ours, theirs)]
+        if any(most):
+            row[kind] = most
     return row | more | ({} if theirs else {"status": NOT_RUN})
 
 

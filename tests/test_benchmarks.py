@@ -60,6 +60,9 @@ def test_verdicts_and_causes_are_read_from_the_rows():
     memory = goals.Goal("train_step", "x", "PyTorch", "peak_mib")
     assert goals.verdict(memory, slow | {"peak_mib": [2, 1]}) == "missed"
     assert goals.verdict(memory, slow | {"peak_mib": [1, None]}) == "not run"
+    ours, theirs = turn(1.0, 900) | {"libraries_mib": 700}, turn(1.0, 500) | {"libraries_mib": 200}
+    rows = [turns.compared("x", name, 60, "images", [ours], [theirs]) for name in ("PyTorch", "keras.io")]
+    assert "above them ours took 200, PyTorch 300" in goals.cause(memory, {"parts": {"train_step": {"rows": rows}}})
     most = goals.Goal("startup", "x", None, "ours", 0.5)
     assert goals.verdict(most, turns.measured("x", 0.4, "s")) == "met"
     assert goals.verdict(most, turns.measured("x", 0.6, "s", [0.4, 0.7])) == "missed, quartiles on both sides"
