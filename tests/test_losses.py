@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -82,3 +85,10 @@ def test_second_order_gradient_of_r1_equals_finite_differences():
     above = float(penalty()[0])
     weight.assign_sub(2e-4)
     assert slope == pytest.approx((above - float(penalty()[0])) / 2e-4, rel=1e-4)
+
+
+def test_losses_load_without_what_only_the_evaluation_of_tensorflow_gan_needs():
+    code = "import sys, medgan_tf.losses; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "tensorflow_gan" in loaded
+    assert not {"tensorflow_probability", "tensorflow_hub", "tf_keras"} & set(loaded)
