@@ -66,25 +66,42 @@ def test_a_step_through_xla_equals_the_uncompiled_step(loss, penalty, critics):
         gan = same_numbers(build(loss=loss, penalty=penalty, discriminator_steps=critics))
         # Adam would turn the rounding of a gradient near zero into a step of the whole learning rate
         gan.compile(keras.optimizers.SGD(0.01, momentum=0.5), keras.optimizers.SGD(0.01, momentum=0.5))
+        before = values(gan)
         step = tf.function(gan.train_step, jit_compile=compiled)
         data = tuple(tf.constant(part) for part in batch(8))
         logs = [step(data) for _ in range(4)]  # with interval 3 two of these are penalised
         results.append((values(gan), {name: float(value) for name, value in logs[-1].items()}))
     (plain, plain_logs), (fused, fused_logs) = results
     assert plain_logs == pytest.approx(fused_logs, rel=1e-3, abs=1e-4)
-    for name, value in plain.items():
-        np.testing.assert_allclose(fused[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
-    assert plain["training/0000"] == 4
+    assert_moved_alike(before, plain, fused)
+    assert plain["training/0000"] == fused["training/0000"] == 4
+
+
+def assert_moved_alike(before, plain, fused):
+    """Counters agree, and each network and optimizer moved by the same vector, to a hundredth of its length.
+
+    Not weight by weight: rounding on one processor can carry an activation across the bend of a leaky ReLU that it
+    does not reach on another, and a bias that hardly moved then differs by a visible part of its own movement.
+    """
+    counters = [name for name, value in plain.items() if value.ndim == 0]
+    np.testing.assert_allclose([fused[name] for name in counters], [plain[name] for name in counters], rtol=1e-6)
+    arrays = sorted(set(plain) - set(counters))
+    for part in {name.rpartition("/")[0] for name in arrays}:
+        names = [name for name in arrays if name.startswith(part + "/")]
+        expected, found = (
+            np.concatenate([np.ravel(state[name] - before[name]) for name in names]) for state in (plain, fused)
+        )
+        assert np.linalg.norm(found - expected) <= 0.01 * np.linalg.norm(expected), part
 
 
 def test_adam_steps_through_xla_keep_the_same_moments():
     moments = []
     for compiled in (False, True):
         gan = same_numbers(build())
+        before = values(gan)
         tf.function(gan.train_step, jit_compile=compiled)(tuple(tf.constant(part) for part in batch(8)))
         moments.append({name: value for name, value in values(gan).items() if "optimizer" in name})
-    for name, value in moments[0].items():
-        np.testing.assert_allclose(moments[1][name], value, rtol=1e-3, atol=1e-6, err_msg=name)
+    assert_moved_alike(before, *moments)
 
 
 def test_random_numbers_differ_between_steps_and_streams_and_have_their_moments():
