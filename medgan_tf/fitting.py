@@ -100,22 +100,21 @@ def fit(gan, settings, data, model_dir, extractor=None):
     generator.weights.h5, the averaged generator that `inference.load` reads. extractor: a metrics.Extractor, for the
     kernel distance to training images at each epoch; the generator with the least is then the one that is kept, but the
     last one where learning rates fell to zero: fine detail is sharpest in it, which the distance may not see.
-    Returns what results.json records of a training: settings, images seen, seconds, peak memory, parameters. Where
-    several processes train together only the chief writes and returns that; the others read model_dir and return None.
-    Raises ValueError if model_dir was trained with other settings.
+    A training may be made longer, also one whose learning rates have fallen: they then start anew, full (warm restarts,
+    Loshchilov & Hutter 2017, arXiv 1608.03983), and the record keeps the lengths that held before.
+    Returns what results.json records of a training: settings, restarts, images seen, seconds, peak memory, parameters.
+    Where several processes train together only the chief writes and returns that; the others read model_dir and return
+    None. Raises ValueError if model_dir was trained with other settings.
     """
     model_dir, strategy = Path(model_dir), gan.distribute_strategy
     chief = devices.is_chief(strategy)
     names = ("model.json", "state.npz", "log.csv", "generator.weights.h5")
     description, state, log, weights = (model_dir / name for name in names)
-    record, constant = _record(description, settings, gan, data)
+    record, earlier = _record(description, settings, gan, data)
     if state.exists():
         gan.load_state(state)
-    if constant and int(gan.images_seen.numpy()) > round(1000 * optimizers.decay_begins(settings)):
-        raise ValueError(
-            f"{model_dir} has trained for {int(gan.images_seen.numpy()) / 1000:g} kimg at constant learning rates, "
-            f"which now are to fall from {optimizers.decay_begins(settings):g} kimg on: raise kimg or lower decay_kimg."
-        )
+    if earlier:
+        record["restarts"] += _restart(model_dir, int(gan.images_seen.numpy()), earlier, settings)
     if chief:
         replace(description, lambda file: file.write_text(json.dumps(record, indent=2)))
     devices.agree(strategy, int(gan.step.numpy()), model_dir)
@@ -161,6 +160,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
     collapsed = table.loc[table["collapsed"] > 0, "kimg"] if "collapsed" in table else []
     return {
         "settings": asdict(settings),
+        "restarts": record["restarts"],
         "data": data.name,
         "kimg": int(gan.images_seen.numpy()) / 1000,
         "seconds": float(table["seconds"].sum()),
@@ -170,11 +170,25 @@ def fit(gan, settings, data, model_dir, extractor=None):
     }
 
 
-def _record(path, settings, gan, data):
-    """(what model.json is to hold, whether the training there is one at constant rates whose rates now are to fall).
+def _restart(model_dir, images_seen, earlier, settings):
+    """What the record keeps where learning rates that followed `earlier` had begun to fall: after how many kimg they
+    start anew, and the lengths that held until then. Raises ValueError where by `settings` they would fall already.
+    """
+    ended, ends = (round(1000 * optimizers.decay_begins(lengths)) for lengths in (earlier, settings))
+    fell = bool(earlier.decay_kimg) and images_seen > ended
+    if (fell or settings.decay_kimg) and images_seen > ends:
+        raise ValueError(
+            f"{model_dir} has trained for {images_seen / 1000:g} kimg, but its learning rates are now to fall from "
+            f"{ends / 1000:g} kimg on: raise kimg or lower decay_kimg."
+        )
+    return [{"at_kimg": images_seen / 1000, "kimg": earlier.kimg, "decay_kimg": earlier.decay_kimg}] if fell else []
 
-    Settings and patients are held against those of a model.json that is there: only the length may differ, while the
-    learning rates are constant. Raises ValueError.
+
+def _record(path, settings, gan, data):
+    """(what model.json is to hold, the earlier config.Training where that had other lengths, else None).
+
+    Settings and patients are held against those of a model.json that is there: only the lengths may differ. Raises
+    ValueError.
     """
     record = {
         "image_size": data.image_size,
@@ -183,23 +197,25 @@ def _record(path, settings, gan, data):
         "conditional": gan.conditional,
         "training": data.train.record,
         "settings": asdict(settings),
+        "restarts": [],
     }
     record = json.loads(json.dumps(record))  # as it is read again
     if not path.exists():
-        return record, False
+        return record, None
     before = json.loads(path.read_text())
+    record["restarts"] = before.get("restarts", [])
     unknown = before["settings"].keys() - record["settings"].keys()
     known = {name: value for name, value in before["settings"].items() if name not in unknown}
-    earlier = asdict(config.Training(**known))  # one that was written before a setting was there
-    differing = [name for name, value in record["settings"].items() if earlier[name] != value] + sorted(unknown)
+    earlier = config.Training(**known)  # asdict of one that was written before a setting was there has it
+    differing = [name for name, value in record["settings"].items() if asdict(earlier)[name] != value]
+    differing += sorted(unknown)
     differing += [name for name in ("image_size", "classes", "data") if before[name] != record[name]]
     if "training" not in before:  # written before records named the patients: that they were these is not known
         del record["training"]
     elif before["training"] != record["training"]:
         differing.append("training split")
-    constant = not earlier["decay_kimg"]
-    if set(differing) - ({"kimg", "decay_kimg"} if constant else set()):
+    if set(differing) - {"kimg", "decay_kimg"}:
         raise ValueError(
             f"{path.parent} was trained with another {', '.join(differing)}; use another run name or delete it."
         )
-    return record, constant and settings.decay_kimg > 0
+    return record, earlier if differing else None

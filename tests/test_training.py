@@ -298,16 +298,33 @@ def test_learning_rates_fall_at_the_end_as_if_the_training_had_been_that_long_fr
     ends = [np.load(tmp_path / name / "state.npz") for name in ("whole", "in parts")]
     for name in ends[0].files:
         np.testing.assert_array_equal(ends[0][name], ends[1][name], err_msg=name)
-    longer = replace(falling, kimg=0.8)
-    with pytest.raises(ValueError, match="trained with another kimg"):
-        fitting.fit(fitting.build(longer, 16), longer, images(), tmp_path / "whole")
+
+
+def test_a_training_whose_rates_fell_starts_anew_at_full_ones_and_its_record_says_so(tmp_path):
+    falling = replace(SETTINGS, kimg=0.6, decay_kimg=0.4)
+    trained = fitting.build(falling, 16)
+    assert fitting.fit(trained, falling, images(), tmp_path)["restarts"] == []
+    early = replace(falling, kimg=0.8)
+    with pytest.raises(ValueError, match=r"trained for 0\.6 kimg, but its learning rates.*fall from 0\.4 kimg on"):
+        fitting.fit(fitting.build(early, 16), early, images(), tmp_path)
+    assert json.loads((tmp_path / "model.json").read_text())["settings"]["kimg"] == 0.6
+    for kimg in (1.0, 1.2):  # what was only prolonged is no further restart
+        longer = replace(falling, kimg=kimg, decay_kimg=0.2 * (kimg == 1.2))
+        gan = fitting.build(longer, 16)
+        record = fitting.fit(gan, longer, images(), tmp_path)
+        assert record["restarts"] == [{"at_kimg": 0.6, "kimg": 0.6, "decay_kimg": 0.4}]
+    assert json.loads((tmp_path / "model.json").read_text())["restarts"] == record["restarts"]
+    assert record["kimg"] == pytest.approx(1.2)
+    rate = gan.generator_optimizer._learning_rate
+    half = int(trained.generator_optimizer.iterations)
+    assert float(rate(half)) == float(rate(0)) > float(rate(2 * half)) == 0
 
 
 def test_rates_that_should_have_begun_to_fall_are_said(tmp_path):
     short = replace(SETTINGS, kimg=0.4)
     fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
     late = replace(SETTINGS, kimg=0.6, decay_kimg=0.4)
-    with pytest.raises(ValueError, match=r"0\.4 kimg at constant learning rates.*fall from 0\.2 kimg on"):
+    with pytest.raises(ValueError, match=r"trained for 0\.4 kimg.*fall from 0\.2 kimg on"):
         fitting.fit(fitting.build(late, 16), late, images(), tmp_path)
     assert json.loads((tmp_path / "model.json").read_text())["settings"]["decay_kimg"] == 0
     with pytest.raises(ValueError, match=r"between 0 and the whole 0\.6 kimg, not at 0\.7"):
