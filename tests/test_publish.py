@@ -90,6 +90,7 @@ def test_the_card_says_what_results_json_says(run, tmp_path):
     assert "10 minutes on a CPU with 2 cores" in text
     assert "| kernel distance ↓ | 0.500 [0.400, 0.600] | 1.25 [1.00, 1.50] | 1.40 [1.00, 1.50] |" in text
     assert "Fréchet distance is 2.5 times that between real images, and it covers 75% of them, where real" in text
+    assert "learning rates" not in text  # these fell at the end or never
     assert "gan: trained on the same images" in text and "guessing gives 0.500" in text
     assert "| a | 4 | 1.25 [1.00, 1.50]; real 0.5 | 0.750 [0.700, 0.800]; real 0.95 |" in text
     assert "Features of squeezenet (sha256 `cdcdcdcdcdcd`)" in text
@@ -105,6 +106,14 @@ def test_the_card_says_what_results_json_says(run, tmp_path):
     assert "/chest/README.md) | 16 x 16 | 66 | 4 | 1.25 [1.00, 1.50]; real 0.5 |" in lines[2]
     assert lines[3].startswith("| gan, on the same images | 16 x 16 | 10 | 4 | 1.25") and "not run" in lines[3]
     assert {"samples.png", "training.png"} <= {path.name for path in (tmp_path / "chest").iterdir()}
+
+
+def test_the_card_says_that_learning_rates_began_anew(run, tmp_path):
+    path = run.model("stylegan2") / "model.json"
+    record = json.loads(path.read_text()) | {"restarts": [{"at_kimg": 20.48, "kimg": 30.0, "decay_kimg": 15.0}]}
+    path.write_text(json.dumps(record))
+    text = publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
+    assert "65.536 thousand images seen, learning rates full again after 20.48, seed 3" in text
 
 
 def test_without_a_licence_there_are_figures_and_no_weights_and_no_images(run, tmp_path):
