@@ -12,10 +12,11 @@ from medgan_tf import tfgan
 
 
 class Adversarial(NamedTuple):
-    """The two sides of one loss: generator(fake_scores) and discriminator(real_scores, fake_scores)."""
+    """One loss: generator(scores of fakes), and the discriminator's, real(scores) + fake(scores)."""
 
     generator: callable
-    discriminator: callable
+    real: callable
+    fake: callable
 
 
 def _from_tfgan(generator, discriminator, **settings):
@@ -23,7 +24,8 @@ def _from_tfgan(generator, discriminator, **settings):
     plain = {"loss_collection": None}
     return Adversarial(
         lambda fake_scores: generator(fake_scores, **plain, **settings),
-        lambda real_scores, fake_scores: discriminator(real_scores, fake_scores, **plain, **settings),
+        lambda scores: discriminator(scores, scores, generated_weights=0.0, **plain, **settings),
+        lambda scores: discriminator(scores, scores, real_weights=0.0, **plain, **settings),
     )
 
 

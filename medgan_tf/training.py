@@ -185,13 +185,11 @@ class GAN(keras.Model):
         )
         for index, (real, real_labels) in enumerate(fresh):
             last = index == self.discriminator_steps - 1
-            latents = self._random(index, tf.shape(real)[0], self.latent_dim)
             # The last batch of fakes serves both networks: made once, under the generator's tape.
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 if last:
                     tape.watch([v.value for v in self.generator.trainable_variables])
-                fake = self.generator(self._inputs(latents, real_labels), training=True)
-                self._update_discriminator(real, tf.stop_gradient(fake), real_labels, index, replicas)
+                fake = self._update_discriminator(real, real_labels, index, replicas)
                 if last:
                     generator_loss = self.adversarial.generator(self._score(fake, real_labels, index, 0))
                     total = generator_loss + self._path_length(real_labels)
@@ -208,31 +206,39 @@ class GAN(keras.Model):
             logs["augmentation_probability"] = self.augmentation.probability.value
         return logs
 
-    def _update_discriminator(self, real, fake, labels, index, replicas):
-        optimizer, variables = self.discriminator_optimizer, self.discriminator.trainable_variables
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
-            real_scores = self._score(real, labels, index, 1)
-            fake_scores = self._score(fake, labels, index, 2)
-            loss = self.adversarial.discriminator(real_scores, fake_scores)
-            scaled = optimizers.part(optimizer, loss)
-        gradients = tape.gradient(scaled, variables)
-        if self.penalty != "none":
-            # Its derivative is taken inside the condition: from outside, all that it needs would be kept in every step,
-            # and XLA could not follow it everywhere.
-            penalty, more = self._lazily(
-                lambda: self._penalty(real, fake, labels, index),
-                self.penalty_interval,
-                lambda: (0.0, [tf.zeros_like(v.value) for v in variables]),
-            )
-            gradients = optimizers.added(gradients, more)
-            self.trackers["penalty"].update_state(penalty * self.penalty_interval)
-        optimizers.apply(optimizer, gradients, variables)
+    def _update_discriminator(self, real, labels, index, replicas):
+        """One update; returns the fakes of it.
+
+        One pass after the other, each with its derivatives: what one keeps for them is gone when the next begins. And
+        R1 comes before the fakes, since what their generator keeps for its own update is not gone.
+        """
+        optimizer, latents = self.discriminator_optimizer, self._random(index, tf.shape(real)[0], self.latent_dim)
+        real_scores, real_loss, gradients = self._pass(real, labels, index, 1, self.adversarial.real)
+        if self.penalty == "r1":
+            gradients = self._penalised(gradients, real, None, labels, index)
+        fake = self.generator(self._inputs(optimizers.after(latents, gradients), labels), training=True)
+        fixed = tf.stop_gradient(fake)
+        fake_scores, fake_loss, more = self._pass(fixed, labels, index, 2, self.adversarial.fake)
+        gradients = optimizers.added(gradients, more)
+        if self.penalty == "wgan_gp":
+            gradients = self._penalised(gradients, real, fixed, labels, index)
+        optimizers.apply(optimizer, gradients, self.discriminator.trainable_variables)
         if self.augmentation:
             self.augmentation.update(real_scores, tf.shape(real)[0] * replicas)
-        self.trackers["discriminator_loss"].update_state(loss)
+        self.trackers["discriminator_loss"].update_state(real_loss + fake_loss)
         self.trackers["real_score"].update_state(real_scores)
         self.trackers["fake_score"].update_state(fake_scores)
+        return fake
+
+    def _pass(self, images, labels, index, use, loss):
+        """Scores of images, the loss of them, and what it adds to the gradients of the discriminator."""
+        variables = self.discriminator.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in variables])
+            scores = self._score(images, labels, index, use)
+            value = loss(scores)
+            scaled = optimizers.part(self.discriminator_optimizer, value)
+        return scores, value, tape.gradient(scaled, variables)
 
     def _score(self, images, labels, index, use):
         """(B, 1): scores of images, blurred and augmented; each use (by generator, of real, of fake) draws its own."""
@@ -242,6 +248,19 @@ class GAN(keras.Model):
         if self.augmentation:
             images = self.augmentation(images, self._seed(2 * self.discriminator_steps + 3 * index + use))
         return self.discriminator(self._inputs(images, labels), training=True)
+
+    def _penalised(self, gradients, real, fake, labels, index):
+        """The gradients of the discriminator with those of the penalty, where it is due."""
+        variables, real = self.discriminator.trainable_variables, optimizers.after(real, gradients)
+        # Its derivative is taken inside the condition: from outside, all that it needs would be kept in every step,
+        # and XLA could not follow it everywhere.
+        penalty, more = self._lazily(
+            lambda: self._penalty(real, fake, labels, index),
+            self.penalty_interval,
+            lambda: (0.0, [tf.zeros_like(v.value) for v in variables]),
+        )
+        self.trackers["penalty"].update_state(penalty * self.penalty_interval)
+        return optimizers.added(gradients, more)
 
     def _penalty(self, real, fake, labels, index):
         """The penalty, and what it adds to the gradients of the discriminator."""

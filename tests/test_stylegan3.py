@@ -1,3 +1,5 @@
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -142,6 +144,24 @@ def test_the_filtered_nonlinearity_equals_a_direct_two_dimensional_one(radial, f
         between = np.sqrt(2) * np.where(between > 0, between, 0.2 * between)
         expected = scipy.signal.convolve2d(between, falling, mode="valid")[::2, ::2]
         np.testing.assert_allclose(result[image, :, :, channel], expected, atol=1e-5)
+
+
+def test_channels_in_turn_give_the_numbers_of_all_at_once(monkeypatch):
+    layer, x = FilteredLeakyReLU(SIGNALS[0], SIGNALS[0]._replace(size=(24, 24)), True), normal(2, 38, 38, 5)
+    results, calls = [], []
+    filtered = layer._filtered
+    monkeypatch.setattr(layer, "_filtered", lambda x: (calls.append(x.shape[-1]), filtered(x))[1])
+    layer.build(x.shape)
+    one = math.prod(len(matrix) for matrix in layer.upsampling)
+    for limit in (5 * one, 2 * one):
+        monkeypatch.setattr(alias_free, "AT_A_TIME", limit)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x) ** 2
+        results.append((y, tape.gradient(y, x)))
+    assert calls == [5, 1, 2, 2]
+    for whole, parts in zip(*results, strict=True):
+        np.testing.assert_allclose(parts, whole, atol=1e-5)
 
 
 def test_the_derivative_of_the_nonlinearity_equals_differences():

@@ -24,6 +24,7 @@ from medgan_tf.networks.layers import HE_GAIN
 TAPS = 6  # of a filter, for each sample at the lower of its two rates
 OVERSAMPLING = 2  # the nonlinearity works at so many times the higher of the rates before and after it
 SLOPE = 0.2  # of the leaky ReLU below 0
+AT_A_TIME = 2**24  # values of an image's maps at the higher rate, by far the largest; more are made in turn
 CLAMP = 256.0  # keeps half precision finite
 NEGLIGIBLE = 1e-6  # of a filter's largest separable term: below what float32 resolves
 
@@ -126,6 +127,15 @@ class FilteredLeakyReLU(layers.Layer):
         ]
 
     def call(self, x):
+        """As many channels at a time as AT_A_TIME allows."""
+        channels = x.shape[-1]
+        turns = math.ceil(channels * math.prod(len(matrix) for matrix in self.upsampling) / AT_A_TIME)
+        if turns == 1:
+            return self._filtered(x)
+        ends = [channels * turn // turns for turn in range(1, turns)]
+        return ops.concatenate([self._filtered(part) for part in ops.split(x, ends, axis=-1)], axis=-1)
+
+    def _filtered(self, x):
         """Channels go before columns, so that all products are with large matrices."""
         x = ops.transpose(x, (0, 1, 3, 2))
         x = _leaky_relu(_resampled(x, *self.upsampling))
