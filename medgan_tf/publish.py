@@ -103,12 +103,11 @@ def overview(folder):
             labels = agreed.get(name) and agreed[name] | {"floor": agreed["real, held out"]["value"]}
             coverage = tables["quality"][name, "coverage"]
             key = coverage["weights_sha256"], name  # these features are of these data: one row, wherever it is kept
+            seen = f"{coverage['image_size']} px, {sections[f'training/{name}']['kimg']:.0f} thousand images seen"
             if name == published:
-                titles[key] = f"[{place.name}]({place.parent.name}/{place.name}/README.md)"
-            titles.setdefault(key, f"{name}, on the same images")
+                titles[key] = f"[{place.name}]({place.parent.name}/{place.name}/README.md), {seen}"
+            titles.setdefault(key, f"{name} on the same images, {seen}")
             rows[key] = {
-                "pixels": coverage["image_size"],
-                "thousand images seen": f"{sections[f'training/{name}']['kimg']:.0f}",
                 "n": str(coverage["n"]),
                 "Fréchet distance, domain ↓": _beside(tables["quality"][name, "frechet_distance"]),
                 "Fréchet distance, SqueezeNet ↓": _beside(tables["quality_squeezenet"].get((name, "frechet_distance"))),
