@@ -209,14 +209,13 @@ class GAN(keras.Model):
     def _update_discriminator(self, real, labels, index, replicas):
         """One update; returns the fakes of it.
 
-        One pass after the other, each with its derivatives: what one keeps for them is gone when the next begins. And
-        R1 comes before the fakes, since what their generator keeps for its own update is not gone.
+        R1 comes before the fakes, since what their generator keeps for its own update would lie beside it.
         """
         optimizer, latents = self.discriminator_optimizer, self._random(index, tf.shape(real)[0], self.latent_dim)
         real_scores, real_loss, gradients = self._pass(real, labels, index, 1, self.adversarial.real)
         if self.penalty == "r1":
             gradients = self._penalised(gradients, real, None, labels, index)
-        fake = self.generator(self._inputs(optimizers.after(latents, gradients), labels), training=True)
+        fake = self.generator(self._inputs(self._after(latents, gradients), labels), training=True)
         fixed = tf.stop_gradient(fake)
         fake_scores, fake_loss, more = self._pass(fixed, labels, index, 2, self.adversarial.fake)
         gradients = optimizers.added(gradients, more)
@@ -240,6 +239,14 @@ class GAN(keras.Model):
             scaled = optimizers.part(self.discriminator_optimizer, value)
         return scores, value, tape.gradient(scaled, variables)
 
+    def _after(self, inputs, gradients):
+        """For one pass after the other: what one keeps for its derivatives is gone when the next begins.
+
+        Only where XLA compiles, mostly for a GPU, whose memory is what is short; uncompiled, several cores work on
+        passes side by side.
+        """
+        return optimizers.after(inputs, gradients) if self.jit_compile else inputs
+
     def _score(self, images, labels, index, use):
         """(B, 1): scores of images, blurred and augmented; each use (by generator, of real, of fake) draws its own."""
         if self.blur_kimg:
@@ -251,7 +258,7 @@ class GAN(keras.Model):
 
     def _penalised(self, gradients, real, fake, labels, index):
         """The gradients of the discriminator with those of the penalty, where it is due."""
-        variables, real = self.discriminator.trainable_variables, optimizers.after(real, gradients)
+        variables, real = self.discriminator.trainable_variables, self._after(real, gradients)
         # Its derivative is taken inside the condition: from outside, all that it needs would be kept in every step,
         # and XLA could not follow it everywhere.
         penalty, more = self._lazily(
