@@ -112,6 +112,9 @@ def test_compilers_cannot_tell_that_waiting_changes_nothing():
     np.testing.assert_array_equal(optimizers.after(images, gradients), images)
     compiled = waiting.experimental_get_compiler_ir(images, *gradients[1:])("optimized_hlo")
     assert "compare(" in compiled
+    for jit_compile in (False, True):  # uncompiled, several cores work on passes side by side
+        waits = build(jit_compile=jit_compile)._after(images, gradients[1:]) is not images
+        assert waits == jit_compile
 
 
 def test_random_numbers_differ_between_steps_and_streams_and_have_their_moments():
@@ -350,10 +353,11 @@ def test_a_model_names_the_patients_it_learnt_from_and_goes_on_with_no_others(tm
     other.__dict__["train"] = other.train.take(slice(1, None))
     with pytest.raises(ValueError, match="trained with another training split"):
         fitting.fit(fitting.build(short, 16), short, other, tmp_path)
-    del record["training"]
+    del record["training"], record["restarts"]
     (tmp_path / "model.json").write_text(json.dumps(record))  # as older versions wrote it
     fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
-    assert "training" not in json.loads((tmp_path / "model.json").read_text())
+    rewritten = json.loads((tmp_path / "model.json").read_text())
+    assert "training" not in rewritten and rewritten["restarts"] == []
     record["settings"]["schedule"] = "constant"  # a setting that is no more
     (tmp_path / "model.json").write_text(json.dumps(record))
     with pytest.raises(ValueError, match="trained with another schedule; use another run name"):
