@@ -7,6 +7,7 @@ also measured at the 2048 dimensions of Inception's features.
 
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -125,8 +126,10 @@ def on_torch(real, fake, options, suffix):
         if options.torch_python:
             np.savez(Path(folder) / "features.npz", real=real, fake=fake)
             script = Path(__file__).resolve().with_name("torch_fidelity_metrics.py")
-            command = [options.torch_python, script, Path(folder) / "features.npz", options.rounds]
-            done = subprocess.run(map(str, command), capture_output=True, text=True, check=True)
+            command = [options.torch_python, script, Path(folder) / "features.npz", str(options.rounds)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+            if done.returncode:
+                sys.exit(f"{options.torch_python} failed as said above; are its torch and torchvision of one build?")
             rounds = json.loads(done.stdout)
     for name, (metric, ours) in TORCH.items():
         value, own = turns.alternate({name: lambda ours=ours: ours(real, fake)}, options.rounds)[name]
