@@ -473,13 +473,13 @@ def test_intervals_of_ms_ssim_hold_the_truth_as_often_as_they_say():
         return np.clip(np.rint(grey), 0, 255).astype(np.uint8)[..., None]
 
     truth = diversity(draw(20_000, 1), pairs=20_000)
-    for seed in range(200):
+    for seed in range(100):
         similar = similarities(draw(60, 4), pairs=PAIRS, seed=seed, patients=owner)
         draws = draw_halves(owner, len(owner), seed=seed)
         halves = ([similar.within(getattr(draw, half)) for draw in draws] for half in ("reference", "other"))
         _, low, high = estimate(*halves)
         hits += low <= truth <= high
-    assert 180 <= hits <= 196
+    assert 90 <= hits <= 98
 
 
 def test_the_truth_is_rarely_in_an_interval_of_the_biased_distance_or_of_unknown_patients():
