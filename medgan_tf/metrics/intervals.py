@@ -2,12 +2,12 @@
 
 What the 95% intervals hold was simulated with known truth: 200 studies each of 200 patients with one image and of 60
 with four that are alike. Those of every metric hold it in 90 to 98% of them, which tests/test_metrics.py demands (for
-MS-SSIM of the 60 patients alone). For the kernel distance, the Frechet distance at infinite n and the distances of
-intensities and of power spectra the truth is that of infinitely many images. For the others it is what is expected
-at the n of the record: fewer than half of the intervals hold the Frechet distance of infinitely many images, since they
-know nothing of its bias. Label agreement has intervals of its own: tests/test_agreement.py. Where synthetic images are
-distributed as the real ones, intervals of neighbour metrics tend to be wider than need be. Not simulated: floors,
-classes of fewer patients, features that are not Gaussian.
+MS-SSIM in 100 studies of the 60 patients alone). For the kernel distance, the Frechet distance at infinite n and the
+distances of intensities and of power spectra the truth is that of infinitely many images. For the others it is what is
+expected at the n of the record: fewer than half of the intervals hold the Frechet distance of infinitely many images,
+since they know nothing of its bias. Label agreement has intervals of its own: tests/test_agreement.py. Where synthetic
+images are distributed as the real ones, intervals of neighbour metrics tend to be wider than need be. Not simulated:
+floors, classes of fewer patients, features that are not Gaussian.
 """
 
 from dataclasses import dataclass
