@@ -60,7 +60,7 @@ def run_notebooks(profile, data, run, notebooks):
     from medgan_tf.run import run as run_all
 
     report, failures = run_all(profile, data, run, notebooks)
-    print(f"The report is {report}" + (f"; {len(failures)} notebook(s) failed." if failures else ""))
+    print(f"The report is {report}" + ("; what failed:" if failures else ""), *failures.values(), sep="\n")
     return 1 if failures else 0
 
 
