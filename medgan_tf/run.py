@@ -85,6 +85,7 @@ def _execute(source, target, parameters, bar):
             progress_bar=False,
             stderr_file=_Progress(bar, source.stem),
             kernel_manager_class=Kernel,
+            start_timeout=300,  # seconds: on a busy machine or a cluster's file system Python itself takes its time
             extra_arguments=["--IPKernelApp.capture_fd_output=False"],
         )
     except papermill.PapermillExecutionError as error:
@@ -97,6 +98,8 @@ def _execute(source, target, parameters, bar):
         return (
             f"{source.stem}: its process was ended from outside, for want of memory perhaps; the same command resumes."
         )
+    except RuntimeError as error:  # of jupyter_client
+        return f"{source.stem}: its process did not start ({error}): see {target.with_suffix('.log')}."
     return ""
 
 

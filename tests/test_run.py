@@ -78,6 +78,15 @@ def test_a_kernel_that_dies_is_a_failure_and_not_a_crash(small, capsys):
     assert "what failed:\n02_b: its process was ended from outside" in told
 
 
+def test_a_kernel_that_does_not_start_is_a_failure_and_not_a_crash(small, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path))  # there is no Python
+    _, failures = runner.run("smoke", name="r", notebooks=["02_b"])
+    log = config.find_run("r").directory / "notebooks" / "02_b.log"
+    sentence = f"its process did not start (Kernel died before replying to kernel_info): see {log}."
+    assert failures == {"02_b": f"02_b: {sentence}"}
+    assert "No module named 'encodings'" in log.read_text()
+
+
 def test_parameters_reach_the_notebooks(small, tmp_path):
     notebook(small / "01_a.ipynb", f"open({str(tmp_path / 'ran')!r}, 'a').write(repr((PROFILE, DATA, RUN)))")
     runner.run("smoke", [tmp_path], "r", ["01_a"])
