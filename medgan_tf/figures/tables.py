@@ -210,8 +210,8 @@ def _numbers(values):
 
 
 def _starred(row):
-    value, ends = interval(row["value"], row["low"], row["high"]).split(" ", 1)
-    return f"{value}{'*' if row['among_best'] else ''} {ends}"
+    value, space, ends = interval(row["value"], row["low"], row["high"]).partition(" ")
+    return f"{value}{'*' if row['among_best'] else ''}{space}{ends}"
 
 
 def claims_table(table):
@@ -238,7 +238,7 @@ def claims_table(table):
 def _measured(row):
     if pd.isna(row["value"]):
         return "–"
-    value = interval(row["value"], row["low"], row["high"]) if pd.notna(row["low"]) else f"{row['value']:.3g}"
+    value = interval(row["value"], row["low"], row["high"])
     floor = f", real against real {row['floor']:.3g}" if pd.notna(row["floor"]) else ""
     n = f", n = {row['n']:.0f}" if pd.notna(row["n"]) else ""
     return f"{row['kind']}: {row['what']} {value}{floor}{n}"
@@ -275,9 +275,7 @@ def _latex(text):
 
 
 def cell(record):
-    """A record {value, low, high} as "value [low, high]"; without an interval the value, without a value a dash."""
-    if record["low"] is None:
-        return "–" if record["value"] is None else f"{record['value']:.3g}"
+    """A record {value, low, high} as `interval` writes it."""
     return interval(record["value"], record["low"], record["high"])
 
 
@@ -291,7 +289,13 @@ def _stacked(head):
 
 
 def interval(value, low, high):
-    """A cell, three significant digits of the larger end and the same decimals throughout."""
+    """A cell, three significant digits of the larger end and the same decimals throughout.
+
+    Without ends (None or NaN) it is the value alone, without a value a dash: a metric need not have one, as the
+    autocorrelation of a generator that makes one grey level has none.
+    """
+    if pd.isna(low):
+        return "–" if pd.isna(value) else f"{value:.3g}"
     largest = max(abs(low), abs(high))
     decimals = int(np.clip(2 - np.floor(np.log10(largest)), 0, 6)) if largest else 2
     return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
