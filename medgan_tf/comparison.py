@@ -43,6 +43,7 @@ def summarise(table):
     value, low, high are over the `seeds` (see `over_seeds`), the floor and the costs their means. `among_best`: nothing
     that this metric says sets the model apart from the best one that it can be compared with, on the same data with the
     same features and n; the best itself is among them. The 95% interval of the difference then holds 0.
+    A model without a value is never among the best.
     """
     keys = [*ALIKE, "run", "model", "metric"]
     rows = []
@@ -54,7 +55,10 @@ def summarise(table):
     found = pd.DataFrame(rows)
     found["among_best"] = False
     for _, rivals in found.groupby([*ALIKE, "metric"], sort=False, dropna=False):
-        best = rivals.loc[_badness(rivals).idxmin()]
+        badness = _badness(rivals)
+        if badness.isna().all():
+            continue
+        best = rivals.loc[badness.idxmin()]
         found.loc[rivals.index, "among_best"] = [_within_noise(row, best) for _, row in rivals.iterrows()]
     return found
 

@@ -70,6 +70,14 @@ def test_better_is_what_the_record_says(run):
     assert best([run], "ms_ssim") == {("one", "cgan")}
 
 
+def test_what_has_no_value_is_not_among_the_best(run):
+    write(run, "gan", kernel_distance=record(np.nan))
+    assert best([run]) == set()
+    assert figures.comparison_table(comparison.summarise(comparison.models([run]))).iloc[0]["kernel distance ↓"] == "–"
+    write(run, "dcgan", kernel_distance=record(2.0))
+    assert best([run]) == {("one", "dcgan")}
+
+
 def test_numbers_of_other_features_n_or_data_are_no_rivals(run):
     write(run, "gan", kernel_distance=record(1.0))
     write(run, "dcgan", kernel_distance=record(5.0, extractor="inception"))

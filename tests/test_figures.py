@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from medgan_tf import figures, results
+from medgan_tf import figures, metrics, results
 from medgan_tf.figures.comparisons import point
+from medgan_tf.metrics.features import Features
 
 
 def ablation(values, width=0.1):
@@ -52,6 +53,22 @@ def test_sections_become_rows_and_too_few_is_no_number(tmp_path):
     assert results.rules(tmp_path)["rule"].tolist() == ["nodule"]
     assert results.quality(tmp_path)["value"].tolist() == [1.0]
     assert results.quality(tmp_path, "few")["value"].tolist() == [2.0]
+
+
+def test_a_collapsed_generator_is_measured_tabled_and_drawn(tmp_path):
+    """It makes one grey level, which has no autocorrelation, and its interval of MS-SSIM has no length."""
+    real = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 1), np.uint8)
+    by_rows = metrics.Extractor("rows", "0" * 64, 32, lambda images: Features(images.mean((2, 3), np.float32), None))
+    for name, images in (("black", np.zeros_like(real)), ("grey", np.full_like(real, 127))):
+        results.write(tmp_path, f"quality/{name}", {"metrics": metrics.evaluate(real, images, by_rows, repeats=4)})
+        results.write(tmp_path, f"curves/{name}", metrics.curves(images, repeats=4))
+    quality = results.quality(tmp_path)
+    table = figures.save_table(figures.quality_table(quality, figures.PIXELS), tmp_path, "quality", "A caption.")
+    assert table.loc[["black", "grey"], "autocorrelation ↓"].tolist() == ["–", "–"]
+    assert (quality.query("metric == 'autocorrelation_distance'")["reading"] == "not measured").all()
+    spectra = figures.curves(results.curves(tmp_path))
+    for figure in (figures.quality(quality), figures.precision_recall(quality), spectra):
+        figures.save(figure, tmp_path, "figure", "A caption.", "06_evaluation")
 
 
 def test_every_model_of_every_class_is_a_point_with_its_interval():
