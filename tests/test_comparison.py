@@ -117,6 +117,19 @@ def test_a_run_without_measurements_is_said(run):
         comparison.models([run])
 
 
+def test_a_floor_below_zero_and_an_interval_beside_its_value_are_drawn(run):
+    """The kernel distance of real to real images is 0 but for chance: its whole interval may lie below."""
+    below = {"floor": -0.2, "floor_low": -0.3, "floor_high": -0.1}
+    write(run, "gan", {"seconds": 60.0}, kernel_distance=record(30.0, **below))
+    write(run, "dcgan", {}, kernel_distance=record(2.0, **below) | {"low": 2.1, "high": 2.4})
+    summary = comparison.summarise(comparison.models([run]))
+    quality = results.quality(run.directory)
+    for figure in (figures.quality_cost(summary), figures.quality(quality)):
+        figures.save(figure, run.directory, "figure", "A caption.", "06_evaluation")
+    (bars,) = figures.quality_cost(summary).axes[0].containers[1].lines[2]
+    assert bars.get_segments()[0][:, 1] == pytest.approx([2.0, 2.4])
+
+
 def test_table_and_figure_name_costs_and_stars(run):
     write(run, "gan", {"peak_memory_mib": 2048.0}, kernel_distance=record(1.0))
     write(run, "dcgan", {"seconds": 600.0, "peak_memory_mib": 1024.0}, kernel_distance=record(2.0))

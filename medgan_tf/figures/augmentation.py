@@ -1,10 +1,9 @@
 """The augmentation study: forest plots of differences, curves over the number of real images, and its table."""
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.figure import Figure
 
-from .style import COLOURS, STYLE, WIDTH
+from .style import COLOURS, STYLE, WIDTH, error_bars
 from .tables import interval
 
 NAMES = {
@@ -38,7 +37,7 @@ def forest(table, measures=("auroc", "sensitivity", "calibration_error")):
             for head, row in zip(heads, table.itertuples(), strict=True):
                 if row.measure == measure:
                     colour, marker = LOOKS[row.reading]
-                    errors = [[row.value - row.low], [row.high - row.value]]
+                    errors = error_bars(row.value, row.low, row.high)
                     look = {"fmt": marker, "ms": 4, "capsize": 2, "color": colour, "ls": ""}
                     axis.errorbar(row.value, lines.index((head, row.arm)), xerr=errors, **look)
             axis.set_title(f"difference in\n{NAMES[measure]} {'↓' if measure == 'calibration_error' else '↑'}")
@@ -77,7 +76,7 @@ def small_data(values, curve, measures=("auroc", "balanced_accuracy")):
             axis.axhline(found.loc[alone, "value"], color="0.4", lw=1, ls=":", label=alone)
             for number, column in enumerate(("real", "real + synthetic")):
                 rows = found.loc[curve[column]]
-                errors = np.array([rows["value"] - rows["low"], rows["high"] - rows["value"]])
+                errors = error_bars(rows["value"], rows["low"], rows["high"])
                 places = curve["images"] * (1 + 0.04 * number)  # side by side, so that both intervals are seen
                 look = {
                     "marker": "os"[number],

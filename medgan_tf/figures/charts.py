@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, MARKERS, STYLE, WIDTH, symmetric_log
+from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, symmetric_log
 from .tables import ARROWS, FEATURES, METRIC_NAMES
 
 OVER_TRAINING = ("kernel_distance", "frechet_distance", "recall", "coverage")
@@ -91,7 +91,7 @@ def quality(table):
             axis.axvspan(rows["floor_low"].min(), rows["floor_high"].max(), color="0.85", lw=0)
             axis.axvline(rows["floor"].iloc[0], color="0.4", lw=1, ls=":")
             for place, (_, row) in enumerate(rows.iterrows()):
-                errors = [[row["value"] - row["low"]], [row["high"] - row["value"]]]
+                errors = error_bars(row["value"], row["low"], row["high"])
                 axis.errorbar(row["value"], place, xerr=errors, fmt="o", capsize=3, color=COLOURS[place % 7], ls="")
             axis.set_yticks(range(len(models)), models)
             axis.set_ylim(len(models) - 0.5, -0.5)
@@ -131,7 +131,7 @@ def by_class(panels):
                 for row in rows.itertuples():
                     number = models.index(row.model)
                     offset = (number - (len(models) - 1) / 2) * 0.7 / len(models)
-                    errors = [[row.value - row.low], [row.high - row.value]]
+                    errors = error_bars(row.value, row.low, row.high)
                     label = row.model if place == 0 else None
                     look = {"fmt": MARKERS[number % 7], "ms": 4, "capsize": 2, "color": COLOURS[number % 7], "ls": ""}
                     axis.errorbar(row.value, place + offset, xerr=errors, label=label, **look)

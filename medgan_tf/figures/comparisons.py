@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from medgan_tf.comparison import over_seeds
 
 from .charts import by_class
-from .style import COLOURS, MARKERS, STYLE, WIDTH, plain_ticks
+from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, plain_ticks
 from .tables import ARROWS, METRIC_NAMES, RULES
 
 HATCHES = ("", "//", "..", "xx")  # in case the colours print alike
@@ -36,7 +36,7 @@ def crosses(panels, log_x=False, linear_to=None):
         figure = Figure(figsize=(WIDTH, 2.9 if len(panels) < 3 else 2.5), layout="constrained")
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, ((x_label, y_label), table) in zip(axes, panels.items(), strict=True):
-            if linear_to is not None and table["y_value"].max() > 20 * linear_to:
+            if linear_to is not None and table["y_value"].max() > 20 * linear_to > 0:
                 axis.set_yscale("symlog", linthresh=linear_to)
             for name, span in (("x", axis.axvspan), ("y", axis.axhspan)):
                 if f"{name}_floor_low" in table and len(table):
@@ -136,9 +136,9 @@ def ablation(table, metrics=("kernel_distance", "coverage", "label_agreement")):
             if "floor_low" in own and own["floor_low"].notna().any():
                 axis.axhspan(own["floor_low"].min(), own["floor_high"].max(), color="0.85", lw=0, zorder=0)
             for place, step in enumerate(steps):
-                value, low, high = over_seeds(own[own["step"] == step])
+                value, *ends = over_seeds(own[own["step"] == step])
                 look = {"color": COLOURS[place % 7], "edgecolor": "black", "hatch": HATCHES[place % 4], "lw": 0.5}
-                axis.bar(place, value, yerr=[[value - low], [high - value]], capsize=3, error_kw={"lw": 1}, **look)
+                axis.bar(place, value, yerr=error_bars(value, *ends), capsize=3, error_kw={"lw": 1}, **look)
             axis.set_xticks(range(len(steps)), steps, rotation=35, ha="right", rotation_mode="anchor")
             axis.set_title(f"{METRIC_NAMES[metric]} {ARROWS[own['better'].iloc[0]]}")
     return figure
@@ -151,4 +151,4 @@ def point(number):
 
 def _error(row, name):
     ends = [row.get(f"{name}_{end}") for end in ("value", "low", "high")]
-    return None if None in ends else [[ends[0] - ends[1]], [ends[2] - ends[0]]]
+    return None if None in ends else error_bars(*ends)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .charts import MARKERS
-from .style import COLOURS, STYLE, WIDTH, save
+from .style import COLOURS, STYLE, WIDTH, error_bars, save
 from .tables import cell, save_table
 
 SHARES = {"accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity"}
@@ -128,7 +128,7 @@ def _counts(points, bins):
 
 
 def _errors(record):
-    return None if record["low"] is None else [[record["value"] - record["low"]], [record["high"] - record["value"]]]
+    return None if record["low"] is None else error_bars(record["value"], record["low"], record["high"])
 
 
 def _warn(figure, section):

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, MARKERS, STYLE, WIDTH, plain_ticks
+from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, plain_ticks
 from .tables import METRIC_NAMES
 
 LINES = ("-", "--", "-.", ":")
@@ -75,7 +75,7 @@ def sensitivity(table):
             for number, (axis, kind) in enumerate(zip(row, kinds, strict=True)):
                 found = table[(table["metric"] == metric) & (table["kind"] == kind)]
                 axis.axhspan(found["floor_low"].min(), found["floor_high"].max(), color="0.85", lw=0)
-                errors = [found["value"] - found["low"], found["high"] - found["value"]]
+                errors = error_bars(found["value"], found["low"], found["high"])
                 look = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 3, "capsize": 2, "lw": 1}
                 axis.errorbar(found["strength"], found["value"], errors, **look)
                 axis.tick_params(labelsize=7)

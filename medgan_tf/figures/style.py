@@ -22,6 +22,14 @@ STYLE = {
 }
 
 
+def error_bars(value, low, high):
+    """(2, n) lengths below and above n values, as matplotlib takes them. An end on the value's other side is none.
+
+    An interval of percentiles need not hold its value, and rounding may part the two where the interval has no length.
+    """
+    return np.maximum([np.atleast_1d(value - low), np.atleast_1d(high - value)], 0)
+
+
 def plain_ticks(axis):
     """Plain numbers at the powers of ten of a logarithmic matplotlib axis, and over two decades or less at 2 and 5."""
     low, high = axis.get_view_interval()
