@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from medgan_tf.comparison import over_seeds
 
 from .charts import by_class
-from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, plain_ticks
+from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, plain_ticks, symmetric_log
 from .tables import ARROWS, METRIC_NAMES, RULES
 
 HATCHES = ("", "//", "..", "xx")  # in case the colours print alike
@@ -36,8 +36,6 @@ def crosses(panels, log_x=False, linear_to=None):
         figure = Figure(figsize=(WIDTH, 2.9 if len(panels) < 3 else 2.5), layout="constrained")
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, ((x_label, y_label), table) in zip(axes, panels.items(), strict=True):
-            if linear_to is not None and table["y_value"].max() > 20 * linear_to > 0:
-                axis.set_yscale("symlog", linthresh=linear_to)
             for name, span in (("x", axis.axvspan), ("y", axis.axhspan)):
                 if f"{name}_floor_low" in table and len(table):
                     span(table[f"{name}_floor_low"].min(), table[f"{name}_floor_high"].max(), color="0.85", lw=0)
@@ -46,6 +44,8 @@ def crosses(panels, log_x=False, linear_to=None):
                 look = {"ms": 5, "capsize": 2, "ls": "", "lw": 1, **point(number)}
                 errors = {f"{name}err": _error(row, name) for name in "xy"}
                 axis.errorbar(row["x_value"], row["y_value"], **errors, **look, label=row["model"])
+            if linear_to is not None and table["y_value"].max() > 20 * linear_to > 0:
+                symmetric_log(axis.yaxis, linear_to)
             if log_x:
                 values = table["x_value"][table["x_value"] > 0]
                 axis.set_xscale("log", nonpositive="clip")

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, plain_ticks
+from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, plain_ticks, symmetric_log
 from .tables import METRIC_NAMES
 
 LINES = ("-", "--", "-.", ":")
@@ -79,9 +79,9 @@ def sensitivity(table):
                 look = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 3, "capsize": 2, "lw": 1}
                 axis.errorbar(found["strength"], found["value"], errors, **look)
                 axis.tick_params(labelsize=7)
-            floor = table.loc[table["metric"] == metric, "floor_high"].max()
-            if metric.endswith("distance") and floor > 0:  # the least damage would lie on the axis
-                row[0].set_yscale("symlog", linthresh=floor)
+            floor, most = table.loc[table["metric"] == metric, ["floor_high", "high"]].max()
+            if metric.endswith("distance") and most > 5 * floor > 0:  # the least damage would lie on the axis
+                symmetric_log(row[0].yaxis, floor)
             else:
                 row[0].locator_params(axis="y", nbins=3)
             row[0].set_ylabel(METRIC_NAMES[metric].replace(" ", "\n", 1), fontsize=7)

@@ -39,8 +39,8 @@ def plain_ticks(axis):
 
 
 def symmetric_log(axis, linear_to):
-    """Make a matplotlib x axis linear up to a value on either side of 0, and logarithmic beyond it."""
-    axis.axes.set_xscale("symlog", linthresh=linear_to, linscale=0.5)
+    """Make a matplotlib axis, once all is drawn, linear up to a value on either side of 0, and logarithmic beyond."""
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("symlog", linthresh=linear_to, linscale=0.5)
     last = axis.get_view_interval()[1]
     decades = 10.0 ** np.arange(np.floor(np.log10(linear_to)), np.log10(last))
     steps = (np.outer(decades, within).ravel() for within in ([1, 2, 5], [1, 3], [1]))
