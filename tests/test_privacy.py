@@ -172,7 +172,7 @@ def test_an_overfitted_gan_is_caught_and_unseen_patients_are_not(tmp_path, extra
         rows.append({"file": f"images/{number}.png", "class": "a", "patient": f"p{number}", "split": split_of})
     pd.DataFrame(rows).to_csv(tmp_path / "manifest.csv", index=False)
     data = datasets.load(tmp_path, 64)
-    settings = config.PROFILES["smoke"].training("overfitted")
+    settings = config.PROFILES["quick"].training("overfitted")
     fitting.fit(fitting.build(settings, 64), settings, data, tmp_path / "model")
     section = privacy.audit(tmp_path / "model", data, extractor, 60)
     attack = section["attacks"]["discriminator"]

@@ -210,7 +210,7 @@ PROFILES = {
             "stylegan2": _smoke(STYLEGAN2_CPU, **SMOKE_STYLES),
             "stylegan3": SMOKE_STYLEGAN3,
         },
-        parts=_parts(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_STYLEGAN3),
+        parts=_parts(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_STYLEGAN3) | {"overfitted": _smoke(OVERFITTED)},
     ),
     "quick": Profile(
         "quick",
