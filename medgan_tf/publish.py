@@ -62,7 +62,7 @@ def export(run, name, out, data, licence=None, objections=""):
         classes=", ".join(model.classes),
         kimg=f"{training['kimg']:g}",
         minutes=round(training["seconds"] / 60),
-        hardware=", ".join(environment["gpus"]) or f"a CPU with {environment['cores']} cores",
+        hardware=", ".join(environment["gpus"]) or _processor(environment["cores"]),
         parameters=model.network.count_params(),
         first=quality[quality["model"] == name].iloc[0],
         beside=", ".join(other for other in quality["model"].unique() if other != name),
@@ -81,6 +81,10 @@ def export(run, name, out, data, licence=None, objections=""):
             results.write(out, section, sections[section])
     (out / "README.md").write_text(text)
     return out / "README.md"
+
+
+def _processor(cores):
+    return f"a CPU with {cores} cores" if cores > 1 else "one core of a CPU"
 
 
 def overview(folder):
