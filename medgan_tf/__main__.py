@@ -104,6 +104,7 @@ def _parser():
     option("model", metavar="MODEL", help="a model of its profile, such as dcgan")
     option("--seed", type=int, default=0, help="of weights, order and random numbers (default 0)")
     option("--kimg", type=float, help="thousands of images to train with (default: as in the profile)")
+    option("--begin", default="", metavar="RUN/MODEL", help="begin with the weights of a model of smaller images")
     option("--deterministic", action="store_true", help="the same bits from the same seed, for a price in time")
 
     option = add(

@@ -17,13 +17,18 @@ def save(path, variables):
     replace(path, write)
 
 
-def load(path, variables):
-    """Set {name: variable} from save's file. Raises ValueError if names or shapes differ or the file is damaged."""
+def read(path):
+    """{name: array} of save's file. Raises ValueError if it is damaged."""
     try:
         with np.load(path) as values:
-            stored = {name: values[name] for name in values.files}
+            return {name: values[name] for name in values.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged ({error}); delete it to train from the start.") from error
+
+
+def load(path, variables):
+    """Set {name: variable} from save's file. Raises ValueError if names or shapes differ or the file is damaged."""
+    stored = read(path)
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     if shapes != {name: value.shape for name, value in stored.items()}:
         raise ValueError(f"{path} holds the state of another model; train into another folder or delete it.")

@@ -64,12 +64,12 @@ def run_notebooks(profile, data, run, notebooks):
     return 1 if failures else 0
 
 
-def train(run, model, seed, kimg, deterministic):
+def train(run, model, seed, kimg, begin, deterministic):
     """Train one model of a run."""
     from medgan_tf import config, fitting
 
     run = config.find_run(run)
-    changes = {"deterministic": deterministic} | ({"kimg": kimg} if kimg else {})
+    changes = {"begin": begin, "deterministic": deterministic} | ({"kimg": kimg} if kimg else {})
     training = fitting.train(run, model, seed, **changes)
     if training:
         print(f"{run.model(model, seed)}: {training['kimg']:g} kimg in {training['seconds']:.0f} s")

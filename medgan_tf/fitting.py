@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import asdict
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 import keras
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 from medgan_tf import callbacks, config, datasets, devices, metrics, networks, optimizers, results
 from medgan_tf.augment import Augmentation
-from medgan_tf.checkpoint import replace
+from medgan_tf.checkpoint import read, replace
 from medgan_tf.training import GAN
 
 
@@ -113,6 +114,8 @@ def fit(gan, settings, data, model_dir, extractor=None):
     record, earlier = _record(description, settings, gan, data)
     if state.exists():
         gan.load_state(state)
+    elif settings.begin:
+        _begin(gan, settings.begin, record)
     if earlier:
         record["restarts"] += _restart(model_dir, int(gan.images_seen.numpy()), earlier, settings)
     if chief:
@@ -168,6 +171,33 @@ def fit(gan, settings, data, model_dir, extractor=None):
         "peak_memory_mib": float(table["peak_memory_mib"].max()) if "peak_memory_mib" in table else None,
         "parameters": {name: getattr(gan, name).count_params() for name in ("generator", "discriminator")},
     }
+
+
+def _begin(gan, name, record):
+    """Give a new training the weights of a model of smaller images, `name` as "RUN/MODEL".
+
+    The averaged generator's go to the coarse layers, from the latent on; the discriminator's to the layers down to the
+    score: each as far as their shapes agree without a gap. Raises ValueError where that model is not there, has other
+    classes, saw other patients in training (some of these may be held out here), or shares no layer.
+    """
+    folder = config.outputs() / Path(name).parent / "models" / Path(name).name
+    if not (folder / "state.npz").exists():
+        raise ValueError(f"A training cannot begin with '{name}': {folder} holds no trained model.")
+    smaller = json.loads((folder / "model.json").read_text())
+    differing = [part for part in ("classes", "training") if smaller.get(part) != record[part]]
+    if differing:
+        said = {"classes": "other classes", "training": "other training patients, of whom some may be held out here"}
+        raise ValueError(f"A training cannot begin with '{name}', which saw {said[differing[0]]}.")
+    state = read(folder / "state.npz")
+    for part, network, step in (("generator_ema", gan.generator, 1), ("discriminator", gan.discriminator, -1)):
+        arrays = [array for key, array in sorted(state.items()) if key.startswith(f"{part}/")]
+        pairs = zip(arrays[::step], network.variables[::step], strict=False)
+        alike = list(takewhile(lambda pair: pair[0].shape == tuple(pair[1].shape), pairs))
+        if not alike:
+            raise ValueError(f"A training cannot begin with '{name}': its {part} has no layer of these shapes.")
+        for array, variable in alike:
+            variable.assign(array)
+    gan.generator_ema.set_weights(gan.generator.get_weights())
 
 
 def _restart(model_dir, images_seen, earlier, settings):

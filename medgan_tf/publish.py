@@ -107,7 +107,9 @@ def overview(folder):
             labels = agreed.get(name) and agreed[name] | {"floor": agreed["real, held out"]["value"]}
             coverage = tables["quality"][name, "coverage"]
             key = coverage["weights_sha256"], name  # these features are of these data: one row, wherever it is kept
-            seen = f"{coverage['image_size']} px, {sections[f'training/{name}']['kimg']:.0f} thousand images seen"
+            training = sections[f"training/{name}"]
+            begun = ", after smaller ones" if training["settings"].get("begin") else ""
+            seen = f"{coverage['image_size']} px, {training['kimg']:.0f} thousand images seen{begun}"
             if name == published:
                 titles[key] = f"[{place.name}]({place.parent.name}/{place.name}/README.md), {seen}"
             titles.setdefault(key, f"{name} on the same images, {seen}")

@@ -40,12 +40,12 @@ def run(tmp_path, monkeypatch):
     measured = interval | {"n": 4, "patients": 8, "better": "lower", "extractor": "domain", "weights_sha256": "ab" * 32}
     measured |= {"image_size": "16 x 16"}
     results.write(run.directory, "environment", {"gpus": [], "cores": 2})
-    results.write(run.directory, "training/stylegan2", {"kimg": 65.536, "seconds": 600.0})
+    results.write(run.directory, "training/stylegan2", {"kimg": 65.536, "seconds": 600.0, "settings": {}})
     share = {"value": 0.75, "low": 0.7, "high": 0.8, "floor": 0.95, "floor_low": 0.9, "floor_high": 1.0}
     of_domain = {"kernel_distance": measured, "frechet_distance": measured, "coverage": measured | share}
     results.write(run.directory, "quality/stylegan2", {"metrics": of_domain})
     results.write(run.directory, "quality/gan", {"metrics": of_domain | {"kernel_distance": measured | {"value": 1.4}}})
-    results.write(run.directory, "training/gan", {"kimg": 10.0, "seconds": 60.0})
+    results.write(run.directory, "training/gan", {"kimg": 10.0, "seconds": 60.0, "settings": {}})
     results.write(run.directory, "classes/stylegan2", {"a": of_domain, "b": {"too_few": 3}})
     other = measured | {"value": 3.5, "low": 3.0, "high": 4.0, "extractor": "squeezenet", "weights_sha256": "cd" * 32}
     further = {
@@ -115,6 +115,18 @@ def test_the_card_says_that_learning_rates_began_anew(run, tmp_path):
     path.write_text(json.dumps(record))
     text = publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
     assert "65.536 thousand images seen, learning rates full again after 20.48, seed 3" in text
+
+
+def test_card_and_overview_say_that_a_training_began_with_a_model_of_smaller_images(run, tmp_path):
+    path = run.model("stylegan2") / "model.json"
+    record = json.loads(path.read_text())
+    record["settings"]["begin"] = "small/stylegan2"
+    path.write_text(json.dumps(record))
+    training = {"kimg": 65.536, "seconds": 600.0, "settings": record["settings"]}
+    results.write(run.directory, "training/stylegan2", training)
+    text = publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
+    assert "images seen, begun with the weights of small/stylegan2, a model of smaller images, seed 3" in text
+    assert "66 thousand images seen, after smaller ones | 4" in publish.overview(tmp_path)
 
 
 def test_without_a_licence_there_are_figures_and_no_weights_and_no_images(run, tmp_path):

@@ -14,6 +14,7 @@ class Training:
     kimg: float  # length of the training in thousands of real images shown to the discriminator
     epoch_kimg: float  # a log row, a sample grid and a checkpoint after each of these
     network: dict = field(default_factory=dict)  # keyword arguments of the architecture's build
+    begin: str = ""  # "RUN/MODEL" of smaller images, whose weights this training begins with; empty: random ones
     loss: str = "non_saturating"
     penalty: str = "none"
     penalty_weight: float = 10.0
