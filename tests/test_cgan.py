@@ -47,6 +47,16 @@ def test_the_networks_are_as_described_by_default():
     assert {layer.momentum for layer in generator.layers if isinstance(layer, keras.layers.BatchNormalization)} == {0.9}
 
 
+def test_no_block_has_fewer_than_the_least_filters():
+    networks_of = {least: networks.build("cgan", 256, base_filters=64, least_filters=least) for least in (1, 8)}
+    kernels = {
+        least: [[w.shape[-1] for w in network.trainable_variables if len(w.shape) == 4] for network in pair]
+        for least, pair in networks_of.items()
+    }
+    assert kernels[1] == [[32, 16, 8, 4, 2, 1], [2, 4, 8, 16, 32, 64]]
+    assert kernels[8] == [[32, 16, 8, 8, 8, 1], [8, 8, 8, 16, 32, 64]]
+
+
 @pytest.mark.parametrize("variant", ["plain", "attention", "residual"])
 def test_the_label_reaches_the_gradient_of_the_score_with_respect_to_the_image(variant):
     _, critic = build(**VARIANTS[variant])

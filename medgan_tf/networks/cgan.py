@@ -6,7 +6,7 @@ term b(y) alone would cancel between real and fake images of the same label. phi
 over pixels: where in the image a class shows is then the label's to say, and training needs fewer images.
 
 The shorter side of the generator's coarsest map is 8 px, of the critic's 4 px. The generator's filters halve from
-base_filters at 8 px; the critic's double up to base_filters at 4 px.
+base_filters at 8 px; the critic's double up to base_filters at 4 px. No block has fewer than least_filters.
 """
 
 import keras
@@ -30,6 +30,7 @@ def build(
     num_classes=0,
     latent_dim=100,
     base_filters=512,
+    least_filters=1,  # of any block: few filters at the finest maps cost texture in large images
     embedding=50,  # length of the generator's label vector
     residual=False,  # residual blocks in both networks
     conditional_norm=False,  # BatchNorm of the generator with a scale and shift for each class
@@ -48,9 +49,10 @@ def build(
         raise ValueError(f"attention is None or one of {places} px for images of {image_size}, not {attention}.")
     if base_filters < 2**blocks or base_filters % 2**blocks:
         raise ValueError(f"base_filters halve {blocks} times for images of {image_size}; {base_filters} do not.")
+    widths = [max(base_filters // 2**block, least_filters) for block in range(blocks + 1)]
     return (
-        generator(image_size, num_classes, latent_dim, base_filters, embedding, residual, conditional_norm, attention),
-        critic(image_size, num_classes, base_filters, residual, attention, projection, critic_norm),
+        generator(image_size, num_classes, latent_dim, widths, embedding, residual, conditional_norm, attention),
+        critic(image_size, num_classes, widths[::-1], residual, attention, projection, critic_norm),
     )
 
 
@@ -65,10 +67,9 @@ def _blocks(image_size):
     return blocks
 
 
-def generator(image_size, num_classes, latent_dim, base_filters, embedding, residual, conditional_norm, attention):
-    """[(B, latent_dim), labels (B,)] -> (B, H, W, 1) in [-1, 1]."""
-    blocks = _blocks(image_size)
-    coarse = tuple(side // 2**blocks for side in image_size)
+def generator(image_size, num_classes, latent_dim, widths, embedding, residual, conditional_norm, attention):
+    """[(B, latent_dim), labels (B,)] -> (B, H, W, 1) in [-1, 1]. widths: filters of its maps from 8 px on."""
+    coarse = tuple(side // 2 ** (len(widths) - 1) for side in image_size)
     latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
     x = latents
     if num_classes:
@@ -90,11 +91,11 @@ def generator(image_size, num_classes, latent_dim, base_filters, embedding, resi
         deep = layers.Conv2D(width, 3, padding="same", use_bias=False)(activated(deep))
         return layers.Add()([layers.UpSampling2D()(layers.Conv2D(width, 1, use_bias=False)(x)), deep])
 
-    x = layers.Dense(coarse[0] * coarse[1] * base_filters, use_bias=False)(x)
-    x = layers.Reshape((*coarse, base_filters))(x)
-    for index in range(blocks + 1):  # 8 px, 16 px, ... image_size
+    x = layers.Dense(coarse[0] * coarse[1] * widths[0], use_bias=False)(x)
+    x = layers.Reshape((*coarse, widths[0]))(x)
+    for index, width in enumerate(widths):  # 8 px, 16 px, ... image_size
         if index:
-            x = block(x, base_filters // 2**index)
+            x = block(x, width)
         if COARSE * 2**index == attention:
             x = SelfAttention(name="attention")(x)
     x = layers.Conv2D(1, 3, padding="same")(activated(x))
@@ -102,9 +103,8 @@ def generator(image_size, num_classes, latent_dim, base_filters, embedding, resi
     return keras.Model([latents, labels] if num_classes else latents, images, name="generator")
 
 
-def critic(image_size, num_classes, base_filters, residual, attention, projection, norm):
-    """[(B, H, W, 1) in [-1, 1], labels (B,)] -> (B, 1)."""
-    halvings = _blocks(image_size) + 1
+def critic(image_size, num_classes, widths, residual, attention, projection, norm):
+    """[(B, H, W, 1) in [-1, 1], labels (B,)] -> (B, 1). widths: filters of its maps down to 4 px."""
     images, labels = keras.Input((*image_size, 1), name="images"), keras.Input((), dtype="int32", name="labels")
 
     def activated(x):
@@ -119,8 +119,8 @@ def critic(image_size, num_classes, base_filters, residual, attention, projectio
         return layers.Add()([layers.Conv2D(width, 1)(layers.AveragePooling2D(2)(x)), deep])
 
     x = images
-    for index in range(halvings):
-        x = block(x, base_filters // 2 ** (halvings - 1 - index), first=index == 0)
+    for index, width in enumerate(widths):
+        x = block(x, width, first=index == 0)
         if min(image_size) // 2 ** (index + 1) == attention:
             x = SelfAttention(name="attention")(x)
     phi = layers.Flatten(dtype="float32", name="phi")(activated(x))
