@@ -103,7 +103,8 @@ def fit(gan, settings, data, model_dir, extractor=None):
     last one where learning rates fell to zero: fine detail is sharpest in it, which the distance may not see.
     A training may be made longer, also one whose learning rates have fallen: they then start anew, full (warm restarts,
     Loshchilov & Hutter 2017, arXiv 1608.03983), and the record keeps the lengths that held before.
-    Returns what results.json records of a training: settings, restarts, images seen, seconds, peak memory, parameters.
+    Returns what results.json records of a training: settings, restarts, what it began with, images seen, seconds, peak
+    memory, parameters.
     Where several processes train together only the chief writes and returns that; the others read model_dir and return
     None. Raises ValueError if model_dir was trained with other settings.
     """
@@ -164,6 +165,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
     return {
         "settings": asdict(settings),
         "restarts": record["restarts"],
+        "begun": record["begun"],
         "data": data.name,
         "kimg": int(gan.images_seen.numpy()) / 1000,
         "seconds": float(table["seconds"].sum()),
@@ -174,7 +176,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
 
 
 def _begin(gan, name, record):
-    """Give a new training the weights of a model of smaller images, `name` as "RUN/MODEL".
+    """Give a new training the weights of a model of smaller images, `name` as "RUN/MODEL", and `record` that model's.
 
     The averaged generator's go to the coarse layers, from the latent on; the discriminator's to the layers down to the
     score: each as far as their shapes agree without a gap. Raises ValueError where that model is not there, has other
@@ -198,6 +200,9 @@ def _begin(gan, name, record):
         for array, variable in alike:
             variable.assign(array)
     gan.generator_ema.set_weights(gan.generator.get_weights())
+    log = pd.read_csv(folder / "log.csv")
+    cost = {"kimg": float(log["kimg"].iloc[-1]), "seconds": float(log["seconds"].sum())}
+    record["begun"] = {part: smaller.get(part) for part in ("image_size", "settings", "restarts", "begun")} | cost
 
 
 def _restart(model_dir, images_seen, earlier, settings):
@@ -228,12 +233,13 @@ def _record(path, settings, gan, data):
         "training": data.train.record,
         "settings": asdict(settings),
         "restarts": [],
+        "begun": None,  # what this training began with
     }
     record = json.loads(json.dumps(record))  # as it is read again
     if not path.exists():
         return record, None
     before = json.loads(path.read_text())
-    record["restarts"] = before.get("restarts", [])
+    record |= {"restarts": before.get("restarts", []), "begun": before.get("begun")}
     unknown = before["settings"].keys() - record["settings"].keys()
     known = {name: value for name, value in before["settings"].items() if name not in unknown}
     earlier = config.Training(**known)  # asdict of one that was written before a setting was there has it

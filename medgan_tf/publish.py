@@ -49,6 +49,7 @@ def export(run, name, out, data, licence=None, objections=""):
     train = datasets.load(run.images, model.record["image_size"]).train
     environment, training = sections["environment"], sections[f"training/{name}"]
     quality = results.quality(run.directory)
+    begun = training.get("begun")
     loader = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(TEMPLATES))
     text = loader.get_template("model_card.md").render(
         title=out.name,
@@ -61,6 +62,8 @@ def export(run, name, out, data, licence=None, objections=""):
         patients=len(set(train.patients)),
         classes=", ".join(model.classes),
         kimg=f"{training['kimg']:g}",
+        begun=begun,
+        smaller=begun and config.in_pixels(begun["image_size"]),
         minutes=round(training["seconds"] / 60),
         hardware=", ".join(environment["gpus"]) or _processor(environment["cores"]),
         parameters=model.network.count_params(),
@@ -108,8 +111,9 @@ def overview(folder):
             coverage = tables["quality"][name, "coverage"]
             key = coverage["weights_sha256"], name  # these features are of these data: one row, wherever it is kept
             training = sections[f"training/{name}"]
-            begun = ", after smaller ones" if training["settings"].get("begin") else ""
-            seen = f"{coverage['image_size']} px, {training['kimg']:.0f} thousand images seen{begun}"
+            seen = f"{coverage['image_size']} px, {training['kimg']:.0f} thousand images seen"
+            if begun := training.get("begun"):
+                seen += f" after {begun['kimg']:.0f} at {config.in_pixels(begun['image_size'])}"
             if name == published:
                 titles[key] = f"[{place.name}]({place.parent.name}/{place.name}/README.md), {seen}"
             titles.setdefault(key, f"{name} on the same images, {seen}")

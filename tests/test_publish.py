@@ -122,11 +122,12 @@ def test_card_and_overview_say_that_a_training_began_with_a_model_of_smaller_ima
     record = json.loads(path.read_text())
     record["settings"]["begin"] = "small/stylegan2"
     path.write_text(json.dumps(record))
-    training = {"kimg": 65.536, "seconds": 600.0, "settings": record["settings"]}
+    begun = {"image_size": [8, 16], "kimg": 20.48, "seconds": 299.0}
+    training = {"kimg": 65.536, "seconds": 600.0, "settings": record["settings"], "begun": begun}
     results.write(run.directory, "training/stylegan2", training)
     text = publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
-    assert "images seen, begun with the weights of small/stylegan2, a model of smaller images, seed 3" in text
-    assert "66 thousand images seen, after smaller ones | 4" in publish.overview(tmp_path)
+    assert "seen, begun with the weights of small/stylegan2, which saw 20.48 at 8 x 16 px in 5 minutes, seed 3" in text
+    assert "66 thousand images seen after 20 at 8 x 16 px | 4" in publish.overview(tmp_path)
 
 
 def test_without_a_licence_there_are_figures_and_no_weights_and_no_images(run, tmp_path):

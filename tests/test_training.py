@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -589,7 +589,11 @@ def test_a_training_begins_with_the_weights_of_a_model_of_smaller_images(outputs
     taken, begun = small.discriminator.trainable_variables, gan.discriminator.trainable_variables
     read = len(taken) - 4  # all but the first maps of the image
     same(begun[-read:], taken[-read:])
-    assert json.loads((tmp_path / "model.json").read_text())["settings"]["begin"] == "small/cgan"
+    kept = json.loads((tmp_path / "model.json").read_text())
+    assert kept["settings"]["begin"] == "small/cgan"
+    assert kept["begun"]["settings"] == asdict(CONDITIONAL) and kept["begun"]["image_size"] == 16
+    log = pd.read_csv(outputs / "small" / "models" / "cgan" / "log.csv")
+    assert kept["begun"]["kimg"] == log["kimg"].iloc[-1] and kept["begun"]["seconds"] == log["seconds"].sum()
 
     longer = replace(settings, kimg=0.4, generator_learning_rate=0.0)
     again = fitting.build(longer, 32, 2)
@@ -598,7 +602,8 @@ def test_a_training_begins_with_the_weights_of_a_model_of_smaller_images(outputs
     again.save_state(tmp_path / "state.npz")
     moved = again.generator.trainable_variables[0].numpy()
     gan = fitting.build(longer, 32, 2)
-    fitting.fit(gan, longer, of_twice_the_size(), tmp_path)  # goes on where it stands
+    training = fitting.fit(gan, longer, of_twice_the_size(), tmp_path)  # goes on where it stands
+    assert training["begun"] == kept["begun"]
     same([gan.generator.trainable_variables[0]], [moved])
     with pytest.raises(ValueError, match="trained with another begin;"):
         fitting.fit(gan, replace(longer, begin=""), of_twice_the_size(), tmp_path)
