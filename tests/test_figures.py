@@ -262,6 +262,25 @@ def test_the_axis_of_a_distance_is_logarithmic_only_where_a_model_is_far_beyond_
     assert figure.axes[1].get_xticks().tolist() == [0, 1, 10, 100]
 
 
+@pytest.mark.parametrize("draw", [figures.training_curves, figures.over_training])
+def test_distances_over_the_training_have_plain_numbers_on_an_axis_that_is_logarithmic_where_it_can_be(draw, tmp_path):
+    log = tmp_path / "log.csv"
+    for last, scale in ((0.002, "log"), (-0.002, "linear")):
+        table = pd.DataFrame({"kimg": [1.0, 2.0], "seconds": 90.0, "kernel_distance": [0.08, last]})
+        table.to_csv(log, index=False)
+        figure = draw({"one": log})
+        figure.draw_without_rendering()
+        axis = next(axis for axis in figure.axes if "kernel distance" in axis.get_title() + axis.get_ylabel())
+        assert axis.get_yscale() == scale
+        if scale == "log":
+            shown = [tick.label1.get_text() for tick in axis.yaxis.get_minor_ticks() + axis.yaxis.get_major_ticks()]
+            assert (
+                {"0.005", "0.01", "0.02", "0.05"}
+                <= set(shown)
+                <= {"", *(f"{m * 10.0**-e:g}" for m in (1, 2, 5) for e in range(6))}
+            )
+
+
 def test_training_curves_are_saved_with_the_logs_behind_them(tmp_path):
     logs = {}
     for model, losses in (("one", [3.0, 2.0]), ("two", [5.0, 4.0])):

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, symmetric_log
+from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, plain_ticks, symmetric_log
 from .tables import ARROWS, FEATURES, METRIC_NAMES
 
 OVER_TRAINING = ("kernel_distance", "frechet_distance", "recall", "coverage")
@@ -33,8 +33,9 @@ def training_curves(logs):
                 axis.set_xlabel("thousand images seen")
                 if len(columns) > 1:
                     axis.legend(fontsize=7)
-            if "kernel_distance" in table:
-                row[-1].set_yscale("log" if (table["kernel_distance"] > 0).all() else "linear")
+            if "kernel_distance" in table and (table["kernel_distance"] > 0).all():
+                row[-1].set_yscale("log")
+                plain_ticks(row[-1].yaxis)
     return figure
 
 
@@ -64,8 +65,9 @@ def over_training(logs):
                     number = models.index(model)
                     look = {"marker": MARKERS[number % 7], "ms": 3, "color": COLOURS[number % 7]}
                     axis.plot(states[column], states["value"], label=model, **look)
-                positive = (logged["value"] > 0).all()
-                axis.set_yscale("log" if measure.endswith("distance") and positive else "linear")
+                if measure.endswith("distance") and (logged["value"] > 0).all():
+                    axis.set_yscale("log")
+                    plain_ticks(axis.yaxis)
             row[0].set_ylabel(METRIC_NAMES[measure])
         for axis, label in zip(axes[-1], ("thousand images seen", "minutes of training"), strict=True):
             axis.set_xlabel(label)
@@ -176,4 +178,5 @@ def overfitting(logs):
         figure.legend(handles, labels, loc="outside lower center", ncols=len(tables), fontsize=8)
         if (pd.concat(tables.values())["validation_distance"] > 0).all():
             axes[1].set_yscale("log")
+            plain_ticks(axes[1].yaxis)
     return figure
