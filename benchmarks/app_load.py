@@ -20,14 +20,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks import turns
-from medgan_tf import inference
+from medgan_tf import generators
 
 
 def main():
     """Ask, check, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url")
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="a name of inference.available")
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="a name of generators.available")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--json", type=Path)
@@ -66,7 +66,7 @@ def load(options, model):
     for thread in threads:
         thread.join()
     took = time.perf_counter() - begun
-    generator = inference.load(model)
+    generator = generators.load(model)
     labels = generator.classes[:1] or [None]  # one image in turn is of the first class
     differences = [
         int(np.abs(generator.sample(1, labels[0], seed)[0, ..., 0].astype(int) - pixels).max())

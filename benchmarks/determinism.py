@@ -24,13 +24,13 @@ def settings(model, deterministic=False):
 
 def serve(model, side):
     """Answer each line "steps N" with the seconds and processor seconds that they took."""
-    from medgan_tf import datasets, fitting, networks
+    from medgan_tf import datasets, networks, training
 
     own = settings(model, side == "on")
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, 64, 64, 1), np.uint8)
     labels = np.arange(IMAGES, dtype=np.int32) % CLASSES
     split = datasets.Split(pixels, labels, labels.astype(str), labels.astype(str))
-    gan = fitting.build(own, 64, 0 if own.architecture in networks.WITHOUT_LABELS else CLASSES)
+    gan = training.build(own, 64, 0 if own.architecture in networks.WITHOUT_LABELS else CLASSES)
     batches = split.batches(own.batch_size * own.discriminator_steps, balanced=own.balanced)
     for line in sys.stdin:
         steps = int(line.split()[1])

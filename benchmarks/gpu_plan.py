@@ -73,9 +73,9 @@ def exported(settings, size):
     """The step of a config.Training on square images as a serialised HLO module."""
     import tensorflow as tf
 
-    from medgan_tf import fitting
+    from medgan_tf import training
 
-    gan = fitting.build(settings, (size, size))
+    gan = training.build(settings, (size, size))
     count = settings.batch_size * settings.discriminator_steps
     step = tf.function(lambda *batch: gan.train_step(batch), jit_compile=True, autograph=False)
     batch = tf.zeros((count, size, size, 1)), tf.zeros(count, tf.int32)

@@ -31,7 +31,7 @@ def step(architecture="dcgan", size=64, batch=16, images=500, threads=2, rounds=
     """Seconds and memory of one training step of the quick profile's network, in this process."""
     import tensorflow as tf
 
-    from medgan_tf import config, fitting
+    from medgan_tf import config, training
     from medgan_tf.datasets import Split
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -40,7 +40,7 @@ def step(architecture="dcgan", size=64, batch=16, images=500, threads=2, rounds=
     pixels = np.random.default_rng(0).integers(0, 256, (images, size, size, 1), np.uint8)
     names = np.arange(images).astype(str)
     data = Split(pixels, np.zeros(images, np.int32), names, names).batches(batch)
-    gan = fitting.build(settings, size)
+    gan = training.build(settings, size)
 
     def train():
         gan.fit(data, steps_per_epoch=STEPS, epochs=1, verbose=0, shuffle=False)

@@ -82,12 +82,13 @@ def compare_steps(folder, rounds, steps=16):
     """A row: training steps fed by our batches against the same steps with a batch in memory."""
     import tensorflow as tf
 
-    from medgan_tf import config, datasets, feeding, fitting
+    from medgan_tf import config, datasets, training
+    from medgan_tf.datasets import input_pipeline
 
     settings = config.PROFILES["quick"].training("dcgan", steps_per_execution=1)
-    gan = fitting.build(settings, SHOWN)
+    gan = training.build(settings, SHOWN)
     data = datasets.load(folder, SHOWN).train.batches(settings.batch_size)
-    fixed = feeding.untuned(tf.data.Dataset.from_tensors(next(iter(data))).repeat())
+    fixed = input_pipeline.without_autotune(tf.data.Dataset.from_tensors(next(iter(data))).repeat())
     train = functools.partial(gan.fit, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
     found = turns.alternate({"ours": lambda: train(data), "fixed": lambda: train(fixed)}, rounds)
     amount = steps * settings.batch_size
@@ -97,18 +98,18 @@ def compare_steps(folder, rounds, steps=16):
 
 def count_traces(architecture="dcgan", size=32, epochs=3, **changes):
     """How often a training's step is traced in `epochs` epochs, with all callbacks: once, or something is wrong."""
-    from medgan_tf import config, datasets, fitting
+    from medgan_tf import config, datasets, training
 
     with tempfile.TemporaryDirectory() as folder:
         write_images(Path(folder) / "images", 40)
         data = datasets.load(Path(folder) / "images", size)
         settings = config.PROFILES["smoke"].training(
-            architecture, kimg=epochs * 0.032, epoch_kimg=0.032, batch_size=8, steps_per_execution=2, **changes
+            architecture, kimg=epochs * 0.032, kimg_per_epoch=0.032, batch_size=8, steps_per_execution=2, **changes
         )
-        gan = fitting.build(settings, size, len(data.classes) if architecture in ("cgan", "pggan") else 0)
+        gan = training.build(settings, size, len(data.classes) if architecture in ("cgan", "pggan") else 0)
         traces, step = [], gan.train_step
         gan.train_step = lambda batch: traces.append(1) or step(batch)
-        fitting.fit(gan, settings, data, Path(folder) / "model")
+        training.fit(gan, settings, data, Path(folder) / "model")
     return len(traces)
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 import tensorflow as tf
 from tqdm import tqdm
 
-from medgan_tf import config, datasets, fitting, metrics, results
+from medgan_tf import config, datasets, metrics, results, training
 
 CHANGES = {
     "cgan": [
@@ -57,26 +57,26 @@ def main():
     tf.config.threading.set_inter_op_parallelism_threads(min(options.threads, 1))
     run = config.find_run(options.run)
     data = datasets.load(run.images, run.profile.image_size)
-    domain = metrics.load_domain(run.domain)
+    feature_classifier = metrics.load_classifier(run.feature_classifier)
     kept = json.loads(options.json.read_text())["trials"] if options.json.exists() else []
     kept = {(trial["model"], trial["change"]): trial for trial in kept}
     trials = [(model, changes) for model in options.models for changes in CHANGES[model]]
     for model, changes in tqdm(trials, unit="trial"):
-        base = run.profile.training(model, kimg=options.kimg, epoch_kimg=options.kimg / 12)
+        base = run.profile.training(model, kimg=options.kimg, kimg_per_epoch=options.kimg / 12)
         network = base.network | changes.get("network", {})
         settings = dataclasses.replace(base, **changes | {"network": network})
         change = ", ".join(f"{name} {value}" for name, value in flat(changes).items()) or "none"
         folder = run.directory / "recipes" / f"{model} {change}".replace(" ", "_").replace(",", "")
-        gan = fitting.build(settings, data.image_size, len(data.classes))
-        record = fitting.fit(gan, settings, data, folder, extractor=domain)
+        gan = training.build(settings, data.image_size, len(data.classes))
+        record = training.fit(gan, settings, data, folder, extractor=feature_classifier)
         log = pd.read_csv(folder / "log.csv")
         kept[model, change] = {
             "model": model,
             "change": change,
             "data": data.name,
             "training_images": len(data.train),
-            "extractor": domain.name,
-            "weights_sha256": domain.weights_sha256,
+            "extractor": feature_classifier.name,
+            "weights_sha256": feature_classifier.weights_sha256,
             "kimg": list(log["kimg"]),
             "kernel_distance": list(log["kernel_distance"]),
             "validation_distance": list(log["validation_distance"]),

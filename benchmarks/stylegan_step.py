@@ -47,15 +47,16 @@ def measure(name, size, rounds, threads):
     """One configuration, in this process."""
     import tensorflow as tf
 
-    from medgan_tf import feeding, fitting
+    from medgan_tf import training
+    from medgan_tf.datasets import input_pipeline
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
     settings = configurations(gpus)[name]
-    gan = fitting.build(settings, size)
+    gan = training.build(settings, size)
     batch = settings.batch_size * settings.discriminator_steps
     images = np.random.default_rng(0).uniform(-1, 1, (batch, size, size, 1)).astype(np.float32)
-    data = feeding.untuned(tf.data.Dataset.from_tensors((images, np.zeros(batch, np.int32))).repeat())
+    data = input_pipeline.without_autotune(tf.data.Dataset.from_tensors((images, np.zeros(batch, np.int32))).repeat())
 
     def train(steps):
         gan.fit(data, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)

@@ -65,21 +65,22 @@ def ours(architecture, jit_compile=False, steps_per_execution=1):
     """The GAN that the trainer builds, and a data set of random images."""
     import tensorflow as tf
 
-    from medgan_tf import feeding, fitting
+    from medgan_tf import training
+    from medgan_tf.datasets import input_pipeline
 
     generator, count = np.random.default_rng(0), BATCHES[architecture]
     images = generator.uniform(-1, 1, (count, 64, 64, 1)).astype(np.float32)
     labels = generator.integers(0, 3, count).astype(np.int32)
     execution = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
-    gan = fitting.build(replace(recipe(architecture), **execution), 64, 3 if architecture in ("cgan", "pggan") else 0)
-    return gan, feeding.untuned(tf.data.Dataset.from_tensors((images, labels)).repeat())
+    gan = training.build(replace(recipe(architecture), **execution), 64, 3 if architecture in ("cgan", "pggan") else 0)
+    return gan, input_pipeline.without_autotune(tf.data.Dataset.from_tensors((images, labels)).repeat())
 
 
 def serve(architecture, name, threads):
     """Our side of the protocol in torch_turns.py: "write FILE", "steps N"."""
     import tensorflow as tf
 
-    from medgan_tf import fitting  # noqa: F401 - what a training imports
+    from medgan_tf import training  # noqa: F401 - what a training imports
 
     libraries = turns.peak_mib()
     tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from benchmarks import turns
 from benchmarks.train_step import BATCHES, ours
-from medgan_tf.losses import gradient_penalty
+from medgan_tf.training.losses import gradient_penalty
 
 BATCH, CRITIC_STEPS = 32, 5
 SIDE = 2048  # of the matrices that measure the machine

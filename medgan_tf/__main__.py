@@ -5,7 +5,8 @@ import errno
 import sys
 from pathlib import Path
 
-from medgan_tf import __version__, commands
+from medgan_tf import __version__
+from medgan_tf.cli import commands
 
 
 def main(arguments=None):
@@ -104,7 +105,7 @@ def _parser():
     option("model", metavar="MODEL", help="a model of its profile, such as dcgan")
     option("--seed", type=int, default=0, help="of weights, order and random numbers (default 0)")
     option("--kimg", type=float, help="thousands of images to train with (default: as in the profile)")
-    option("--begin", default="", metavar="RUN/MODEL", help="begin with the weights of a model of smaller images")
+    option("--init-from", default="", metavar="RUN/MODEL", help="initial weights: those of a model of smaller images")
     option("--deterministic", action="store_true", help="the same bits from the same seed, for a price in time")
 
     option = add(
@@ -160,16 +161,16 @@ def _parser():
     )
     option("real", type=Path, metavar="REAL_DIR", help="real images that the generator has not seen")
     option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")
-    text = "inception (default), keras_inception, domain, radimagenet, squeezenet, or a Keras model's file, .keras"
+    text = "inception (default), keras_inception, feature_classifier, radimagenet, squeezenet, or a Keras file, .keras"
     option("--features", default="inception", metavar="NAME", help=text)
     option(
         "--weights",
         type=Path,
         metavar="PATH",
-        help="with --features domain: a run's domain/ folder; with radimagenet or squeezenet: the weight file",
+        help="of feature_classifier: a run's folder of that name; of radimagenet and squeezenet: the weight file",
     )
-    text = "a run's judge/ folder: the classifier that says whether classes are as asked (default: that of --features)"
-    option("--judge", type=Path, metavar="DIR", help=text)
+    text = "a run's label_classifier/ folder: says whether classes are as asked (default: the one of --features)"
+    option("--label-classifier", type=Path, metavar="DIR", help=text)
     option("--image-size", type=_size, metavar="PIXELS", help="of real and synthetic (default: as the synthetic are)")
     option("--training", type=Path, metavar="DIR", help="what the generator learned from: look for copies of it")
     option("--by-class", action="store_true", help="also each class by itself, where both folders have the same")

@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from medgan_tf import config
+from medgan_tf.files import atomic_write_text
+
 FILE = "results.json"
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes.json"
 
@@ -20,7 +23,7 @@ def read(run_dir):
     if not path.exists():
         return {}
     try:
-        return json.loads(path.read_text())
+        return config.read_record(path)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run the notebooks again.") from error
 
@@ -34,9 +37,7 @@ def write(run_dir, section, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{FILE}.lock")):
         sections = read(run_dir) | {section: content}
-        unfinished = path.with_name(f".unfinished-{FILE}")
-        unfinished.write_text(json.dumps(sections, indent=2, default=_plain))
-        unfinished.replace(path)
+        atomic_write_text(path, json.dumps(sections, indent=2, default=_plain))
 
 
 def quality(run_dir, kind="quality"):

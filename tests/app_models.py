@@ -26,7 +26,7 @@ def write_model(folder, architecture, conditional, seed=0):
     for variable in network.trainable_variables:
         variable.assign(variable.value + 0.2 * noise.standard_normal(variable.shape))
     network.save_weights(folder / "generator.weights.h5")
-    settings = asdict(config.Training(architecture, 1, 1, network=NETWORKS[architecture]))
+    settings = asdict(config.TrainingConfig(architecture, 1, 1, network=NETWORKS[architecture]))
     record = {"image_size": SIZE, "classes": CLASSES, "data": "discs", "conditional": conditional}
     (folder / "model.json").write_text(json.dumps(record | {"settings": settings}))
 
@@ -50,15 +50,33 @@ def write_runs(outputs):
     write_model(outputs / "bare" / "models" / "dcgan", "dcgan", False, 9)
     images, labels = discs(80, 0)
     held_out, answers = discs(60, 1)
-    for name, seed in (("domain", 0), ("judge", 1)):
-        trained = metrics.train_domain(images, labels, CLASSES, SIZE, seed, steps=60)
-        metrics.save_domain(trained, run / name)
-    judge, domain = (metrics.load_domain(run / name) for name in ("judge", "domain"))
+    for name, seed in (("feature_classifier", 0), ("label_classifier", 1)):
+        trained = metrics.train_feature_classifier(images, labels, CLASSES, SIZE, seed, steps=60)
+        metrics.save_classifier(trained, run / name)
+    label_classifier, feature_classifier = (
+        metrics.load_classifier(run / name) for name in ("label_classifier", "feature_classifier")
+    )
     patients = np.arange(60) // 2
-    results.write(run, "calibration/judge", metrics.calibration(judge, held_out, answers, patients))
-    metrics.save_reference(metrics.outlier_reference(domain, images, held_out), run / "domain")
-    record = {"value": 1.25, "low": 1.0, "high": 1.5, "floor": 0.25, "floor_low": 0.0, "floor_high": 0.5, "n": 30}
-    record |= {"better": "lower", "patients": 30, "repeats": 20, "extractor": "domain", "weights_sha256": "ab" * 32}
+    results.write(
+        run, "calibration/label_classifier", metrics.calibration(label_classifier, held_out, answers, patients)
+    )
+    metrics.save_reference(metrics.outlier_reference(feature_classifier, images, held_out), run / "feature_classifier")
+    record = {
+        "value": 1.25,
+        "low": 1.0,
+        "high": 1.5,
+        "real_vs_real": 0.25,
+        "real_vs_real_low": 0.0,
+        "real_vs_real_high": 0.5,
+        "n": 30,
+    }
+    record |= {
+        "better": "lower",
+        "patients": 30,
+        "repeats": 20,
+        "extractor": "feature_classifier",
+        "weights_sha256": "ab" * 32,
+    }
     results.write(run, "quality/cgan", {"metrics": {"kernel_distance": record}})
     training = {"kimg": 1.5, "seconds": 60.0, "collapsed_at_kimg": []}
     results.write(run, "training/cgan", training | {"parameters": {"generator": 10, "discriminator": 20}})

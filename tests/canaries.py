@@ -14,7 +14,7 @@ from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
 from pydicom.uid import JPEG2000, ComputedRadiographyImageStorage, JPEGBaseline8Bit, RLELossless
 
-from medgan_tf.deidentify import table, vocabulary
+from medgan_tf.dicom.deidentify import table, vocabulary
 
 TEXT = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 PACKED = {"FL": "f", "FD": "d", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}

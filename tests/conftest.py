@@ -44,10 +44,10 @@ def served_outputs(tmp_path_factory):
 @pytest.fixture
 def served(served_outputs, tmp_path, monkeypatch):
     """The folder of runs that the app serves, and nothing of pretrained/."""
-    from medgan_tf import inference
+    from medgan_tf import generators
 
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(served_outputs))
-    monkeypatch.setattr(inference, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setattr(generators.loading, "PRETRAINED", tmp_path / "pretrained")
     return served_outputs
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from medgan_tf.losses import gradient_penalty
+from medgan_tf.training.losses import gradient_penalty
 
 
 def batch(image_size, latent_dim, count=4, classes=3, seed=0):

@@ -10,8 +10,16 @@ from medgan_tf import config, results
 from medgan_tf.__main__ import _parser
 
 RECORD = {
-    **{"value": 1.0, "low": 0.9, "high": 1.1, "floor": 0.5, "floor_low": 0.4, "floor_high": 0.6, "better": "lower"},
-    **{"n": 50, "repeats": 4, "patients": 30, "extractor": "domain", "weights_sha256": "ab" * 32},
+    **{
+        "value": 1.0,
+        "low": 0.9,
+        "high": 1.1,
+        "real_vs_real": 0.5,
+        "real_vs_real_low": 0.4,
+        "real_vs_real_high": 0.6,
+        "better": "lower",
+    },
+    **{"n": 50, "repeats": 4, "patients": 30, "extractor": "feature_classifier", "weights_sha256": "ab" * 32},
     "image_size": "32 x 32",
 }
 

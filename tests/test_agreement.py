@@ -10,7 +10,7 @@ from medgan_tf.metrics.features import Extractor, Features
 CLASSES = ("bright", "dark", "grey")
 
 
-def judge(classes=CLASSES):
+def label_classifier(classes=CLASSES):
     """Names the class by the mean grey level: dark below 80, bright above 170."""
 
     def function(images):
@@ -30,7 +30,7 @@ def images(levels):
 def test_shares_are_counted_class_by_class_with_wilsons_interval():
     levels = [200] * 8 + [128] * 2 + [40] * 10 + [128] * 5 + [200] * 5
     labels = [0] * 10 + [1] * 10 + [2] * 10
-    found = metrics.agreement(judge(), images(levels), labels, CLASSES)
+    found = metrics.agreement(label_classifier(), images(levels), labels, CLASSES)
     assert [found[name]["value"] for name in (*CLASSES, "mean")] == pytest.approx([0.8, 1.0, 0.5, 23 / 30])
     z, p, n = norm.ppf(0.975), 0.8, 10
     centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
@@ -51,7 +51,7 @@ def test_the_interval_of_the_mean_holds_the_truth_as_often_as_it_says():
         labels = np.repeat(np.arange(3), 40)
         right = generator.random(120) < truth[labels]
         shown = np.where(right, levels[labels], levels[(labels + 1) % 3])
-        found = metrics.agreement(judge(), images(shown), labels, CLASSES)["mean"]
+        found = metrics.agreement(label_classifier(), images(shown), labels, CLASSES)["mean"]
         held += found["low"] <= truth.mean() <= found["high"]
     assert 0.92 < held / 300 < 0.99
 
@@ -59,14 +59,14 @@ def test_the_interval_of_the_mean_holds_the_truth_as_often_as_it_says():
 def test_labels_at_random_are_at_chance_whatever_the_judge_prefers():
     generator = np.random.default_rng(2)
     levels = generator.choice([200, 128], 3000, p=[0.9, 0.1])  # the judge says "bright" nearly always
-    found = metrics.agreement(judge(), images(levels), np.arange(3000) % 3, CLASSES)
+    found = metrics.agreement(label_classifier(), images(levels), np.arange(3000) % 3, CLASSES)
     assert found["bright"]["value"] > 0.85
     assert found["mean"]["value"] == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_a_judge_of_other_classes_is_refused():
     with pytest.raises(ValueError, match="The judge knows the classes"):
-        metrics.agreement(judge(("a", "b", "c")), images([1, 2]), [0, 1], CLASSES)
+        metrics.agreement(label_classifier(("a", "b", "c")), images([1, 2]), [0, 1], CLASSES)
 
 
 def test_each_class_is_measured_against_its_own_images_and_a_rare_one_is_named():
@@ -79,13 +79,13 @@ def test_each_class_is_measured_against_its_own_images_and_a_rare_one_is_named()
     deaf = obeying[generator.permutation(len(obeying))]
     settings = {"repeats": 6, "real_patients": np.arange(len(real))}
     good, bad, unasked = (
-        metrics.evaluate_classes(real, fake, judge(), CLASSES, labels, fake_labels, **settings)
+        metrics.evaluate_classes(real, fake, label_classifier(), CLASSES, labels, fake_labels, **settings)
         for fake, fake_labels in ((obeying, asked), (deaf, asked), (obeying, None))
     )
     assert good["grey"] == bad["grey"] == {"too_few": 9}
     for name in ("bright", "dark"):
         distances = [records[name]["kernel_distance"] for records in (good, bad, unasked)]
-        assert distances[0]["value"] < distances[0]["floor_high"]
+        assert distances[0]["value"] < distances[0]["real_vs_real_high"]
         assert min(distances[1]["low"], distances[2]["low"]) > distances[0]["high"]
         assert distances[0]["n"] == 30
 
@@ -100,8 +100,8 @@ def simulated(patients_a_class, studies=200):
     for _ in range(studies):
         right = (generator.random(count) < 0.7)[patients]
         shown = images(np.where(right, levels[labels], levels[(labels + 1) % 3]))
-        found = metrics.agreement(judge(), shown, labels, CLASSES, patients)
-        single = metrics.agreement(judge(), shown, labels, CLASSES)
+        found = metrics.agreement(label_classifier(), shown, labels, CLASSES, patients)
+        single = metrics.agreement(label_classifier(), shown, labels, CLASSES)
         assert all(found[name]["low"] <= single[name]["low"] for name in found)
         assert all(found[name]["high"] >= single[name]["high"] for name in found)
         held += [each["low"] <= 0.7 <= each["high"] for each in (found["mean"], found["bright"], single["mean"])]
@@ -115,7 +115,7 @@ def test_intervals_of_real_images_are_by_patient():
     assert simulated(5)[1] < 0.88  # which the docstring admits
     labels, patients = np.arange(360) // 4 % 3, np.arange(360) // 4
     levels = np.array([200, 40, 128])
-    alone = metrics.agreement(judge(), images(levels[labels]), labels, CLASSES, patients)
+    alone = metrics.agreement(label_classifier(), images(levels[labels]), labels, CLASSES, patients)
     assert alone["bright"]["low"] == pytest.approx(120 / (120 + norm.ppf(0.975) ** 2))  # Wilson's, where all are right
 
 
@@ -129,21 +129,26 @@ def asked_for(right, count=120, seed=5):
 def test_evaluate_holds_classes_as_asked_against_those_of_real_images():
     real, labels = asked_for(0.95)
     patients = np.arange(120) // 3
-    for right, reading in ((0.6, "worse than real by more than chance"), (0.95, "within the floor")):
+    for right, interpret in ((0.6, "worse than real by more than chance"), (0.95, "within the floor")):
         fake, asked = asked_for(right, 240, seed=7)
-        found = metrics.evaluate(real, fake, judge(), labels, asked, patients, repeats=2)["label_agreement"]
-        alone = metrics.agreement(judge(), fake, asked, CLASSES)
-        floor = metrics.agreement(judge(), real, labels, CLASSES, patients)
-        assert found["reading"] == reading
+        found = metrics.evaluate(real, fake, label_classifier(), labels, asked, patients, repeats=2)["label_agreement"]
+        alone = metrics.agreement(label_classifier(), fake, asked, CLASSES)
+        real_vs_real = metrics.agreement(label_classifier(), real, labels, CLASSES, patients)
+        assert found["interpretation"] == interpret
         assert (found["extractor"], found["weights_sha256"], found["better"]) == ("mean", "0" * 64, "higher")
-        assert (found["n"], found["floor_n"], found["patients"], found["image_size"]) == (240, 120, 40, "16 x 16")
+        assert (found["n"], found["real_vs_real_n"], found["patients"], found["image_size"]) == (
+            240,
+            120,
+            40,
+            "16 x 16",
+        )
         assert set(found["by_class"]) == set(CLASSES)
         for name, record in (("mean", found), *found["by_class"].items()):
             assert [record[end] for end in ("value", "low", "high")] == [
                 alone[name][end] for end in ("value", "low", "high")
             ]
             assert [record[f"floor{end}"] for end in ("", "_low", "_high")] == [
-                floor[name][end] for end in ("value", "low", "high")
+                real_vs_real[name][end] for end in ("value", "low", "high")
             ]
 
 
@@ -151,25 +156,29 @@ def test_agreement_without_a_floor_is_held_against_chance_and_a_judge_that_knows
     real, labels = asked_for(0.95)
     fake, asked = asked_for(0.9, seed=8)
     measured = {
-        name: metrics.evaluate(real, fake, judge(), given, asked, repeats=2)["label_agreement"]
+        name: metrics.evaluate(real, fake, label_classifier(), given, asked, repeats=2)["label_agreement"]
         for name, given in (("unknown", None), ("at random", np.random.default_rng(0).permutation(labels)))
     }
-    assert measured["unknown"]["reading"] == "better than chance" and "floor" not in measured["unknown"]
-    assert measured["at random"]["reading"] == "the judge does not know real ones"
+    assert measured["unknown"]["interpretation"] == "better than chance" and "real_vs_real" not in measured["unknown"]
+    assert measured["at random"]["interpretation"] == "the judge does not know real ones"
     fake, asked = asked_for(1 / 3, 1200, seed=9)
-    guessed = metrics.evaluate(real, fake[asked == 0], judge(), None, asked[asked == 0], repeats=2)["label_agreement"]
-    assert guessed["reading"] == "not distinguishable from chance" and set(guessed["by_class"]) == {"bright"}
+    guessed = metrics.evaluate(real, fake[asked == 0], label_classifier(), None, asked[asked == 0], repeats=2)[
+        "label_agreement"
+    ]
+    assert guessed["interpretation"] == "not distinguishable from chance" and set(guessed["by_class"]) == {"bright"}
 
 
 def test_a_judge_of_its_own_goes_by_the_names_of_the_classes_and_says_what_it_lacks():
     real, labels = asked_for(0.95)
     turned = CLASSES[::-1]
-    without = Extractor("mean", "0" * 64, 16, judge().function)
+    without = Extractor("mean", "0" * 64, 16, label_classifier().function)
     names = {"real_labels": 2 - labels, "fake_labels": 2 - labels, "repeats": 2}
-    found = metrics.evaluate(real, real, without, classes=turned, judge=judge(), **names)["label_agreement"]
-    assert found["value"] == found["floor"] > 0.9
+    found = metrics.evaluate(real, real, without, classes=turned, label_classifier=label_classifier(), **names)[
+        "label_agreement"
+    ]
+    assert found["value"] == found["real_vs_real"] > 0.9
     assert "label_agreement" not in metrics.evaluate(real, real, without, classes=turned, **names)
     with pytest.raises(ValueError, match=r"The judge knows the classes .*, not \['a', 'b', 'c'\]"):
-        metrics.evaluate(real, real, without, classes=("a", "b", "c"), judge=judge(), **names)
+        metrics.evaluate(real, real, without, classes=("a", "b", "c"), label_classifier=label_classifier(), **names)
     with pytest.raises(ValueError, match="labels of the synthetic images"):
-        metrics.evaluate(real, real, without, judge=judge())
+        metrics.evaluate(real, real, without, label_classifier=label_classifier())

@@ -14,7 +14,7 @@ import pytest
 from app_models import write_model
 from PIL import Image
 
-from medgan_tf import inference, results
+from medgan_tf import generators, results
 from medgan_tf.app import asking, server
 from medgan_tf.app.errors import AppError
 from medgan_tf.app.service import Service
@@ -51,7 +51,7 @@ def test_every_page_says_that_it_is_synthetic_and_loads_nothing_from_elsewhere(c
 
 
 def test_downloads_are_what_the_model_draws_and_say_where_they_come_from(client, served):
-    expected = inference.load(served / "trained" / "models" / "cgan").sample(3, "small", 11)
+    expected = generators.load(served / "trained" / "models" / "cgan").sample(3, "small", 11)
     for index in range(3):
         data = client.get(f"/download/png?{LINK}&index={index}").data
         np.testing.assert_allclose(pixels(data), expected[index, ..., 0], atol=1)
@@ -95,7 +95,7 @@ def test_what_was_asked_before_does_not_change_the_bytes(client, served):
 
 def test_probabilities_come_with_what_they_are_worth_and_only_where_that_is_known(client, served):
     page = client.get(f"/result?{LINK}").get_data(as_text=True)
-    trust = results.read(served / "trained")["calibration/judge"]
+    trust = results.read(served / "trained")["calibration/label_classifier"]
     assert f"{100 * trust['accuracy']['value']:.1f}%" in page
     assert "expected calibration error" in page
     assert page.count("<meter") == 3 * 2
@@ -172,8 +172,8 @@ def test_damaged_models_have_a_clear_page_and_the_others_go_on(served, tmp_path,
 def test_a_damaged_classifier_takes_only_its_opinions_away(served, tmp_path, monkeypatch):
     shutil.copytree(served, tmp_path / "outputs")
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
-    for name in ("judge", "domain"):
-        (tmp_path / "outputs" / "trained" / name / "domain.keras").write_bytes(b"cut")
+    for name in ("label_classifier", "feature_classifier"):
+        (tmp_path / "outputs" / "trained" / name / "classifier.keras").write_bytes(b"cut")
     service = Service()
     answer = server.create_app(service, rate="").test_client().get("/result?model=trained/cgan&num=2")
     page = answer.get_data(as_text=True)
@@ -204,12 +204,26 @@ def test_a_model_trained_again_is_read_again_and_old_links_say_so(served, tmp_pa
 
 def test_pretrained_models_are_served_beside_those_of_runs(client, tmp_path, monkeypatch):
     write_model(tmp_path / "chest", "dcgan", False)
-    record = {"value": 2.5, "low": 2.0, "high": 3.0, "floor": 0.5, "floor_low": 0.0, "floor_high": 1.0, "n": 99}
-    record |= {"better": "lower", "patients": 9, "repeats": 20, "extractor": "domain", "weights_sha256": "ab" * 32}
+    record = {
+        "value": 2.5,
+        "low": 2.0,
+        "high": 3.0,
+        "real_vs_real": 0.5,
+        "real_vs_real_low": 0.0,
+        "real_vs_real_high": 1.0,
+        "n": 99,
+    }
+    record |= {
+        "better": "lower",
+        "patients": 9,
+        "repeats": 20,
+        "extractor": "feature_classifier",
+        "weights_sha256": "ab" * 32,
+    }
     results.write(tmp_path / "chest", "published", {"model": "dcgan"})
     results.write(tmp_path / "chest", "quality/gan", {"metrics": {"kernel_distance": record | {"value": 9.0}}})
     results.write(tmp_path / "chest", "quality/dcgan", {"metrics": {"kernel_distance": record}})
-    monkeypatch.setattr(inference, "PRETRAINED", tmp_path)
+    monkeypatch.setattr(generators.loading, "PRETRAINED", tmp_path)
     assert client.get("/result?model=pretrained/chest").status_code == 200
     assert "2.50 [2.00, 3.00]" in client.get("/?model=pretrained/chest").get_data(as_text=True)
 

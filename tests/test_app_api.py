@@ -11,7 +11,7 @@ from app_models import discs
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from medgan_tf import inference
+from medgan_tf import generators
 from medgan_tf.app import asking
 
 POSTS = ("/api/generate", "/api/explore", "/api/invert")
@@ -51,7 +51,7 @@ def test_models_are_listed_with_their_metrics(client):
 def test_generate_draws_what_the_model_draws(client, served):
     ask = {"model": "trained/stylegan2", "class": "large", "num": 2, "seed": 5, "truncation": 0.5}
     answer = fits(client.post("/api/generate", json=ask), "/api/generate")
-    expected = inference.load(served / "trained/models/stylegan2").sample(2, "large", 5, 0.5)
+    expected = generators.load(served / "trained/models/stylegan2").sample(2, "large", 5, 0.5)
     for image, made in zip(answer["images"], expected, strict=True):
         np.testing.assert_allclose(picture(image["png"]), made[..., 0], atol=1)
         assert hashlib.sha256(base64.b64decode(image["png"])).hexdigest() == image["sha256"]
@@ -88,7 +88,7 @@ def test_explore_gives_pictures(client, body, count):
 
 
 def test_invert_finds_a_picture_of_the_model_again_under_both_conditions(client, served):
-    drawn = inference.load(served / "trained/models/cgan").sample(1, "small", 3)[0, ..., 0]
+    drawn = generators.load(served / "trained/models/cgan").sample(1, "small", 3)[0, ..., 0]
     memory = BytesIO()
     Image.fromarray(drawn).save(memory, "PNG")
     form = {"model": "trained/cgan", "class": "small", "file": (BytesIO(memory.getvalue()), "../../a.png")}

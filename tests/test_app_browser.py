@@ -14,7 +14,7 @@ from app_models import CLASSES, discs
 from PIL import Image
 from reading_kits import small_kit
 
-from medgan_tf import dicom, inference
+from medgan_tf import dicom, generators
 from medgan_tf.app import gallery, ratings, server
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -90,7 +90,7 @@ def test_draw_by_class_download_everything_and_follow_the_link(page, address, se
     page.wait_for_selector(".pictures")
     assert fits(page)
     first, link = pictures(page), page.get_attribute("#reproduce", "href")
-    expected = inference.load(served / "trained/models/cgan").sample(3, "small", 21)
+    expected = generators.load(served / "trained/models/cgan").sample(3, "small", 21)
     saved = {}
     for kind, selector in (("zip", "text=ZIP of all"), ("png", "text=PNG >> nth=1"), ("dcm", "text=DICOM >> nth=1")):
         with page.expect_download() as download:

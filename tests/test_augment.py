@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from medgan_tf.augment import FLIP, TRANSFORMATIONS, Augmentation, blurred
-from medgan_tf.losses import ADVERSARIAL, gradient_penalty
+from medgan_tf.training.augment import FLIP, TRANSFORMATIONS, Augmentation, blurred
+from medgan_tf.training.losses import ADVERSARIAL, gradient_penalty
 
 pytestmark = pytest.mark.usefixtures("float32_again")
 
@@ -321,7 +321,7 @@ cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 import numpy as np
-from medgan_tf.augment import Augmentation
+from medgan_tf.training.augment import Augmentation
 images = tf.random.stateless_uniform((8, 16, 16, 1), [0, 0], -1.0, 1.0)
 scores = tf.constant([[1.0]] * 3 + [[-1.0]] + [[1.0]] * 4)  # mean sign 0.5 on the second replica, 0.75 on both
 seed = tf.constant([7, 0], tf.int64)

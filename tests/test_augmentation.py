@@ -175,19 +175,19 @@ def test_images_of_a_model_without_labels_are_named_by_the_classifier():
             return np.random.default_rng(seed).integers(0, 256, (count, 2, 2, 1)).astype(np.uint8)
 
     def answer(images):  # bright images are of class 1
-        from medgan_tf.metrics.pipeline import Features
+        from medgan_tf.metrics.extractor import Features
 
         mean = images.mean(axis=(1, 2, 3))
         return Features(mean[:, None], np.stack([mean < 128, mean >= 128], axis=1).astype(np.float32))
 
     from medgan_tf.metrics import Extractor
 
-    judge = Extractor("domain", "c" * 64, 2, answer, report={"classes": ["dark", "bright"]})
+    label_classifier = Extractor("feature_classifier", "c" * 64, 2, answer, report={"classes": ["dark", "bright"]})
     labels = np.array([0, 1, 1, 0, 1] * 100)
-    drawn = sources._labelled(Generator(), judge)(labels, seed=1)
+    drawn = sources._labelled(Generator(), label_classifier)(labels, seed=1)
     assert ((drawn.mean(axis=(1, 2, 3)) >= 128) == labels).all()
-    assert (drawn == sources._labelled(Generator(), judge)(labels, seed=1)).all()
-    never = replace(judge, function=lambda images: answer(images // 4))
+    assert (drawn == sources._labelled(Generator(), label_classifier)(labels, seed=1)).all()
+    never = replace(label_classifier, function=lambda images: answer(images // 4))
     with pytest.raises(ValueError, match="hardly ever makes images that the classifier names bright"):
         sources._labelled(Generator(), never)(labels, seed=1)
 
@@ -252,7 +252,7 @@ def test_planted_cases_come_out_right(starved, tmp_path):
     for content in (ideal, collapsed):
         results.write(tmp_path, f"augmentation/{content['source']['name']}", content)
     records = results.augmentation(tmp_path).set_index(["model", "arm", "reference", "measure"])
-    found = records["reading"]
+    found = records["interpretation"]
     for name in ("ideal", "collapsed"):
         assert found[name, "real + duplicated real", "real only", "auroc"] == "no difference shown"
     assert found["ideal", "real + 5 synthetic", "real only", "auroc"] == "better"

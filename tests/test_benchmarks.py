@@ -149,9 +149,9 @@ def test_the_recipe_search_changed_the_recipes_of_today():
     bases = [trial for trial in search if trial["change"] == "none"]
     assert {trial["model"] for trial in search} == {trial["model"] for trial in bases}
     for trial in bases:
-        length = {name: trial["settings"][name] for name in ("kimg", "epoch_kimg")}
+        length = {name: trial["settings"][name] for name in ("kimg", "kimg_per_epoch")}
         today = config.PROFILES["quick"].training(trial["model"], **length)
-        assert config.Training(**trial["settings"]) == today
+        assert config.TrainingConfig(**trial["settings"]) == today
     table = results.recipes()
     figure = figures.recipes(table)
     lines = [line for axis in figure.axes for line in axis.lines]

@@ -11,8 +11,8 @@ from dicom_samples import to_bytes
 from pydicom.uid import JPEG2000, JPEGBaseline8Bit
 
 from medgan_tf import dicom
-from medgan_tf.deidentify import deidentify
 from medgan_tf.dicom import burned_in, journal
+from medgan_tf.dicom.deidentify import deidentify
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_each_broken_rule_is_counted_with_its_interval(rule, values):
     assert (found[rule]["k"], found[rule]["n"]) == (7, asked)
     assert (found[rule]["low"], found[rule]["high"]) == (low, high)
     assert (found["any rule"]["k"], found["any rule"]["n"]) == (7, 400)
-    assert found[rule]["floor"] == 0 and found[rule]["floor_high"] > 0
+    assert found[rule]["real_vs_real"] == 0 and found[rule]["real_vs_real_high"] > 0
 
 
 def test_a_lesion_of_phantom_size_read_a_little_off_keeps_the_rule():
@@ -92,9 +92,13 @@ def test_lesions_count_only_in_a_chest():
     assert not findings(read).any(axis=None)
     found = canonical(read, reading(100, seed=1))
     assert found["prevalence"]["no two lungs"]["value"] == 1
-    assert found["lesions"]["number of nodules"] | {"floor": 0, "floor_low": 0, "floor_high": 0} == {
+    assert found["lesions"]["number of nodules"] | {
+        "real_vs_real": 0,
+        "real_vs_real_low": 0,
+        "real_vs_real_high": 0,
+    } == {
         **{"value": None, "low": None, "high": None, "n": 0},
-        **{"floor": 0, "floor_low": 0, "floor_high": 0},
+        **{"real_vs_real": 0, "real_vs_real_low": 0, "real_vs_real_high": 0},
     }
     assert found["tests"]["diameter of nodules"]["p"] is None
 
@@ -123,7 +127,8 @@ def test_chi_square_is_that_of_scipy_and_empty_classes_do_not_spoil_it():
     read, reference = reading(300, 1, (0.5, 0.0, 0.5, 0.0)), reading(300, 2, (0.4, 0.0, 0.6, 0.0))
     found = canonical(read, reference)
     counts = [
-        [round(300 * found["prevalence"][name][end]) for name in ("normal", "pneumonia")] for end in ("value", "floor")
+        [round(300 * found["prevalence"][name][end]) for name in ("normal", "pneumonia")]
+        for end in ("value", "real_vs_real")
     ]
     expected = stats.chi2_contingency(counts, correction=False)
     assert found["tests"]["prevalence"]["statistic"] == pytest.approx(expected.statistic)
@@ -158,7 +163,15 @@ def test_table_and_figures_show_the_records(tmp_path):
     reference = reading(300, seed=1)
     bad = reading(300, 2)
     sets = {"fresh phantoms": reading(300), "broken": changed(bad, set(range(0, 300, 2)), heart_left=False)}
-    ends = {"value": 3.0, "low": 2.0, "high": 4.0, "floor": 2.5, "floor_low": 1.0, "floor_high": 4.5, "n": 150}
+    ends = {
+        "value": 3.0,
+        "low": 2.0,
+        "high": 4.0,
+        "real_vs_real": 2.5,
+        "real_vs_real_low": 1.0,
+        "real_vs_real_high": 4.5,
+        "n": 150,
+    }
     for name, read in sets.items():
         metrics = {"frechet_distance": ends | {"better": "lower"}}
         results.write(tmp_path, f"canonical/{name}", {"seed": 2, "metrics": metrics} | canonical(read, reference))

@@ -5,10 +5,10 @@ import tensorflow as tf
 from network_checks import batch, check_compiled, image_gradient
 
 from medgan_tf import networks
-from medgan_tf.callbacks import StandingStatistics
 from medgan_tf.networks import sampling
 from medgan_tf.networks.attention import SelfAttention, attention_map
-from medgan_tf.training import GAN
+from medgan_tf.training.callbacks import RecomputeBatchNorm
+from medgan_tf.training.gan import GAN
 
 pytestmark = pytest.mark.usefixtures("float32_again")
 
@@ -48,7 +48,7 @@ def test_the_networks_are_as_described_by_default():
 
 
 def test_no_block_has_fewer_than_the_least_filters():
-    networks_of = {least: networks.build("cgan", 256, base_filters=64, least_filters=least) for least in (1, 8)}
+    networks_of = {least: networks.build("cgan", 256, base_filters=64, min_filters=least) for least in (1, 8)}
     kernels = {
         least: [[w.shape[-1] for w in network.trainable_variables if len(w.shape) == 4] for network in pair]
         for least, pair in networks_of.items()
@@ -156,7 +156,7 @@ def test_a_training_step_updates_the_critic_twice_and_all_that_depends_on_the_la
     assert [int(o.iterations) for o in (gan.generator_optimizer, gan.discriminator_optimizer)] == [1, 2]
     assert len(tables) >= 2
     assert all((table.numpy() != old).all() for table, old in zip(tables, before, strict=True))
-    settling = StandingStatistics(np.array([0, 1, 2] * 12))
+    settling = RecomputeBatchNorm(np.array([0, 1, 2] * 12))
     settling.set_model(gan)
     settling.on_epoch_end(0)
     assert gan.sample(3, labels=[0, 1, 2]).shape == (3, 16, 16, 1)

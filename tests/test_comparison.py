@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medgan_tf import claims, comparison, config, figures, results
+from medgan_tf import config, figures, intervals, results
 from medgan_tf.__main__ import main
+from medgan_tf.reporting import claims, comparison
 
 
 def record(value, width=0.1, **changes):
@@ -14,16 +15,16 @@ def record(value, width=0.1, **changes):
             "value": value,
             "low": value - width,
             "high": value + width,
-            "floor": 0.1,
-            "floor_low": 0.0,
-            "floor_high": 0.2,
+            "real_vs_real": 0.1,
+            "real_vs_real_low": 0.0,
+            "real_vs_real_high": 0.2,
         },
         **{
             "better": "lower",
             "n": 50,
             "repeats": 4,
             "patients": 30,
-            "extractor": "domain",
+            "extractor": "feature_classifier",
             "weights_sha256": "ab" * 32,
             "image_size": "64 x 64",
         },
@@ -64,7 +65,7 @@ def test_the_best_and_what_cannot_be_told_from_it_are_marked(run):
 def test_better_is_what_the_record_says(run):
     for name, value in (("gan", 0.2), ("dcgan", 0.9), ("cgan", 0.5)):
         up = record(value, better="higher")
-        near = record(value, better="closer to floor", floor=0.52)
+        near = record(value, better="closer to real", real_vs_real=0.52)
         write(run, name, coverage=up, ms_ssim=near)
     assert best([run], "coverage") == {("one", "dcgan")}
     assert best([run], "ms_ssim") == {("one", "cgan")}
@@ -107,7 +108,7 @@ def test_the_interval_of_a_difference_holds_the_truth_as_often_as_it_says():
             dict(zip(("value", "low", "high"), (x, x - 1.96 * sd, x + 1.96 * sd), strict=True))
             for x, sd in ((rng.normal(2, 0.5), 0.5), (rng.normal(1, 0.2), 0.2))
         )
-        _, low, high = comparison.difference(a, b)
+        _, low, high = intervals.difference(a, b)
         held += low <= 1 <= high
     assert 0.93 < held / 1000 < 0.97
 
@@ -119,7 +120,7 @@ def test_a_run_without_measurements_is_said(run):
 
 def test_a_floor_below_zero_and_an_interval_beside_its_value_are_drawn(run):
     """The kernel distance of real to real images is 0 but for chance: its whole interval may lie below."""
-    below = {"floor": -0.2, "floor_low": -0.3, "floor_high": -0.1}
+    below = {"real_vs_real": -0.2, "real_vs_real_low": -0.3, "real_vs_real_high": -0.1}
     write(run, "gan", {"seconds": 60.0}, kernel_distance=record(30.0, **below))
     write(run, "dcgan", {}, kernel_distance=record(2.0, **below) | {"low": 2.1, "high": 2.4})
     summary = comparison.summarise(comparison.models([run]))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from medgan_tf import config, feeding, fitting
+from medgan_tf import config, training
+from medgan_tf.datasets import input_pipeline
 
 pytestmark = pytest.mark.usefixtures("float32_again")
 
@@ -27,10 +28,10 @@ def test_the_full_profile_trains_compiled_by_xla(name):
     settings = config.PROFILES["full"].training(name)
     assert settings.jit_compile
     settings = replace(settings, network=settings.network | network, batch_size=4, steps_per_execution=1)
-    gan = fitting.build(settings, (size, size), num_classes=3)
+    gan = training.build(settings, (size, size), num_classes=3)
     images = np.random.default_rng(0).uniform(-1, 1, (4, size, size, 1)).astype("float32")
     before = [variable.numpy() for variable in gan.generator.trainable_variables]
-    data = feeding.untuned(tf.data.Dataset.from_tensors((images, np.arange(4) % 3)).repeat())
+    data = input_pipeline.without_autotune(tf.data.Dataset.from_tensors((images, np.arange(4) % 3)).repeat())
     log = gan.fit(data, steps_per_epoch=2, verbose=0, shuffle=False).history
     assert log["penalty"][-1] > 0 and all(np.isfinite(values[-1]) for values in log.values())
     assert ("augmentation_probability" in log) == bool(settings.augmentation)

@@ -15,9 +15,9 @@ from dicom_samples import make, picture, real_files, to_bytes
 from pydicom.tag import Tag
 
 from medgan_tf import dicom
-from medgan_tf.deidentify import clean, compare, dates, deidentify, profile, table, vocabulary
-from medgan_tf.deidentify.one_file import Settings, deidentify_file
 from medgan_tf.dicom import journal, reading
+from medgan_tf.dicom.deidentify import clean, compare, dates, deidentify, profile, table, vocabulary
+from medgan_tf.dicom.deidentify.one_file import Settings, deidentify_file
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym
 
 KEY = b"k" * 64

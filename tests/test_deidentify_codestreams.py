@@ -11,9 +11,9 @@ from dicom_samples import make, picture, real_files, to_bytes
 from pydicom.encaps import encapsulate, encapsulate_extended, parse_basic_offsets
 from pydicom.uid import JPEGTransferSyntaxes, RLELossless
 
-from medgan_tf.deidentify import clean, codestreams
-from medgan_tf.deidentify.one_file import Settings, deidentify_file
 from medgan_tf.dicom import reading
+from medgan_tf.dicom.deidentify import clean, codestreams
+from medgan_tf.dicom.deidentify.one_file import Settings, deidentify_file
 from medgan_tf.dicom.greyscale import DicomError
 
 KEY = b"k" * 64

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from medgan_tf import devices
+from medgan_tf.training import distribution
 
 SCRIPT = Path(__file__).with_name("together.py")
 
@@ -91,22 +91,22 @@ def test_several_devices_train_the_model_of_one_and_go_on_after_a_kill(tmp_path)
 
 
 def test_what_cannot_be_followed_is_said(monkeypatch):
-    monkeypatch.setattr(devices, "_own", devices._own.__wrapped__)
+    monkeypatch.setattr(distribution, "_own", distribution._own.__wrapped__)
     for text in ("worker0:2000", '{"cluster": {"ps": []}}'):
         monkeypatch.setenv("TF_CONFIG", text)
         with pytest.raises(ValueError, match="TF_CONFIG does not name the cluster's workers"):
-            devices.strategy()
+            distribution.strategy()
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker"}}))
     tf.constant(0)  # in a notebook, for one
     with pytest.raises(ValueError, match="start `medgan_tf train` on each of them"):
-        devices.strategy()
+        distribution.strategy()
 
 
 def test_a_batch_that_devices_cannot_share_is_refused():
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
-    assert devices.share(12, strategy) == 12
+    assert distribution.per_replica_batch_size(12, strategy) == 12
     with pytest.raises(ValueError, match="A batch of 16 cannot be shared evenly by 3 devices"):
-        devices.share(16, SimpleNamespace(num_replicas_in_sync=3))
+        distribution.per_replica_batch_size(16, SimpleNamespace(num_replicas_in_sync=3))
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from medgan_tf import metrics
 from medgan_tf.__main__ import main
-from medgan_tf.metrics import alike, custom, evaluate, reencode
+from medgan_tf.metrics import custom, evaluate, match_encoding, reencode
 from medgan_tf.metrics.encoding import encodings
 
 SIZE = 32
@@ -61,13 +61,13 @@ def test_what_is_shrunk_and_what_is_png_counts_as_lossless(tmp_path):
 
 def test_alike_changes_only_the_side_that_lacks_the_encoding():
     real, fake = textures(4), textures(4, 1)
-    same = alike(real, fake)
+    same = match_encoding(real, fake)
     assert same[0] is real and same[1] is fake and same[2] is None
-    left, passed, quality = alike(real, fake, {95: 4})
+    left, passed, quality = match_encoding(real, fake, {95: 4})
     assert left is real and quality == 95 and (passed == reencode(fake, 95)).all()
-    both = alike(real, fake, {95: 2, 75: 2}, {95: 4})
+    both = match_encoding(real, fake, {95: 2, 75: 2}, {95: 4})
     assert both[2] == 75 and (both[0] == reencode(real, 75)).all() and (both[1] == reencode(fake, 75)).all()
-    assert alike(real, fake, {95: 4}, {95: 4})[0] is real
+    assert match_encoding(real, fake, {95: 4}, {95: 4})[0] is real
     with pytest.raises(ValueError, match="8 bits"):
         reencode(real.astype(np.uint16), 95)
 
@@ -85,9 +85,11 @@ def test_encoding_alone_moves_the_numbers_and_folders_are_compared_alike(tmp_pat
     apart = evaluate(reencode(real, 60), fake, fine)
     together = evaluate(tmp_path / "jpg", tmp_path / "png", fine, image_size=SIZE)
     for metric in ("frechet_distance", "kernel_distance", "power_spectrum_distance"):
-        assert not clean[metric]["reading"].startswith("worse"), metric
-        assert apart[metric]["reading"].startswith("worse") and apart[metric]["value"] > 3 * clean[metric]["value"]
-        assert not together[metric]["reading"].startswith("worse"), metric
+        assert not clean[metric]["interpretation"].startswith("worse"), metric
+        assert (
+            apart[metric]["interpretation"].startswith("worse") and apart[metric]["value"] > 3 * clean[metric]["value"]
+        )
+        assert not together[metric]["interpretation"].startswith("worse"), metric
     assert {record["jpg_quality"] for record in together.values()} == {60}
 
 
@@ -100,15 +102,24 @@ def test_folders_and_manifests_from_the_command_line_with_classes_training_and_r
             if kind == "real":
                 rows += [{"file": f"{name}/{f.name}", "class": name, "patient": int(f.stem) // 2} for f in files]
     pd.DataFrame(rows).to_csv(tmp_path / "real" / "manifest.csv", index=False)
-    metrics.save_domain(metrics.train_domain(textures(60), None, (), SIZE, steps=3), tmp_path / "domain")
-    settings = ["--features", "domain", "--weights", str(tmp_path / "domain"), "--image-size", str(SIZE)]
+    metrics.save_classifier(
+        metrics.train_feature_classifier(textures(60), None, (), SIZE, steps=3), tmp_path / "feature_classifier"
+    )
+    settings = [
+        "--features",
+        "feature_classifier",
+        "--weights",
+        str(tmp_path / "feature_classifier"),
+        "--image-size",
+        str(SIZE),
+    ]
     settings += ["--training", str(tmp_path / "training"), "--by-class", "--json", str(tmp_path / "records.json")]
     assert main(["evaluate", str(tmp_path / "real"), str(tmp_path / "fake"), *settings]) == 0
     printed, records = capsys.readouterr().out, json.loads((tmp_path / "records.json").read_text())
     assert records["kernel_distance"]["patients"] == 30 and records["ms_ssim"]["within_classes"]
-    assert records["copies"]["value"] == 1 and records["copies"]["reading"] == "memorised"
+    assert records["copies"]["value"] == 1 and records["copies"]["interpretation"] == "memorised"
     assert set(records["classes"]) == {"coarse", "fine"}
     assert records["classes"]["fine"]["kernel_distance"]["n"] == 30
-    assert records["classes"]["fine"]["copies"]["reading"] == "memorised"
+    assert records["classes"]["fine"]["copies"]["interpretation"] == "memorised"
     assert printed.startswith("kernel_distance") and "memorised" in printed and "kernel_distance of fine: " in printed
     assert "without traces of JPG" in printed

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tiny_stylegan import generator
 
-from medgan_tf import equivariance as module
-from medgan_tf.equivariance import equivariance
+from medgan_tf.generators import equivariance as module
+from medgan_tf.generators.equivariance import equivariance
 from medgan_tf.networks.stylegan3 import Synthesis
 
 

@@ -9,7 +9,15 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from medgan_tf.metrics import custom, extract, extractor, load_domain, save_domain, squeezenet, train_domain
+from medgan_tf.metrics import (
+    custom,
+    extract,
+    extractor,
+    load_classifier,
+    save_classifier,
+    squeezenet,
+    train_feature_classifier,
+)
 from medgan_tf.metrics.features import prepare
 
 
@@ -25,8 +33,10 @@ def two_classes(count, seed):
 
 
 @pytest.fixture(scope="module")
-def domain():
-    return train_domain(*two_classes(200, 0), ["fine", "coarse"], 32, validation=two_classes(100, 10), steps=60)
+def feature_classifier():
+    return train_feature_classifier(
+        *two_classes(200, 0), ["fine", "coarse"], 32, validation=two_classes(100, 10), steps=60
+    )
 
 
 def test_prepare_is_the_antialiased_bicubic_of_pillow():
@@ -40,13 +50,15 @@ def test_prepare_is_the_antialiased_bicubic_of_pillow():
     assert np.abs(ours - aliased).mean() > 5
 
 
-def test_prepare_gives_all_16_bits_and_the_same_picture_as_8(domain):
+def test_prepare_gives_all_16_bits_and_the_same_picture_as_8(feature_classifier):
     import tensorflow as tf
 
     image = textures(2, 2.0, 0)
     deep = image.astype(np.uint16) * 257
     np.testing.assert_allclose(prepare(tf.constant(deep), 32, 3), prepare(tf.constant(image), 32, 3), atol=1e-6)
-    np.testing.assert_allclose(domain.function(deep).features, domain.function(image).features, atol=1e-3)
+    np.testing.assert_allclose(
+        feature_classifier.function(deep).features, feature_classifier.function(image).features, atol=1e-3
+    )
 
 
 def test_features_are_computed_once_and_cached_by_content(tmp_path):
@@ -72,17 +84,17 @@ def test_features_are_computed_once_and_cached_by_content(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_extract_refuses_what_are_not_grey_images(domain):
+def test_extract_refuses_what_are_not_grey_images(feature_classifier):
     for wrong in (np.zeros((3, 32, 32)), np.zeros((3, 32, 32, 3), np.uint8), np.zeros((0, 32, 32, 1), np.uint8)):
         with pytest.raises(ValueError, match="uint8 or uint16"):
-            extract(domain, wrong)
+            extract(feature_classifier, wrong)
 
 
-def test_domain_learns_the_classes_and_its_features_are_standardised(domain):
-    assert domain.report["held_out"] == 100
-    assert domain.report["accuracy"] > 0.9 and domain.report["balanced_accuracy"] > 0.9
+def test_domain_learns_the_classes_and_its_features_are_standardised(feature_classifier):
+    assert feature_classifier.report["held_out"] == 100
+    assert feature_classifier.report["accuracy"] > 0.9 and feature_classifier.report["balanced_accuracy"] > 0.9
     images, labels = two_classes(200, 20)
-    features, logits = extract(domain, images)
+    features, logits = extract(feature_classifier, images)
     assert features.shape == (200, 64) and logits.shape == (200, 2)
     assert (logits.argmax(1) == labels).mean() > 0.9
     assert 0.3 < features.std(0).mean() < 3
@@ -90,7 +102,9 @@ def test_domain_learns_the_classes_and_its_features_are_standardised(domain):
 
 def test_domain_is_reproducible_and_leaves_the_global_seed_alone():
     before = random.getstate(), np.random.get_state()[1].tolist()
-    first, again, other = (train_domain(*two_classes(64, 0), ["a", "b"], 32, seed, steps=5) for seed in (0, 0, 1))
+    first, again, other = (
+        train_feature_classifier(*two_classes(64, 0), ["a", "b"], 32, seed, steps=5) for seed in (0, 0, 1)
+    )
     assert first.weights_sha256 == again.weights_sha256 != other.weights_sha256
     assert before == (random.getstate(), np.random.get_state()[1].tolist())
 
@@ -98,28 +112,32 @@ def test_domain_is_reproducible_and_leaves_the_global_seed_alone():
 def test_domain_without_labels_learns_the_turns_and_has_no_logits():
     lit = np.linspace(0.4, 1, 32) * np.linspace(0.7, 1, 32)[:, None]  # a gradient, so that a turn can be seen
     images = (textures(200, 2.0, 0) * lit[..., None]).astype(np.uint8)
-    unlabelled = train_domain(images[:150], None, [], 32, validation=(images[150:], None), steps=120)
+    unlabelled = train_feature_classifier(images[:150], None, [], 32, validation=(images[150:], None), steps=120)
     assert unlabelled.report["turn_accuracy"] > 0.7  # chance is below 0.6: half of them are upright
     assert unlabelled.report["balanced_turn_accuracy"] > 0.5  # chance is 0.125
     assert unlabelled.report["classes"] == []
     features, logits = extract(unlabelled, images)
     assert features.shape == (200, 64) and logits is None
-    one_class = train_domain(images, np.zeros(200, int), ["only"], 32, steps=2)
+    one_class = train_feature_classifier(images, np.zeros(200, int), ["only"], 32, steps=2)
     assert extract(one_class, images).logits is None
 
 
-def test_domain_survives_the_disk_and_refuses_other_weights(domain, tmp_path):
+def test_domain_survives_the_disk_and_refuses_other_weights(feature_classifier, tmp_path):
     images = textures(20, 2.0, 3)
-    save_domain(domain, tmp_path)
-    loaded = extractor("domain", tmp_path)
-    assert (loaded.name, loaded.weights_sha256, loaded.report) == ("domain", domain.weights_sha256, domain.report)
-    np.testing.assert_array_equal(loaded.function(images).features, domain.function(images).features)
-    save_domain(train_domain(*two_classes(64, 0), ["a", "b"], 32, steps=2), tmp_path / "other")
-    (tmp_path / "other" / "domain.keras").replace(tmp_path / "domain.keras")
+    save_classifier(feature_classifier, tmp_path)
+    loaded = extractor("feature_classifier", tmp_path)
+    assert (loaded.name, loaded.weights_sha256, loaded.report) == (
+        "feature_classifier",
+        feature_classifier.weights_sha256,
+        feature_classifier.report,
+    )
+    np.testing.assert_array_equal(loaded.function(images).features, feature_classifier.function(images).features)
+    save_classifier(train_feature_classifier(*two_classes(64, 0), ["a", "b"], 32, steps=2), tmp_path / "other")
+    (tmp_path / "other" / "classifier.keras").replace(tmp_path / "classifier.keras")
     with pytest.raises(ValueError, match="train them again"):
-        load_domain(tmp_path)
+        load_classifier(tmp_path)
     with pytest.raises(FileNotFoundError, match="no domain extractor"):
-        load_domain(tmp_path / "nothing")
+        load_classifier(tmp_path / "nothing")
 
 
 def test_custom_takes_any_keras_model():
@@ -178,8 +196,8 @@ def test_inception_reads_a_local_hub_module(hub_module, monkeypatch):
 
 
 def test_the_inception_handle_is_that_of_tensorflow_gan():
-    from medgan_tf import tfgan
     from medgan_tf.metrics.features import INCEPTION_HANDLE
+    from medgan_tf.training import tfgan
 
     assert tfgan.part("eval").INCEPTION_TFHUB == INCEPTION_HANDLE
 
@@ -212,7 +230,7 @@ def test_extractor_names_the_choices():
     with pytest.raises(ValueError, match="domain, radimagenet, squeezenet, inception, keras_inception"):
         extractor("vgg")
     with pytest.raises(ValueError, match="folder"):
-        extractor("domain")
+        extractor("feature_classifier")
     with pytest.raises(ValueError, match=r"give the weight file, from https://github\.com/BMEII-AI/RadImageNet"):
         extractor("radimagenet")
 

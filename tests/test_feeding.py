@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from medgan_tf import feeding
-from medgan_tf.datasets import Split
+from medgan_tf.datasets import Split, input_pipeline
 
 
 def test_batches_of_a_training_have_no_tuner():
@@ -25,6 +24,6 @@ def test_predict_is_the_network_on_batches_without_a_tuner(monkeypatch, several)
     inputs = [numbers, np.arange(10, dtype=np.int32) % 4] if several else numbers
     fed, predict = [], model.predict
     monkeypatch.setattr(model, "predict", lambda data, **settings: fed.append(data) or predict(data, **settings))
-    found = feeding.predict(model, inputs, 4)
+    found = input_pipeline.predict(model, inputs, 4)
     np.testing.assert_allclose(found, tf.convert_to_tensor(model(inputs)), rtol=1e-6)
     assert fed[0].options().autotune.enabled is False and len(list(fed[0])) == 3

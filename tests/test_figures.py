@@ -65,7 +65,7 @@ def test_a_collapsed_generator_is_measured_tabled_and_drawn(tmp_path):
     quality = results.quality(tmp_path)
     table = figures.save_table(figures.quality_table(quality, figures.PIXELS), tmp_path, "quality", "A caption.")
     assert table.loc[["black", "grey"], "autocorrelation ↓"].tolist() == ["–", "–"]
-    assert (quality.query("metric == 'autocorrelation_distance'")["reading"] == "not measured").all()
+    assert (quality.query("metric == 'autocorrelation_distance'")["interpretation"] == "not measured").all()
     spectra = figures.curves(results.curves(tmp_path))
     for figure in (figures.quality(quality), figures.precision_recall(quality), spectra):
         figures.save(figure, tmp_path, "figure", "A caption.", "06_evaluation")
@@ -77,7 +77,7 @@ def test_every_model_of_every_class_is_a_point_with_its_interval():
         for place, name in enumerate(("a", "b_c", "d"))
         for model in ("one", "two")
     ]
-    table = pd.DataFrame(rows).assign(floor_low=0.0, floor_high=0.2, chance=1 / 3)
+    table = pd.DataFrame(rows).assign(real_vs_real_low=0.0, real_vs_real_high=0.2, chance=1 / 3)
     figure = figures.by_class({"first": table, "second": table.drop(columns=["chance"])})
     axes = figure.axes
     assert len(axes) == 2
@@ -151,9 +151,9 @@ def measured(value, **changes):
         "value": value,
         "low": value - 1,
         "high": value + 1,
-        "floor": 1.0,
-        "floor_low": 0.5,
-        "floor_high": 2.0,
+        "real_vs_real": 1.0,
+        "real_vs_real_low": 0.5,
+        "real_vs_real_high": 2.0,
     } | changes
 
 
@@ -254,7 +254,7 @@ def test_states_over_the_training_are_saved_with_the_data_behind_them(tmp_path):
 
 
 def test_the_axis_of_a_distance_is_logarithmic_only_where_a_model_is_far_beyond_real_against_real():
-    row = {"class": "a", "value": 1.0, "low": 0.9, "high": 1.1, "floor_low": 0.0, "floor_high": 0.5}
+    row = {"class": "a", "value": 1.0, "low": 0.9, "high": 1.1, "real_vs_real_low": 0.0, "real_vs_real_high": 0.5}
     near, far = (pd.DataFrame([row | {"model": "one", "metric": "kernel_distance", "high": high}]) for high in (1, 90))
     share = far.assign(metric="coverage")
     figure = figures.by_class({"near": near, "far": far, "share": share, "no metric": far.drop(columns="metric")})

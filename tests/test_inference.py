@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from medgan_tf import config, inference, networks
+from medgan_tf import config, generators, networks
 from medgan_tf.networks import sampling
 
 CLASSES = ["a", "b", "c"]
@@ -23,11 +23,11 @@ def model(request, tmp_path):
     noise = np.random.default_rng(0)
     for variable in generator.trainable_variables:
         variable.assign(variable.value + 0.3 * noise.standard_normal(variable.shape))
-    settings = asdict(config.Training(architecture, 1, 1, network=network))
+    settings = asdict(config.TrainingConfig(architecture, 1, 1, network=network))
     record = {"image_size": 32, "classes": CLASSES, "conditional": True, "data": "test", "settings": settings}
     (tmp_path / "model.json").write_text(json.dumps(record))
     generator.save_weights(tmp_path / "generator.weights.h5")
-    yield inference.load(tmp_path)
+    yield generators.load(tmp_path)
     keras.backend.clear_session()
 
 
@@ -58,14 +58,14 @@ def test_models_are_known_by_name_wherever_one_stands(model, tmp_path, monkeypat
     for name in ("model.json", "generator.weights.h5"):
         (folder / name).write_bytes((tmp_path / name).read_bytes())
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
-    known = inference.available()
+    known = generators.available()
     assert known["run/cgan"] == folder and "pretrained/chest_xray_cgan" in known
     monkeypatch.chdir(tmp_path)
-    images = inference.load("run/cgan").sample(2, seed=3)
+    images = generators.load("run/cgan").sample(2, seed=3)
     np.testing.assert_array_equal(images, model.sample(2, seed=3))
-    assert inference.load("pretrained/chest_xray_cgan").sample(1).std() > 10
+    assert generators.load("pretrained/chest_xray_cgan").sample(1).std() > 10
     with pytest.raises(ValueError, match="There are: run/cgan, pretrained/"):
-        inference.load("run/dcgan")
+        generators.load("run/dcgan")
 
 
 def test_unknown_classes_are_said(model):

@@ -5,7 +5,8 @@ import tensorflow as tf
 from skimage.metrics import peak_signal_noise_ratio
 from tiny_stylegan import generator
 
-from medgan_tf import figures, inference, inversion, metrics, networks
+from medgan_tf import figures, generators, metrics, networks
+from medgan_tf.generators import inversion
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def test_what_cannot_be_inverted_is_said(gan):
     with pytest.raises(ValueError, match="'callable' shows no feature maps"):
         inversion.invert(gan, images, callable_only)
     network, _ = networks.build("dcgan", 16, 0, latent_dim=4, base_filters=4)
-    plain = inference.Generator(network, {"classes": [], "conditional": False, "settings": {"architecture": "dcgan"}})
+    plain = generators.Generator(network, {"classes": [], "conditional": False, "settings": {"architecture": "dcgan"}})
     with pytest.raises(ValueError, match="This dcgan has no styles"):
         inversion.invert(plain, images)
 

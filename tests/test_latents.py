@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageSequence
 from tiny_stylegan import generator
 
-from medgan_tf import figures, inference, latents, networks
+from medgan_tf import figures, generators, networks
+from medgan_tf.generators import latents
 from medgan_tf.networks import sampling
 
 CLASSES = ("a", "b")
@@ -32,7 +33,7 @@ def conditional():
 @pytest.fixture(scope="module")
 def dcgan():
     network, _ = networks.build("dcgan", 16, 0, latent_dim=4, base_filters=4)
-    return inference.Generator(network, {"classes": [], "conditional": False, "settings": {"architecture": "dcgan"}})
+    return generators.Generator(network, {"classes": [], "conditional": False, "settings": {"architecture": "dcgan"}})
 
 
 def drawn(gan, ws):

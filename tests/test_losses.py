@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from medgan_tf.losses import ADVERSARIAL, gradient_penalty, r1_penalty
+from medgan_tf.training.losses import ADVERSARIAL, gradient_penalty, r1_penalty
 
 REAL = np.random.default_rng(0).normal(0.5, 1, (16, 1)).astype(np.float32)
 FAKE = np.random.default_rng(1).normal(-0.5, 1, (16, 1)).astype(np.float32)

@@ -55,8 +55,8 @@ def images(folder, count, low, high, size=16):
         (["sample", "{tmp}/nowhere", "--out", "{tmp}/s"], "holds no trained model"),
         (["readers", "nowhere", "gan", "--out", "{tmp}/kit"], "There is no run 'nowhere'"),
         (["gallery", "{tmp}/nowhere", "--out", "{tmp}/g"], "There is no run 'nowhere'"),
-        (["evaluate", "{tmp}/nowhere", "{tmp}/empty", "--features", "domain"], "is not a folder"),
-        (["evaluate", "{tmp}/empty", "{tmp}/empty", "--features", "domain"], "holds no images"),
+        (["evaluate", "{tmp}/nowhere", "{tmp}/empty", "--features", "feature_classifier"], "is not a folder"),
+        (["evaluate", "{tmp}/empty", "{tmp}/empty", "--features", "feature_classifier"], "holds no images"),
         (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "vgg"], "no extractor is called 'vgg': choose domain"),
         (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "{tmp}/no.keras"], "no.keras is no file"),
         (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "{tmp}/text.keras"], "cannot be loaded as a Keras model"),
@@ -102,8 +102,18 @@ def test_evaluate_measures_folders(tmp_path, capsys):
     images(tmp_path / "alike", 60, 0, 201)
     images(tmp_path / "bright", 60, 200, 255)
     pixels = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "real").iterdir())])[..., None]
-    metrics.save_domain(metrics.train_domain(pixels, None, ("real",), image_size=16, steps=5), tmp_path / "domain")
-    shared = ["--features", "domain", "--weights", str(tmp_path / "domain"), "--image-size", "16"]
+    metrics.save_classifier(
+        metrics.train_feature_classifier(pixels, None, ("real",), image_size=16, steps=5),
+        tmp_path / "feature_classifier",
+    )
+    shared = [
+        "--features",
+        "feature_classifier",
+        "--weights",
+        str(tmp_path / "feature_classifier"),
+        "--image-size",
+        "16",
+    ]
     distances = []
     for name in ("alike", "bright"):
         json_file = tmp_path / f"{name}.json"
@@ -123,14 +133,23 @@ def test_evaluate_with_a_model_of_ones_own_keeps_the_features_and_judges_the_cla
             images(tmp_path / kind / name, 30, place, place + 80)
     pixels = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "real").glob("*/*.png"))]
     labels = np.repeat([0, 1], 30)
-    judge = metrics.train_domain(np.stack(pixels)[..., None], labels, ("bright", "dark"), image_size=16, steps=30)
-    metrics.save_domain(judge, tmp_path / "judge")
+    label_classifier = metrics.train_feature_classifier(
+        np.stack(pixels)[..., None], labels, ("bright", "dark"), image_size=16, steps=30
+    )
+    metrics.save_classifier(label_classifier, tmp_path / "label_classifier")
     inputs = keras.Input((8, 8, 3))
     keras.Model(inputs, keras.layers.AveragePooling2D(2)(inputs)).save(tmp_path / "pooled.keras")
     places = [str(tmp_path / "real" / "manifest.csv"), str(tmp_path / "fake")]
     rows = [f"{p.relative_to(tmp_path / 'real')},{p.parent.name},{p.stem}" for p in (tmp_path / "real").glob("*/*.png")]
     (tmp_path / "real" / "manifest.csv").write_text("\n".join(["file,class,patient", *rows]))
-    options = ["--features", str(tmp_path / "pooled.keras"), "--judge", str(tmp_path / "judge"), "--image-size", "16"]
+    options = [
+        "--features",
+        str(tmp_path / "pooled.keras"),
+        "--judge",
+        str(tmp_path / "label_classifier"),
+        "--image-size",
+        "16",
+    ]
     options += ["--cache", str(tmp_path / "cache"), "--json", str(tmp_path / "records.json")]
     assert main(["evaluate", *places, *options]) == 0
     printed, records = capsys.readouterr().out, json.loads((tmp_path / "records.json").read_text())
@@ -141,8 +160,8 @@ def test_evaluate_with_a_model_of_ones_own_keeps_the_features_and_judges_the_cla
     assert capsys.readouterr().out == printed
     assert records["kernel_distance"]["extractor"] == "pooled"
     agreed = records["label_agreement"]
-    assert (agreed["n"], agreed["floor_n"], agreed["patients"]) == (60, 60, 30)
-    assert agreed["weights_sha256"] == judge.weights_sha256 and set(agreed["by_class"]) == {"bright", "dark"}
+    assert (agreed["n"], agreed["real_vs_real_n"], agreed["patients"]) == (60, 60, 30)
+    assert agreed["weights_sha256"] == label_classifier.weights_sha256 and set(agreed["by_class"]) == {"bright", "dark"}
     assert "label_agreement of dark: " in printed and "judge domain" in printed
 
 

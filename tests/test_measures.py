@@ -109,7 +109,7 @@ def records_of(shifts, seed=0):
 
 def test_better_worse_and_no_difference_are_told_apart_after_holm():
     found = records_of({"good": 2.0, "bad": 0.3, "same": 1.0})
-    assert {name: record["reading"] for name, record in found.items()} == {
+    assert {name: record["interpretation"] for name, record in found.items()} == {
         "good": "better",
         "bad": "worse",
         "same": "no difference shown",
@@ -122,6 +122,6 @@ def test_better_worse_and_no_difference_are_told_apart_after_holm():
 
 def test_a_higher_calibration_error_is_worse():
     record = {"value": 0.1, "p_holm": 0.001}
-    assert comparison.reading(record, "lower") == "worse"
-    assert comparison.reading(record, "higher") == "better"
-    assert comparison.reading(record | {"p_holm": float("nan")}, "higher") == "no difference shown"
+    assert comparison.interpret(record, "lower") == "worse"
+    assert comparison.interpret(record, "higher") == "better"
+    assert comparison.interpret(record | {"p_holm": float("nan")}, "higher") == "no difference shown"

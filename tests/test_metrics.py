@@ -12,6 +12,7 @@ from scipy.linalg import sqrtm
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import medgan_tf.metrics
+from medgan_tf.intervals import draw_halves, estimate, summary
 from medgan_tf.metrics import (
     autocorrelation_distance,
     custom,
@@ -28,11 +29,10 @@ from medgan_tf.metrics import (
     precision_recall,
     psnr,
     ssim,
-    train_domain,
+    train_feature_classifier,
 )
 from medgan_tf.metrics.copies import copies
 from medgan_tf.metrics.evaluate import PAIRS
-from medgan_tf.metrics.intervals import draw_halves, estimate, summary
 from medgan_tf.metrics.similarity import WEIGHTS, scales, similarities
 
 CHEST_XRAY = Path(__file__).parents[2] / "shared" / "data" / "chest_xray"
@@ -78,10 +78,12 @@ def pair(request):
         images, labels = np.concatenate([textures(150, 1.5, 1), textures(150, 3.0, 2)]), np.repeat([0, 1], 150)
     else:
         images, labels = chest_xrays()
-    domain = train_domain(images, labels, list(np.unique(labels)), image_size=images.shape[1], steps=60)
-    features, logits = extract(domain, images)
+    feature_classifier = train_feature_classifier(
+        images, labels, list(np.unique(labels)), image_size=images.shape[1], steps=60
+    )
+    features, logits = extract(feature_classifier, images)
     fake = np.clip(images + generator.normal(0, 12, images.shape), 0, 255).astype(np.uint8)
-    return features[::2], extract(domain, fake[1:250:2]).features, logits
+    return features[::2], extract(feature_classifier, fake[1:250:2]).features, logits
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,7 @@ def test_importing_the_package_leaves_tensorflow_out():
 
 
 def test_frechet_distance_agrees_with_tensorflow_gan_and_scipy(pair):
-    from medgan_tf import tfgan
+    from medgan_tf.training import tfgan
 
     real, fake, _ = pair
     ours = frechet_distance(real, fake)
@@ -115,7 +117,7 @@ def test_frechet_distance_agrees_with_tensorflow_gan_and_scipy(pair):
 
 
 def test_frechet_distance_with_fewer_samples_than_dimensions_agrees_with_tensorflow_gan():
-    from medgan_tf import tfgan
+    from medgan_tf.training import tfgan
 
     real, fake = np.random.default_rng(1).normal(size=(2, 60, 200))
     theirs = tfgan.part("eval").frechet_classifier_distance_from_activations(real, fake)
@@ -123,7 +125,7 @@ def test_frechet_distance_with_fewer_samples_than_dimensions_agrees_with_tensorf
 
 
 def test_kernel_distance_agrees_with_tensorflow_gan(pair):
-    from medgan_tf import tfgan
+    from medgan_tf.training import tfgan
 
     real, fake = (side.astype(np.float64) for side in pair[:2])
     import tensorflow as tf
@@ -141,7 +143,7 @@ def test_kernel_distance_is_the_same_whatever_the_blocks(pair, monkeypatch):
 
 
 def test_inception_score_agrees_with_tensorflow_gan(pair):
-    from medgan_tf import tfgan
+    from medgan_tf.training import tfgan
 
     theirs = tfgan.part("eval").classifier_score_from_logits(pair[2].astype(np.float64))
     assert inception_score(pair[2]) == pytest.approx(float(theirs), **REFERENCE)
@@ -505,28 +507,32 @@ def test_evaluate_finds_a_faithful_generator_at_the_floor(averages):
     }
     assert next(iter(measured)) == "kernel_distance"  # leads under 5,000 images
     for name, record in measured.items():
-        assert record["better"] == "higher" or record["low"] <= record["floor_high"], name
-        assert record["better"] == "lower" or record["high"] >= record["floor_low"], name
+        assert record["better"] == "higher" or record["low"] <= record["real_vs_real_high"], name
+        assert record["better"] == "lower" or record["high"] >= record["real_vs_real_low"], name
         assert record["low"] <= record["value"] <= record["high"], name
         assert record["n"] == 80 and record["patients"] == 80
         of_pixels = name in {"ms_ssim", "power_spectrum_distance", "autocorrelation_distance", "intensity_distance"}
         assert record["extractor"] == ("pixels" if of_pixels else "averages")
         assert record["weights_sha256"] == (None if of_pixels else averages.weights_sha256)
-        assert record["reading"] in {"within the floor", "not distinguishable at this n", "beyond the floor"}, name
+        assert record["interpretation"] in {"within the floor", "not distinguishable at this n", "beyond the floor"}, (
+            name
+        )
     assert measured["ms_ssim"]["scales"] == 2
     infinite = measured["frechet_distance_infinity"]
     assert infinite["sizes"] == [80, 40]
     assert infinite["distances"][0] == pytest.approx(measured["frechet_distance"]["value"])
-    assert infinite["floor_low"] < 0 < infinite["floor_high"] < measured["frechet_distance"]["floor"]
+    assert (
+        infinite["real_vs_real_low"] < 0 < infinite["real_vs_real_high"] < measured["frechet_distance"]["real_vs_real"]
+    )
 
 
 def test_evaluate_catches_a_collapsed_generator(averages):
     real = textures(160)
     collapsed = np.clip(real[:1] + np.random.default_rng(0).normal(0, 4, (160, 32, 32, 1)), 0, 255).astype(np.uint8)
     measured = evaluate(real, collapsed, averages)
-    assert measured["recall"]["high"] < measured["recall"]["floor_low"]
-    assert measured["coverage"]["high"] < 0.1 < measured["coverage"]["floor_low"]
-    assert measured["ms_ssim"]["low"] > 0.8 > measured["ms_ssim"]["floor_high"]
+    assert measured["recall"]["high"] < measured["recall"]["real_vs_real_low"]
+    assert measured["coverage"]["high"] < 0.1 < measured["coverage"]["real_vs_real_low"]
+    assert measured["ms_ssim"]["low"] > 0.8 > measured["ms_ssim"]["real_vs_real_high"]
     assert measured["precision"]["value"] > 0.95  # which fidelity alone does not see
     assert measured["frechet_distance"]["patients"] is None
 
@@ -542,7 +548,10 @@ def test_evaluate_measures_diversity_within_classes(averages):
 
 def test_diversity_has_an_interval_where_few_real_images_stand_against_many_synthetic_ones(averages):
     measured = evaluate(textures(30), textures(1500, seed=1), averages, repeats=4)["ms_ssim"]
-    assert measured["low"] < measured["value"] < measured["high"] and measured["floor_low"] < measured["floor_high"]
+    assert (
+        measured["low"] < measured["value"] < measured["high"]
+        and measured["real_vs_real_low"] < measured["real_vs_real_high"]
+    )
 
 
 def test_evaluate_is_reproducible_and_differs_by_seed(averages):
@@ -630,7 +639,7 @@ def test_a_patient_with_half_of_the_images_leaves_repeats_out_and_not_the_evalua
     patients = np.array(["large"] * 30 + [f"p{i}" for i in range(30)])
     pixels = medgan_tf.metrics.custom("pixels", lambda images: images[:, ::4, ::4].numpy().reshape(len(images), -1), 32)
     records = medgan_tf.metrics.evaluate(real, fake, pixels, real_patients=patients, repeats=12)
-    assert np.isfinite([records["ms_ssim"][key] for key in ("value", "low", "high", "floor")]).all()
+    assert np.isfinite([records["ms_ssim"][key] for key in ("value", "low", "high", "real_vs_real")]).all()
     assert summary([1.0, np.nan, 3.0])[0] == 2.0
     assert np.isnan(summary([1.0, np.nan])).all()
     assert estimate([1.0, np.nan, 3.0], [2.0, 5.0, 6.0])[0] == 3.0

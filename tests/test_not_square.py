@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from train_process import SETTINGS
 
-from medgan_tf import config, datasets, figures, fitting, inference, metrics, networks, phantoms
+from medgan_tf import config, datasets, figures, generators, metrics, networks, phantoms, training
 from medgan_tf.app import catalogue, decoding, diagram, ratings, server
 from medgan_tf.app.service import Service
 from medgan_tf.dicom import pictures
@@ -20,7 +20,7 @@ from medgan_tf.studies.readers import kit
 from medgan_tf.studies.sources import from_model
 
 SIZE = (32, 48)
-TINY = replace(SETTINGS, kimg=0.04, epoch_kimg=0.04)
+TINY = replace(SETTINGS, kimg=0.04, kimg_per_epoch=0.04)
 
 
 def png(array):
@@ -40,33 +40,35 @@ def trained(tmp_path_factory):
         texture = gaussian_filter(random.normal(size=(40, 60)), 2 + number % 2)
         path.write_bytes(png(np.clip(128 + 40 * texture / texture.std(), 0, 255).astype(np.uint8)))
     data = datasets.load(folder, SIZE)
-    domain = metrics.train_domain(data.train.images, data.train.labels, data.classes, 16, steps=1)
+    feature_classifier = metrics.train_feature_classifier(
+        data.train.images, data.train.labels, data.classes, 16, steps=1
+    )
     model_dir = outputs / "wide" / "models" / "dcgan"
-    fitting.fit(fitting.build(TINY, SIZE), TINY, data, model_dir, domain)
-    return outputs, model_dir, data, domain
+    training.fit(training.build(TINY, SIZE), TINY, data, model_dir, feature_classifier)
+    return outputs, model_dir, data, feature_classifier
 
 
 def test_a_training_is_watched_resumed_loaded_and_measured(trained):
-    _, model_dir, data, domain = trained
+    _, model_dir, data, feature_classifier = trained
     assert json.loads((model_dir / "model.json").read_text())["image_size"] == [32, 48]
     assert data.train.images.shape[1:] == (32, 48, 1)
     longer = replace(TINY, kimg=0.08)
-    training = fitting.fit(fitting.build(longer, SIZE), longer, data, model_dir, domain)
-    assert training["kimg"] == 0.08
+    record = training.fit(training.build(longer, SIZE), longer, data, model_dir, feature_classifier)
+    assert record["kimg"] == 0.08
     log = pd.read_csv(model_dir / "log.csv")
     assert log["kimg"].tolist() == [0.04, 0.08]  # the second training began where the first stood
     assert np.isfinite(log[["kernel_distance", "frechet_distance", "ms_ssim", "overfitting"]]).all(axis=None)
     with pytest.raises(ValueError, match="another image_size"):
-        fitting.fit(fitting.build(longer, SIZE), longer, datasets.load(data.root, (48, 32)), model_dir)
-    drawn = inference.load(model_dir).sample(40, seed=1)
+        training.fit(training.build(longer, SIZE), longer, datasets.load(data.root, (48, 32)), model_dir)
+    drawn = generators.load(model_dir).sample(40, seed=1)
     assert drawn.shape == (40, 32, 48, 1)
     grids = sorted((model_dir / "samples").glob("*.png"))
     assert Image.open(grids[-1]).size == (8 * 48, 4 * 32)
     assert figures.progression(model_dir / "samples", images=2).axes[0].images[0].get_array().shape[0] == 2 * 32
-    measured = metrics.evaluate(data.train.images, drawn, domain, repeats=3)
+    measured = metrics.evaluate(data.train.images, drawn, feature_classifier, repeats=3)
     assert {record["image_size"] for record in measured.values()} == {"32 x 48"}
     assert all(np.isfinite(record["value"]) for record in measured.values())
-    assert from_model(model_dir, data, domain).name == "dcgan"  # the record's list is the data's pair
+    assert from_model(model_dir, data, feature_classifier).name == "dcgan"  # the record's list is the data's pair
     settings = replace(config.PROFILES["smoke"].augmentation, steps=1, batch_size=8)
     classifier = Classifier(data.image_size, 2, settings, classical=True)
     classifier.train(data.train, 0, lambda: None)
@@ -76,7 +78,7 @@ def test_a_training_is_watched_resumed_loaded_and_measured(trained):
 def test_the_app_shows_and_draws_it_and_takes_uploads_of_any_aspect(trained, tmp_path, monkeypatch):
     outputs, model_dir, *_ = trained
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
-    monkeypatch.setattr(inference, "PRETRAINED", tmp_path)
+    monkeypatch.setattr(generators.loading, "PRETRAINED", tmp_path)
     entry = catalogue.find("wide/dcgan")
     assert (entry.sides, entry.in_pixels) == ((32, 48), "32 x 48 px")
     service = Service()

@@ -9,7 +9,7 @@ import tensorflow as tf
 from network_checks import image_gradient
 from PIL import Image
 
-from medgan_tf import config, datasets, fitting, inference, metrics, training
+from medgan_tf import config, datasets, generators, metrics, training
 
 MODELS = config.PROFILES["smoke"].models
 CONDITIONAL = ["cgan", "pggan"]
@@ -18,7 +18,7 @@ PENALISED = [name for name, settings in MODELS.items() if settings.penalty != "n
 
 def build(name, **changes):
     classes = 3 if name in CONDITIONAL else 0
-    return fitting.build(config.PROFILES["smoke"].training(name, **changes), 64, classes)
+    return training.build(config.PROFILES["smoke"].training(name, **changes), 64, classes)
 
 
 def pictures(count, seed=0):
@@ -47,7 +47,7 @@ def test_no_batch_norm_in_a_critic_with_gradient_penalty(name):
 
 def test_the_penalty_is_a_mean_over_samples_with_one_uniform_weight_each(monkeypatch):
     gan, drawn = build("cgan", penalty_interval=1), []
-    penalty = training.gradient_penalty
+    penalty = gan.gradient_penalty
     monkeypatch.setattr(training, "gradient_penalty", lambda *arguments: drawn.append(arguments) or penalty(*arguments))
     for step in range(50):
         gan.step.assign(step)
@@ -84,12 +84,12 @@ def test_the_class_map_travels_with_the_checkpoint(tmp_path):
             pixels = generator.integers(0, 255, (64, 64), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "images" / name / f"patient{number}.png")
     data = datasets.load(tmp_path / "images", 64)
-    settings = config.PROFILES["smoke"].training("cgan", kimg=0.032, epoch_kimg=0.032)
-    gan = fitting.build(settings, 64, len(data.classes))
-    fitting.fit(gan, settings, data, tmp_path / "model")
+    settings = config.PROFILES["smoke"].training("cgan", kimg=0.032, kimg_per_epoch=0.032)
+    gan = training.build(settings, 64, len(data.classes))
+    training.fit(gan, settings, data, tmp_path / "model")
     for path in (tmp_path / "images").rglob("*.png"):
         path.unlink()
-    loaded = inference.load(tmp_path / "model")
+    loaded = generators.load(tmp_path / "model")
     assert loaded.classes == ("apple", "mango", "zebra")
     np.testing.assert_array_equal(loaded.sample(2, "zebra"), loaded.sample(2, 2))
     np.testing.assert_array_equal(loaded.sample(2, "zebra"), gan.sample(2, [2, 2]))

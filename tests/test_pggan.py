@@ -8,7 +8,7 @@ from medgan_tf import networks
 from medgan_tf.networks import sampling
 from medgan_tf.networks.attention import attention_map
 from medgan_tf.networks.growth import schedule, set_stage
-from medgan_tf.training import GAN
+from medgan_tf.training.gan import GAN
 
 pytestmark = pytest.mark.usefixtures("float32_again")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from medgan_tf import figures, inference, publish, results
+from medgan_tf import figures, generators, results
+from medgan_tf.reporting import model_card
 from medgan_tf.studies import privacy_report
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
@@ -14,7 +15,7 @@ MODELS = sorted(path.parent for path in PRETRAINED.glob("*/model.json"))
 
 @pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
 def test_a_published_model_draws_and_its_card_is_its_own(folder):
-    model = inference.load(folder)
+    model = generators.load(folder)
     images = model.sample(4, seed=0)
     assert images.shape[0] == 4 and images.std() > 10
     card = (folder / "README.md").read_text()
@@ -32,7 +33,7 @@ def test_what_is_published_stays_small():
 
 
 def test_the_readme_says_what_the_results_say():
-    """After a new export: put what `publish.overview("pretrained")` returns between the two marks."""
+    """After a new export: put what `model_card.overview("pretrained")` returns between the two marks."""
     text = (PRETRAINED.parent / "README.md").read_text()
-    shown = text.split("<!-- pretrained: publish.overview -->\n")[1].split("\n<!-- end -->")[0]
-    assert shown == publish.overview(PRETRAINED)
+    shown = text.split("<!-- pretrained: model_card.overview -->\n")[1].split("\n<!-- end -->")[0]
+    assert shown == model_card.overview(PRETRAINED)

@@ -159,7 +159,7 @@ def test_halves_and_choices_keep_patients_whole():
 
 @pytest.mark.slow
 def test_an_overfitted_gan_is_caught_and_unseen_patients_are_not(tmp_path, extractor, float32_again):
-    from medgan_tf import config, fitting
+    from medgan_tf import config, training
 
     rows = []
     for number in range(96):
@@ -173,7 +173,7 @@ def test_an_overfitted_gan_is_caught_and_unseen_patients_are_not(tmp_path, extra
     pd.DataFrame(rows).to_csv(tmp_path / "manifest.csv", index=False)
     data = datasets.load(tmp_path, 64)
     settings = config.PROFILES["quick"].training("overfitted")
-    fitting.fit(fitting.build(settings, 64), settings, data, tmp_path / "model")
+    training.fit(training.build(settings, 64), settings, data, tmp_path / "model")
     section = privacy.audit(tmp_path / "model", data, extractor, 60)
     attack = section["attacks"]["discriminator"]
     assert attack["auc"]["low"] > 0.9

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medgan_tf import public
+from medgan_tf.datasets import download
 
 
 def npz():
@@ -52,27 +52,27 @@ def server():
 def known(server, monkeypatch):
     digest = "md5:" + hashlib.md5(server.content).hexdigest()
     url = f"http://127.0.0.1:{server.server_port}/file"
-    entry = replace(public.SETS["pneumoniamnist_28"], url=url, digest=digest)
-    monkeypatch.setitem(public.SETS, "pneumoniamnist_28", entry)
+    entry = replace(download.SETS["pneumoniamnist_28"], url=url, digest=digest)
+    monkeypatch.setitem(download.SETS, "pneumoniamnist_28", entry)
     return entry
 
 
 def test_a_set_is_fetched_verified_unpacked_and_not_fetched_again(server, known, tmp_path):
-    folder = public.fetch("pneumoniamnist_28", tmp_path)
+    folder = download.fetch("pneumoniamnist_28", tmp_path)
     table = pd.read_csv(folder / "manifest.csv")
     assert table["split"].value_counts().to_dict() == {"train": 300, "test": 4, "validation": 3}
     first = table[(table["split"] == "train")].iloc[0]
     np.testing.assert_array_equal(np.asarray(Image.open(folder / first["file"])), server.parts["train_images"][0])
     assert "CC BY 4.0" in (folder / "CITATION.txt").read_text()
-    assert public.fetch("pneumoniamnist_28", tmp_path) == folder
+    assert download.fetch("pneumoniamnist_28", tmp_path) == folder
     assert server.asked == [0]
 
 
 def test_a_broken_download_goes_on_where_it_stopped(server, known, tmp_path):
     server.cut = 150_000
     with pytest.raises(ConnectionError, match=r"put it at .*pneumoniamnist.npz"):
-        public.fetch("pneumoniamnist_28", tmp_path)
-    public.fetch("pneumoniamnist_28", tmp_path)
+        download.fetch("pneumoniamnist_28", tmp_path)
+    download.fetch("pneumoniamnist_28", tmp_path)
     assert server.asked[0] == 0
     assert 100_000 < server.asked[1] <= 150_000
 
@@ -80,37 +80,37 @@ def test_a_broken_download_goes_on_where_it_stopped(server, known, tmp_path):
 def test_a_file_that_is_not_the_published_one_is_refused(server, known, tmp_path):
     server.content = server.content[:-1] + b"x"
     with pytest.raises(ValueError, match="is not the published file"):
-        public.fetch("pneumoniamnist_28", tmp_path)
+        download.fetch("pneumoniamnist_28", tmp_path)
 
 
 def test_without_network_one_sentence_says_which_file_to_put_where(known, monkeypatch, tmp_path):
-    monkeypatch.setitem(public.SETS, "pneumoniamnist_28", replace(known, url="http://127.0.0.1:9/file"))
+    monkeypatch.setitem(download.SETS, "pneumoniamnist_28", replace(known, url="http://127.0.0.1:9/file"))
     with pytest.raises(ConnectionError) as raised:
-        public.fetch("pneumoniamnist_28", tmp_path)
+        download.fetch("pneumoniamnist_28", tmp_path)
     assert str(tmp_path / "pneumoniamnist.npz") in str(raised.value)
     assert "https://medmnist.com" in str(raised.value)
 
 
 def test_a_file_fetched_by_hand_is_taken(tmp_path):
     with pytest.raises(ConnectionError, match="has no direct download"):
-        public.fetch("kermany_chest_xray", tmp_path)
+        download.fetch("kermany_chest_xray", tmp_path)
     with zipfile.ZipFile(tmp_path / "ChestXRay2017.zip", "w") as zipped:
         for name in ("train/NORMAL/IM-0115-0001.jpeg", "test/PNEUMONIA/person1_virus_6.jpeg"):
             file = io.BytesIO()
             Image.new("L", (8, 8)).save(file, "JPEG")
             zipped.writestr(f"chest_xray/{name}", file.getvalue())
         zipped.writestr("__MACOSX/chest_xray/._x.jpeg", b"junk")
-    table = pd.read_csv(public.fetch("kermany_chest_xray", tmp_path) / "manifest.csv")
+    table = pd.read_csv(download.fetch("kermany_chest_xray", tmp_path) / "manifest.csv")
     assert sorted(table["class"]) == ["NORMAL", "PNEUMONIA"]
     assert sorted(table["patient"]) == ["im-0115", "person1"]
 
 
 def test_every_set_has_licence_citation_and_a_hash_with_its_source():
-    for entry in public.SETS.values():
+    for entry in download.SETS.values():
         assert entry.licence and entry.citation and entry.page.startswith("https://")
         assert bool(entry.url) == bool(entry.digest) == bool(entry.digest_source)
 
 
 def test_an_unknown_name_is_said():
     with pytest.raises(ValueError, match="There is no public set 'mnist'"):
-        public.fetch("mnist", "nowhere")
+        download.fetch("mnist", "nowhere")

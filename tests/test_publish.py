@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from tiny_stylegan import generator
 
-from medgan_tf import config, inference, publish, results
+from medgan_tf import config, generators, results
+from medgan_tf.reporting import model_card
 
 
 @pytest.fixture
@@ -36,12 +37,32 @@ def run(tmp_path, monkeypatch):
     record = model.record | {"data": "images"}
     record["settings"] |= {"seed": 3}
     (folder / "model.json").write_text(json.dumps(record))
-    interval = {"value": 1.25, "low": 1.0, "high": 1.5, "floor": 0.5, "floor_low": 0.4, "floor_high": 0.6}
-    measured = interval | {"n": 4, "patients": 8, "better": "lower", "extractor": "domain", "weights_sha256": "ab" * 32}
+    interval = {
+        "value": 1.25,
+        "low": 1.0,
+        "high": 1.5,
+        "real_vs_real": 0.5,
+        "real_vs_real_low": 0.4,
+        "real_vs_real_high": 0.6,
+    }
+    measured = interval | {
+        "n": 4,
+        "patients": 8,
+        "better": "lower",
+        "extractor": "feature_classifier",
+        "weights_sha256": "ab" * 32,
+    }
     measured |= {"image_size": "16 x 16"}
     results.write(run.directory, "environment", {"gpus": [], "cores": 2})
     results.write(run.directory, "training/stylegan2", {"kimg": 65.536, "seconds": 600.0, "settings": {}})
-    share = {"value": 0.75, "low": 0.7, "high": 0.8, "floor": 0.95, "floor_low": 0.9, "floor_high": 1.0}
+    share = {
+        "value": 0.75,
+        "low": 0.7,
+        "high": 0.8,
+        "real_vs_real": 0.95,
+        "real_vs_real_low": 0.9,
+        "real_vs_real_high": 1.0,
+    }
     of_domain = {"kernel_distance": measured, "frechet_distance": measured, "coverage": measured | share}
     results.write(run.directory, "quality/stylegan2", {"metrics": of_domain})
     results.write(run.directory, "quality/gan", {"metrics": of_domain | {"kernel_distance": measured | {"value": 1.4}}})
@@ -61,7 +82,7 @@ def run(tmp_path, monkeypatch):
 
 
 def test_the_published_model_is_half_as_large_and_draws_the_same(run, tmp_path):
-    card = publish.export(run, "stylegan2", tmp_path / "pretrained" / "chest", "some images", "CC0")
+    card = model_card.export(run, "stylegan2", tmp_path / "pretrained" / "chest", "some images", "CC0")
     stored, published = run.model("stylegan2") / "generator.weights.h5", card.parent / "generator.weights.h5"
     with h5py.File(stored) as old, h5py.File(published) as new:
         kinds = {"old": [], "new": []}
@@ -71,13 +92,13 @@ def test_the_published_model_is_half_as_large_and_draws_the_same(run, tmp_path):
             )
     assert len(kinds["old"]) == len(kinds["new"])
     assert np.dtype("float32") in kinds["old"] and np.dtype("float32") not in kinds["new"]
-    before, after = (inference.load(folder).sample(8, seed=5) for folder in (run.model("stylegan2"), card.parent))
+    before, after = (generators.load(folder).sample(8, seed=5) for folder in (run.model("stylegan2"), card.parent))
     assert np.abs(before.astype(int) - after).max() <= 2
     assert np.std(after) > 10
 
 
 def test_the_card_says_what_results_json_says(run, tmp_path):
-    text = publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
+    text = model_card.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
     for part in (
         "Some images",
         "CC0",
@@ -102,7 +123,7 @@ def test_the_card_says_what_results_json_says(run, tmp_path):
     own = ("training", "quality", "classes", "quality_squeezenet", "agreement")
     beside = {"environment", "published", "agreement/real, held out", "quality/gan", "training/gan"}
     assert set(published) == beside | {f"{section}/stylegan2" for section in own}
-    lines = publish.overview(tmp_path).splitlines()
+    lines = model_card.overview(tmp_path).splitlines()
     assert "/chest/README.md), 16 x 16 px, 66 thousand images seen | 4 | 1.25 [1.00, 1.50]; real 0.5 |" in lines[2]
     assert lines[3].startswith("| gan on the same images, 16 x 16 px, 10 thousand images seen | 4 | 1.25")
     assert "not run" in lines[3]
@@ -113,32 +134,32 @@ def test_the_card_says_that_learning_rates_began_anew(run, tmp_path):
     path = run.model("stylegan2") / "model.json"
     record = json.loads(path.read_text()) | {"restarts": [{"at_kimg": 20.48, "kimg": 30.0, "decay_kimg": 15.0}]}
     path.write_text(json.dumps(record))
-    text = publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
+    text = model_card.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
     assert "65.536 thousand images seen, learning rates full again after 20.48, seed 3" in text
 
 
 def test_card_and_overview_say_that_a_training_began_with_a_model_of_smaller_images(run, tmp_path):
     path = run.model("stylegan2") / "model.json"
     record = json.loads(path.read_text())
-    record["settings"]["begin"] = "small/stylegan2"
+    record["settings"]["init_from"] = "small/stylegan2"
     path.write_text(json.dumps(record))
     begun = {"image_size": [8, 16], "kimg": 20.48, "seconds": 299.0}
-    training = {"kimg": 65.536, "seconds": 600.0, "settings": record["settings"], "begun": begun}
+    training = {"kimg": 65.536, "seconds": 600.0, "settings": record["settings"], "initialised_from": begun}
     results.write(run.directory, "training/stylegan2", training)
-    text = publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
+    text = model_card.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
     assert "seen, begun with the weights of small/stylegan2, which saw 20.48 at 8 x 16 px in 5 minutes, seed 3" in text
-    assert "66 thousand images seen after 20 at 8 x 16 px | 4" in publish.overview(tmp_path)
+    assert "66 thousand images seen after 20 at 8 x 16 px | 4" in model_card.overview(tmp_path)
 
 
 def test_without_a_licence_there_are_figures_and_no_weights_and_no_images(run, tmp_path):
-    card = publish.export(run, "stylegan2", tmp_path / "brain", "Some images", objections="They are blurred.")
+    card = model_card.export(run, "stylegan2", tmp_path / "brain", "Some images", objections="They are blurred.")
     shown = {path.name for path in card.parent.iterdir() if not path.name.startswith(".")}
     assert shown == {"README.md", "results.json", "training.png"}
     text = card.read_text()
     assert "none is stated, so neither weights nor images" in text and "To be seen in the images: They are" in text
-    assert "inference.load" not in text and "samples.png" not in text
+    assert "generators.load" not in text and "samples.png" not in text
     with pytest.raises(ValueError, match="holds no trained model"):
-        inference.load(card.parent)
+        generators.load(card.parent)
 
 
 def test_what_was_not_measured_is_not_published(run, tmp_path):
@@ -146,9 +167,9 @@ def test_what_was_not_measured_is_not_published(run, tmp_path):
     del sections["quality/stylegan2"]
     (run.directory / "results.json").write_text(json.dumps(sections))
     with pytest.raises(ValueError, match="no quality of stylegan2"):
-        publish.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0")
+        model_card.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0")
     with pytest.raises(ValueError, match="no trained model"):
-        publish.export(run, "stylegan3", tmp_path / "chest", "Some images", "CC0")
+        model_card.export(run, "stylegan3", tmp_path / "chest", "Some images", "CC0")
     with pytest.raises(ValueError, match="no run 'other'"):
         config.find_run("other")
     assert config.find_run("small") == run

@@ -11,10 +11,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from medgan_tf import datasets, phantoms
-from medgan_tf.phantoms.reader_network import build, varied
-from medgan_tf.phantoms.reader_report import share
-from medgan_tf.phantoms.reader_rules import best_cut, describe, matches, nodules, true_nodules
-from medgan_tf.phantoms.reader_truth import CHANNELS, fresh_images, images_of, truth_masks
+from medgan_tf.intervals import proportion
+from medgan_tf.phantoms.segmenter.network import build, varied
+from medgan_tf.phantoms.segmenter.rules import best_cut, describe, matches, nodules, true_nodules
+from medgan_tf.phantoms.segmenter.truth import CHANNELS, fresh_images, images_of, truth_masks
 
 SIZE = 64
 RIGHT, LEFT, HEART, NODULE, PNEUMONIA, EFFUSION = range(len(CHANNELS))
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reader(folder):
     """A reader of 40 patients from a training too short for nodules, long enough for lungs and heart."""
-    return phantoms.train_reader(folder, datasets.read_image, SIZE, patients=40, seed=21, steps=50)
+    return phantoms.train_segmenter(folder, datasets.read_image, SIZE, patients=40, seed=21, steps=50)
 
 
 @pytest.fixture(scope="module")
@@ -165,10 +165,10 @@ def test_cut_and_interval():
     scores, positive = np.array([0, 0, 0.1, 0.2, 0.6, 0.8]), np.array([0, 0, 0, 0, 1, 1], bool)
     assert best_cut(scores, positive) == pytest.approx(0.4)
     assert best_cut(np.zeros(4), np.zeros(4, bool)) > 0  # without a case nothing is called one at 0
-    told = share([True] * 8 + [False] * 2)
+    told = proportion([True] * 8 + [False] * 2)
     assert (told["k"], told["n"]) == (8, 10)
     assert (told["low"], told["high"]) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Wilson 1927
-    assert share([])["value"] is None
+    assert proportion([])["value"] is None
 
 
 def test_varied_examples_keep_their_masks_true(cohort, masks):
@@ -233,13 +233,13 @@ def test_report_states_every_error_with_its_sample(reader, cohort):
     assert sum(told["k"] for told in by_size.values()) == report["nodules"]["sensitivity"]["k"]
     assert min(report["dice"].values()) > 0.8
     assert report["rules"]["two_lungs"]["n"] == report["images"]
-    assert set(report["seconds"]) == {"drawing", "masks", "training", "reading"}
+    assert set(report["seconds"]) == {"drawing", "masks", "training", "interpretation"}
 
 
 def test_same_seed_gives_the_same_weights(cohort):
     images, truth = cohort
     images = images[:, ::2, ::2]
-    first, again = (phantoms.fit_reader(images, truth, seed=5, steps=3) for _ in range(2))
+    first, again = (phantoms.fit_segmenter(images, truth, seed=5, steps=3) for _ in range(2))
     pairs = list(zip(first.model.get_weights(), again.model.get_weights(), strict=True))
     assert all(np.array_equal(a, b) for a, b in pairs) and first.thresholds == again.thresholds
     trained, fresh = first.model.get_weights()[0], build(SIZE // 2, 5).get_weights()[0]
@@ -249,14 +249,14 @@ def test_same_seed_gives_the_same_weights(cohort):
 
 def test_saved_reader_reads_the_same(reader, others, tmp_path):
     reader.save(tmp_path)
-    loaded = phantoms.load_reader(tmp_path)
+    loaded = phantoms.load_segmenter(tmp_path)
     np.testing.assert_array_equal(loaded.maps(others[0]), reader.maps(others[0]))
     pd.testing.assert_frame_equal(loaded.read(others[0]), reader.read(others[0]))
     assert loaded.report == reader.report and loaded.thresholds == reader.thresholds
 
 
 def swap_weights(folder):
-    other = phantoms.load_reader(folder)
+    other = phantoms.load_segmenter(folder)
     other.model.set_weights([w + 1 for w in other.model.get_weights()])
     other.model.save(folder / "reader.keras")
 
@@ -276,7 +276,7 @@ def test_damage_is_told_in_one_sentence(reader, tmp_path, damage, error, message
     reader.save(tmp_path)
     damage(tmp_path)
     with pytest.raises(error, match=message) as raised:
-        phantoms.load_reader(tmp_path)
+        phantoms.load_segmenter(tmp_path)
     assert "\n" not in str(raised.value)
 
 
@@ -303,10 +303,10 @@ def test_an_image_that_was_not_converted_is_missed(folder, cohort):
 def test_too_little_to_learn_from_is_refused(cohort):
     images, truth = cohort
     with pytest.raises(ValueError, match="multiple of 8, not 60"):
-        phantoms.fit_reader(images[:, :60, :60], truth)
+        phantoms.fit_segmenter(images[:, :60, :60], truth)
     few = truth["patient"].isin(truth["patient"].unique()[:9])
     with pytest.raises(ValueError, match="at least 10 patients, not 9"):
-        phantoms.fit_reader(images[few], truth[few])
+        phantoms.fit_segmenter(images[few], truth[few])
 
 
 def test_importing_phantoms_leaves_tensorflow_alone():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medgan_tf.metrics import custom, damage, evaluate, reading, sensitivity
+from medgan_tf.metrics import custom, damage, evaluate, interpret, sensitivity
 from medgan_tf.metrics.copies import copies, nearest, nearest_pairs
 
 WORSE = "worse than real by more than chance"
@@ -31,23 +31,23 @@ def patches():
 
 
 def test_a_record_reads_as_its_interval_lies_to_the_floor():
-    def said(better, low, high, metric="kernel_distance", floor=(1.0, 2.0)):
-        ends = {"low": low, "high": high, "floor_low": floor[0], "floor_high": floor[1]}
-        return reading(metric, ends | {"better": better})
+    def said(better, low, high, metric="kernel_distance", real_vs_real=(1.0, 2.0)):
+        ends = {"low": low, "high": high, "real_vs_real_low": real_vs_real[0], "real_vs_real_high": real_vs_real[1]}
+        return interpret(metric, ends | {"better": better})
 
     assert said("lower", 2.1, 3) == said("higher", 0.1, 0.9) == WORSE
-    assert said("closer to floor", 2.1, 3) == f"{WORSE}: too high"
-    assert said("closer to floor", 0.1, 0.9) == f"{WORSE}: too low"
+    assert said("closer to real", 2.1, 3) == f"{WORSE}: too high"
+    assert said("closer to real", 0.1, 0.9) == f"{WORSE}: too low"
     assert said("lower", 0.1, 0.9) == said("higher", 2.1, 3) == "beyond the floor"
-    assert said("lower", 0.5, 1.9) == said("higher", 1.1, 9) == said("closer to floor", 1, 2) == "within the floor"
+    assert said("lower", 0.5, 1.9) == said("higher", 1.1, 9) == said("closer to real", 1, 2) == "within the floor"
     unclear = "not distinguishable at this n"
     assert said("lower", 1.5, 2.1) == said("higher", 0.9, 1.5) == unclear
-    assert said("closer to floor", 0.9, 1.5) == said("closer to floor", 1.5, 2.1) == unclear
-    assert said("lower", 1, 1, floor=(1, 1)) == "within the floor"
-    assert said("lower", np.nan, np.nan) == said("lower", 1, 2, floor=(np.nan, np.nan)) == "not measured"
+    assert said("closer to real", 0.9, 1.5) == said("closer to real", 1.5, 2.1) == unclear
+    assert said("lower", 1, 1, real_vs_real=(1, 1)) == "within the floor"
+    assert said("lower", np.nan, np.nan) == said("lower", 1, 2, real_vs_real=(np.nan, np.nan)) == "not measured"
     assert said("lower", 2.1, 3, "copies") == "memorised"
     assert said("lower", 1, 2, "frechet_distance_infinity") == "n is too small to extrapolate"
-    assert said("lower", 1, 2, "frechet_distance_infinity", floor=(-1, 0.5)) == WORSE
+    assert said("lower", 1, 2, "frechet_distance_infinity", real_vs_real=(-1, 0.5)) == WORSE
 
 
 def test_few_images_in_many_dimensions_cannot_be_extrapolated():
@@ -55,7 +55,7 @@ def test_few_images_in_many_dimensions_cannot_be_extrapolated():
     generator = np.random.default_rng(0)
     real, fake = generator.integers(0, 256, (2, 100, 32, 32, 1), np.uint8)
     record = evaluate(real, fake, extractor, repeats=5)["frechet_distance_infinity"]
-    assert record["floor_low"] > 0 and record["reading"] == "n is too small to extrapolate"
+    assert record["real_vs_real_low"] > 0 and record["interpretation"] == "n is too small to extrapolate"
 
 
 def test_copies_are_the_share_nearer_than_the_nearest_percent_of_the_held_out():
@@ -82,11 +82,11 @@ def test_a_memorising_generator_has_a_good_distance_and_is_flagged(patches):
     training, held_out, honest = textures(400, 1), textures(300, 2), textures(300, 3)
     copied = damage(training[:300], "noise", 1)
     memorised = evaluate(held_out, copied, patches, training=training, repeats=10)
-    assert memorised["frechet_distance"]["reading"] in {"within the floor", "not distinguishable at this n"}
-    assert memorised["copies"]["value"] > 0.95 and memorised["copies"]["floor"] < 0.05
-    assert memorised["copies"]["reading"] == "memorised"
+    assert memorised["frechet_distance"]["interpretation"] in {"within the floor", "not distinguishable at this n"}
+    assert memorised["copies"]["value"] > 0.95 and memorised["copies"]["real_vs_real"] < 0.05
+    assert memorised["copies"]["interpretation"] == "memorised"
     fresh = evaluate(held_out, honest, patches, training=training, repeats=10)
-    assert fresh["copies"]["reading"] != "memorised" and fresh["copies"]["value"] < 0.05
+    assert fresh["copies"]["interpretation"] != "memorised" and fresh["copies"]["value"] < 0.05
     assert "copies" not in evaluate(held_out, honest, patches, repeats=2)
     with pytest.raises(ValueError, match="training ones"):
         evaluate(held_out, honest, patches, training=textures(20, size=24))
@@ -113,7 +113,7 @@ def test_each_damage_moves_the_metrics_that_should_see_it(patches):
     table = sensitivity(textures(240), patches, strengths=strengths, repeats=6)
     assert set(table.groupby("kind")["strength"].unique().map(tuple)) == {(0, *levels) for levels in strengths.values()}
     table = table.set_index(["kind", "metric", "strength"]).sort_index()
-    readings, values = table["reading"], table["value"]
+    readings, values = table["interpretation"], table["value"]
     for kind, levels in strengths.items():
         for metric in ("frechet_distance", "kernel_distance"):
             assert (np.diff(values[kind, metric]) > 0).all(), (kind, metric)

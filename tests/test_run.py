@@ -11,8 +11,8 @@ import pytest
 from markupsafe import escape
 
 from medgan_tf import config, figures, results
-from medgan_tf import run as runner
 from medgan_tf.__main__ import main
+from medgan_tf.cli import notebooks as runner
 from medgan_tf.studies import privacy_report
 
 PIXEL_METRICS = ("ms_ssim", "power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
@@ -132,13 +132,20 @@ def test_results_are_written_by_section_and_survive_a_kill(tmp_path):
 
 def record(value, **changes):
     return {
-        **{"value": value, "low": value - 0.1, "high": value + 0.1, "floor": 0.5, "floor_low": 0.4, "floor_high": 0.6},
+        **{
+            "value": value,
+            "low": value - 0.1,
+            "high": value + 0.1,
+            "real_vs_real": 0.5,
+            "real_vs_real_low": 0.4,
+            "real_vs_real_high": 0.6,
+        },
         **{
             "better": "lower",
             "n": 50,
             "repeats": 4,
             "patients": 30,
-            "extractor": "domain",
+            "extractor": "feature_classifier",
             "weights_sha256": "ab" * 32,
         },
     } | changes
@@ -185,9 +192,15 @@ def test_every_notebook_runs_in_the_smoke_profile_and_the_report_holds_it_all(ou
     assert done.returncode == 0, done.stdout[-3000:] or done.stderr[-3000:]
     folder = outputs / "smoke-phantoms"
     sections = results.read(folder)
-    assert {"environment", "data", "domain", "training/gan", "training/dcgan", "quality/gan", "quality/dcgan"} <= set(
-        sections
-    )
+    assert {
+        "environment",
+        "data",
+        "feature_classifier",
+        "training/gan",
+        "training/dcgan",
+        "quality/gan",
+        "quality/dcgan",
+    } <= set(sections)
     assert "learnt from the training split alone" in sections["augmentation/cgan"]["verdict"][0]
     for name in ("gan", "dcgan"):
         assert sections[f"training/{name}"]["kimg"] >= 0.5
@@ -197,7 +210,7 @@ def test_every_notebook_runs_in_the_smoke_profile_and_the_report_holds_it_all(ou
             if metric in PIXEL_METRICS:
                 assert entry["extractor"] == "pixels", metric
             else:
-                assert entry["extractor"] == "domain" and len(entry["weights_sha256"]) == 64, metric
+                assert entry["extractor"] == "feature_classifier" and len(entry["weights_sha256"]) == 64, metric
     splits = pd.read_csv(folder / "images" / "manifest.csv").groupby("patient")["split"].nunique()
     assert (splits == 1).all()
     page = (folder / "report.html").read_text()

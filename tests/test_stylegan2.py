@@ -7,14 +7,14 @@ import tensorflow as tf
 from network_checks import batch, image_gradient
 
 from medgan_tf import networks
-from medgan_tf.callbacks import Growth
-from medgan_tf.losses import path_length_penalty, path_lengths, r1_penalty
 from medgan_tf.networks.growth import set_stage
 from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, LabelEmbedding, MinibatchStandardDeviation
 from medgan_tf.networks.resampling import downsample, resample, upsample, upsampled_convolution
 from medgan_tf.networks.stylegan2 import DownsampledConv2D, Noise, modulated_convolution
 from medgan_tf.networks.styles import SecondLatents, Styles, activated
-from medgan_tf.training import GAN
+from medgan_tf.training.callbacks import Growth
+from medgan_tf.training.gan import GAN
+from medgan_tf.training.losses import path_length_penalty, path_lengths, r1_penalty
 
 pytestmark = pytest.mark.usefixtures("float32_again")
 

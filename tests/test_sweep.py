@@ -10,8 +10,8 @@ from PIL import Image
 from train_process import SETTINGS
 
 from medgan_tf import config, metrics, results
-from medgan_tf import sweep as sweeping
 from medgan_tf.__main__ import main
+from medgan_tf.cli import sweep as sweeping
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_sweep_of_what_is_not_there_is_one_sentence(outputs, tmp_path, capsys)
 
 
 def test_train_does_what_the_notebooks_do(outputs, tmp_path, monkeypatch, capsys, float32_again):
-    short = {"kimg": 0.064, "epoch_kimg": 0.064}
+    short = {"kimg": 0.064, "kimg_per_epoch": 0.064}
     profile = config.PROFILES["smoke"]
     tiny = replace(profile, image_size=16, models=profile.models | {"dcgan": replace(SETTINGS, **short)})
     monkeypatch.setitem(config.PROFILES, "smoke", tiny)
@@ -76,7 +76,9 @@ def test_train_does_what_the_notebooks_do(outputs, tmp_path, monkeypatch, capsys
         path = run.images / ("sick" if index % 2 else "well") / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[..., 0]).save(path)
-    metrics.save_domain(metrics.train_domain(pixels, None, ("r",), image_size=16, steps=2), run.domain)
+    metrics.save_classifier(
+        metrics.train_feature_classifier(pixels, None, ("r",), image_size=16, steps=2), run.feature_classifier
+    )
     assert main(["train", "r", "dcgan", "--seed", "3", "--kimg", "0.128"]) == 0
     record = results.read(run.directory)["training/dcgan_seed3"]
     assert (record["kimg"], record["settings"]["seed"], record["settings"]["deterministic"]) == (0.16, 3, False)

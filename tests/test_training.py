@@ -14,9 +14,10 @@ import pytest
 import tensorflow as tf
 from train_process import SETTINGS, STYLED, TRAININGS, images, main
 
-from medgan_tf import callbacks, fitting, inference, metrics, optimizers
+from medgan_tf import generators, metrics, training
 from medgan_tf.networks import sampling
-from medgan_tf.training import GAN
+from medgan_tf.training import callbacks, optimizers
+from medgan_tf.training.gan import GAN
 
 pytestmark = pytest.mark.usefixtures("float32_again")
 
@@ -24,7 +25,7 @@ SCRIPT = Path(__file__).with_name("train_process.py")
 
 
 def build(**changes):
-    return fitting.build(replace(SETTINGS, **changes), 16)
+    return training.build(replace(SETTINGS, **changes), 16)
 
 
 def batch(count=8):
@@ -170,7 +171,7 @@ def test_settled_statistics_are_those_of_the_averaged_weights():
     for _ in range(3):
         gan.train_step(tuple(tf.constant(part) for part in batch()))
     labels = np.zeros(256, np.int32)
-    settling = callbacks.StandingStatistics(labels, batches=4)
+    settling = callbacks.RecomputeBatchNorm(labels, batches=4)
     settling.set_model(gan)
     settling.on_epoch_end(0)
     z = sampling.latents(256, gan.latent_dim, gan.seed)
@@ -282,27 +283,27 @@ def test_killed_and_resumed_training_equals_an_uninterrupted_one_bit_for_bit(nam
 
 def test_a_longer_training_goes_on_and_other_settings_are_refused(tmp_path):
     short = replace(SETTINGS, kimg=0.4)
-    gan = fitting.build(short, 16)
-    fitting.fit(gan, short, images(), tmp_path)
-    again = fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
+    gan = training.build(short, 16)
+    training.fit(gan, short, images(), tmp_path)
+    again = training.fit(training.build(short, 16), short, images(), tmp_path)
     assert again["kimg"] == 0.4
     peaks = pd.read_csv(tmp_path / "log.csv")["peak_memory_mib"]  # of the process, which has TensorFlow loaded
     assert again["peak_memory_mib"] == peaks.max() > 100
     assert (peaks / peaks.cummax()).min() > 0.99  # never falls, to within the kernel's error: see VmHWM in proc(5)
     longer = replace(SETTINGS, kimg=0.6)
-    assert fitting.fit(fitting.build(longer, 16), longer, images(), tmp_path)["kimg"] == pytest.approx(0.6)
+    assert training.fit(training.build(longer, 16), longer, images(), tmp_path)["kimg"] == pytest.approx(0.6)
     other = replace(longer, beta_1=0.25)
     with pytest.raises(ValueError, match="trained with another beta_1"):
-        fitting.fit(fitting.build(other, 16), other, images(), tmp_path)
+        training.fit(training.build(other, 16), other, images(), tmp_path)
 
 
 def test_learning_rates_fall_at_the_end_as_if_the_training_had_been_that_long_from_the_start(tmp_path):
     falling = replace(SETTINGS, kimg=0.6, decay_kimg=0.4)
-    whole = fitting.build(falling, 16)
-    fitting.fit(whole, falling, images(), tmp_path / "whole")
+    whole = training.build(falling, 16)
+    training.fit(whole, falling, images(), tmp_path / "whole")
     for settings in (replace(SETTINGS, kimg=0.2), falling):
-        gan = fitting.build(settings, 16)
-        fitting.fit(gan, settings, images(), tmp_path / "in parts")
+        gan = training.build(settings, 16)
+        training.fit(gan, settings, images(), tmp_path / "in parts")
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         updates = int(optimizer.iterations.numpy())
         rates = [float(optimizer._learning_rate(step)) for step in range(updates + 1)]
@@ -315,16 +316,16 @@ def test_learning_rates_fall_at_the_end_as_if_the_training_had_been_that_long_fr
 
 def test_a_training_whose_rates_fell_starts_anew_at_full_ones_and_its_record_says_so(tmp_path):
     falling = replace(SETTINGS, kimg=0.6, decay_kimg=0.4)
-    trained = fitting.build(falling, 16)
-    assert fitting.fit(trained, falling, images(), tmp_path)["restarts"] == []
+    trained = training.build(falling, 16)
+    assert training.fit(trained, falling, images(), tmp_path)["restarts"] == []
     early = replace(falling, kimg=0.8)
     with pytest.raises(ValueError, match=r"trained for 0\.6 kimg, but its learning rates.*fall from 0\.4 kimg on"):
-        fitting.fit(fitting.build(early, 16), early, images(), tmp_path)
+        training.fit(training.build(early, 16), early, images(), tmp_path)
     assert json.loads((tmp_path / "model.json").read_text())["settings"]["kimg"] == 0.6
     for kimg in (1.0, 1.2):  # what was only prolonged is no further restart
         longer = replace(falling, kimg=kimg, decay_kimg=0.2 * (kimg == 1.2))
-        gan = fitting.build(longer, 16)
-        record = fitting.fit(gan, longer, images(), tmp_path)
+        gan = training.build(longer, 16)
+        record = training.fit(gan, longer, images(), tmp_path)
         assert record["restarts"] == [{"at_kimg": 0.6, "kimg": 0.6, "decay_kimg": 0.4}]
     assert json.loads((tmp_path / "model.json").read_text())["restarts"] == record["restarts"]
     assert record["kimg"] == pytest.approx(1.2)
@@ -335,33 +336,33 @@ def test_a_training_whose_rates_fell_starts_anew_at_full_ones_and_its_record_say
 
 def test_rates_that_should_have_begun_to_fall_are_said(tmp_path):
     short = replace(SETTINGS, kimg=0.4)
-    fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
+    training.fit(training.build(short, 16), short, images(), tmp_path)
     late = replace(SETTINGS, kimg=0.6, decay_kimg=0.4)
     with pytest.raises(ValueError, match=r"trained for 0\.4 kimg.*fall from 0\.2 kimg on"):
-        fitting.fit(fitting.build(late, 16), late, images(), tmp_path)
+        training.fit(training.build(late, 16), late, images(), tmp_path)
     assert json.loads((tmp_path / "model.json").read_text())["settings"]["decay_kimg"] == 0
     with pytest.raises(ValueError, match=r"between 0 and the whole 0\.6 kimg, not at 0\.7"):
-        fitting.build(replace(late, decay_kimg=0.7), 16)
+        training.build(replace(late, decay_kimg=0.7), 16)
 
 
 def test_a_model_names_the_patients_it_learnt_from_and_goes_on_with_no_others(tmp_path):
     short = replace(SETTINGS, kimg=0.2)
-    fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
+    training.fit(training.build(short, 16), short, images(), tmp_path)
     record = json.loads((tmp_path / "model.json").read_text())
     assert record["training"] == images().train.record
     other = images()
     other.__dict__["train"] = other.train.take(slice(1, None))
     with pytest.raises(ValueError, match="trained with another training split"):
-        fitting.fit(fitting.build(short, 16), short, other, tmp_path)
+        training.fit(training.build(short, 16), short, other, tmp_path)
     del record["training"], record["restarts"]
     (tmp_path / "model.json").write_text(json.dumps(record))  # as older versions wrote it
-    fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
+    training.fit(training.build(short, 16), short, images(), tmp_path)
     rewritten = json.loads((tmp_path / "model.json").read_text())
     assert "training" not in rewritten and rewritten["restarts"] == []
     record["settings"]["schedule"] = "constant"  # a setting that is no more
     (tmp_path / "model.json").write_text(json.dumps(record))
     with pytest.raises(ValueError, match="trained with another schedule; use another run name"):
-        fitting.fit(fitting.build(short, 16), short, images(), tmp_path)
+        training.fit(training.build(short, 16), short, images(), tmp_path)
 
 
 def test_epochs_are_counted_alike_when_executions_do_not_divide_them(tmp_path):
@@ -371,8 +372,8 @@ def test_epochs_are_counted_alike_when_executions_do_not_divide_them(tmp_path):
     """
     epoch = 4 * SETTINGS.batch_size / 1000
     for epochs in (3, 7):
-        settings = replace(SETTINGS, steps_per_execution=3, epoch_kimg=epoch, kimg=epochs * epoch)
-        fitting.fit(fitting.build(settings, 16), settings, images(), tmp_path)
+        settings = replace(SETTINGS, steps_per_execution=3, kimg_per_epoch=epoch, kimg=epochs * epoch)
+        training.fit(training.build(settings, 16), settings, images(), tmp_path)
     log = pd.read_csv(tmp_path / "log.csv")
     assert log["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert log["step"].tolist() == [6, 12, 18, 24, 30]  # of 28
@@ -394,27 +395,27 @@ def test_a_damaged_or_foreign_state_is_said_and_changes_nothing(tmp_path):
 
 def test_the_best_generator_is_kept_and_inference_draws_from_it(tmp_path):
     settings = replace(SETTINGS, kimg=0.6)
-    gan = fitting.build(settings, 16)
+    gan = training.build(settings, 16)
     pixels = metrics.custom("pixels", lambda pictures: tf.reshape(pictures, (len(pictures), -1))[:, ::16], 16)
-    fitting.fit(gan, settings, images(), tmp_path, pixels)
+    training.fit(gan, settings, images(), tmp_path, pixels)
     log = pd.read_csv(tmp_path / "log.csv")
     assert float(gan.best_score.numpy()) == pytest.approx(log["kernel_distance"].min(), rel=1e-5)
-    generator = inference.load(tmp_path)
-    np.testing.assert_array_equal(generator.sample(4, seed=3), inference.load(tmp_path).sample(4, seed=3))
+    generator = generators.load(tmp_path)
+    np.testing.assert_array_equal(generator.sample(4, seed=3), generators.load(tmp_path).sample(4, seed=3))
     with pytest.raises(ValueError, match="knows no classes"):
         generator.sample(4, label="low")
     (tmp_path / "generator.weights.h5").unlink()
     with pytest.raises(ValueError, match="holds no trained model"):
-        inference.load(tmp_path)
+        generators.load(tmp_path)
     with pytest.raises(ValueError, match="holds no trained model"):
-        inference.load(tmp_path / "nowhere")
+        generators.load(tmp_path / "nowhere")
 
 
 def test_a_collapse_is_told_in_the_log_and_a_healthy_generator_is_not_accused(tmp_path):
     train = images().train
     gan = build()
     pixels = metrics.custom("pixels", lambda pictures: tf.reshape(pictures, (len(pictures), -1)), 16)
-    watch = callbacks.Watch(pixels, train, train, tmp_path / "generator.weights.h5")
+    watch = callbacks.EvaluationCallback(pixels, train, train, tmp_path / "generator.weights.h5")
     watch.set_model(gan)
     watch.set_params({"epochs": 10})
     watch.on_train_begin()
@@ -436,7 +437,7 @@ def test_overfitting_is_0_for_a_fair_discriminator_and_1_for_one_that_knows_its_
     train, unseen = images().train, images().validation
     gan = build()
     pixels = metrics.custom("pixels", lambda pictures: tf.reshape(pictures, (len(pictures), -1)), 16)
-    watch = callbacks.Watch(pixels, train, unseen, tmp_path / "generator.weights.h5")
+    watch = callbacks.EvaluationCallback(pixels, train, unseen, tmp_path / "generator.weights.h5")
     watch.set_model(gan)
     generated = np.full_like(train.images, 255)
     gan.sample = lambda count, labels, seed: generated
@@ -448,8 +449,8 @@ def test_overfitting_is_0_for_a_fair_discriminator_and_1_for_one_that_knows_its_
         "by heart": lambda shown, labels: 3.0 if {image.tobytes() for image in shown} <= by_heart else -1.0,
     }
     found = {}
-    for name, judge in judges.items():
-        gan.scores = judge
+    for name, label_classifier in judges.items():
+        gan.scores = label_classifier
         watch.on_epoch_end(0, logs := {})
         found[name] = logs["overfitting"]
         assert logs["validation_distance"] > 0
@@ -492,7 +493,7 @@ GROWING = replace(
     SETTINGS,
     architecture="pggan",
     kimg=0.8,
-    epoch_kimg=0.08,
+    kimg_per_epoch=0.08,
     penalty="wgan_gp",
     loss="wasserstein",
     penalty_interval=1,
@@ -503,24 +504,24 @@ GROWING = replace(
 
 def test_growing_keeps_optimizer_state_and_resumes_in_the_middle_of_a_fade(tmp_path):
     whole, parted = tmp_path / "whole", tmp_path / "parted"
-    gan = fitting.build(GROWING, 16)
+    gan = training.build(GROWING, 16)
     slots = []
     apply = gan.generator_optimizer.apply
     gan.generator_optimizer.apply = lambda gradients, variables: (
         slots.append(len(variables)),
         apply(gradients, variables),
     )
-    fitting.fit(gan, GROWING, images(), whole)
+    training.fit(gan, GROWING, images(), whole)
     assert slots == sorted(slots) and len(set(slots)) == 3  # more variables at each of three stages
     middle = replace(GROWING, kimg=0.24)  # half of the fade to 8 px, which lasts from 0.16 to 0.32
-    fitting.fit(fitting.build(middle, 16), middle, images(), parted)
+    training.fit(training.build(middle, 16), middle, images(), parted)
     with np.load(parted / "state.npz") as state:
         momenta = [name for name in state.files if name.startswith("generator_optimizer")]
         assert any(np.abs(state[name]).max() > 0 for name in momenta)
-    gan = fitting.build(GROWING, 16)
+    gan = training.build(GROWING, 16)
     gan.load_state(parted / "state.npz")
     assert gan.growing[0].stage == 1 and 0.4 < float(gan.growing[0].alpha) < 0.6
-    fitting.fit(fitting.build(GROWING, 16), GROWING, images(), parted)
+    training.fit(training.build(GROWING, 16), GROWING, images(), parted)
     with np.load(whole / "state.npz") as one, np.load(parted / "state.npz") as other:
         for name in one.files:
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
@@ -563,18 +564,20 @@ def of_twice_the_size():
 def outputs(tmp_path_factory):
     """A run with a conditional GAN for 16 px."""
     folder = tmp_path_factory.mktemp("outputs")
-    fitting.fit(fitting.build(CONDITIONAL, 16, 2), CONDITIONAL, images(), folder / "small" / "models" / "cgan")
+    training.fit(training.build(CONDITIONAL, 16, 2), CONDITIONAL, images(), folder / "small" / "models" / "cgan")
     return folder
 
 
 def test_a_training_begins_with_the_weights_of_a_model_of_smaller_images(outputs, tmp_path, monkeypatch):
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
-    small = fitting.build(CONDITIONAL, 16, 2)
+    small = training.build(CONDITIONAL, 16, 2)
     small.load_state(outputs / "small" / "models" / "cgan" / "state.npz")
-    settings = replace(CONDITIONAL, begin="small/cgan", generator_learning_rate=0.0, discriminator_learning_rate=0.0)
-    gan = fitting.build(settings, 32, 2)
+    settings = replace(
+        CONDITIONAL, init_from="small/cgan", generator_learning_rate=0.0, discriminator_learning_rate=0.0
+    )
+    gan = training.build(settings, 32, 2)
     new = [weight.numpy() for weight in gan.generator.trainable_variables]
-    fitting.fit(gan, settings, of_twice_the_size(), tmp_path)
+    training.fit(gan, settings, of_twice_the_size(), tmp_path)
 
     def same(first, second):
         assert [weight.shape for weight in first] == [weight.shape for weight in second]
@@ -590,23 +593,26 @@ def test_a_training_begins_with_the_weights_of_a_model_of_smaller_images(outputs
     read = len(taken) - 4  # all but the first maps of the image
     same(begun[-read:], taken[-read:])
     kept = json.loads((tmp_path / "model.json").read_text())
-    assert kept["settings"]["begin"] == "small/cgan"
-    assert kept["begun"]["settings"] == asdict(CONDITIONAL) and kept["begun"]["image_size"] == 16
+    assert kept["settings"]["init_from"] == "small/cgan"
+    assert kept["initialised_from"]["settings"] == asdict(CONDITIONAL) and kept["initialised_from"]["image_size"] == 16
     log = pd.read_csv(outputs / "small" / "models" / "cgan" / "log.csv")
-    assert kept["begun"]["kimg"] == log["kimg"].iloc[-1] and kept["begun"]["seconds"] == log["seconds"].sum()
+    assert (
+        kept["initialised_from"]["kimg"] == log["kimg"].iloc[-1]
+        and kept["initialised_from"]["seconds"] == log["seconds"].sum()
+    )
 
     longer = replace(settings, kimg=0.4, generator_learning_rate=0.0)
-    again = fitting.build(longer, 32, 2)
+    again = training.build(longer, 32, 2)
     again.load_state(tmp_path / "state.npz")
     again.generator.trainable_variables[0].assign_add(tf.ones_like(again.generator.trainable_variables[0]))
     again.save_state(tmp_path / "state.npz")
     moved = again.generator.trainable_variables[0].numpy()
-    gan = fitting.build(longer, 32, 2)
-    training = fitting.fit(gan, longer, of_twice_the_size(), tmp_path)  # goes on where it stands
-    assert training["begun"] == kept["begun"]
+    gan = training.build(longer, 32, 2)
+    record = training.fit(gan, longer, of_twice_the_size(), tmp_path)  # goes on where it stands
+    assert record["initialised_from"] == kept["initialised_from"]
     same([gan.generator.trainable_variables[0]], [moved])
-    with pytest.raises(ValueError, match="trained with another begin;"):
-        fitting.fit(gan, replace(longer, begin=""), of_twice_the_size(), tmp_path)
+    with pytest.raises(ValueError, match="trained with another init_from;"):
+        training.fit(gan, replace(longer, init_from=""), of_twice_the_size(), tmp_path)
 
 
 def test_a_training_begins_with_no_model_that_may_know_held_out_patients_or_fits_nowhere(
@@ -615,8 +621,8 @@ def test_a_training_begins_with_no_model_that_may_know_held_out_patients_or_fits
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
 
     def begin(data, begin="small/cgan", **network):
-        settings = replace(CONDITIONAL, begin=begin, network=CONDITIONAL.network | network)
-        fitting.fit(fitting.build(settings, 32, 2), settings, data, tmp_path / "larger")
+        settings = replace(CONDITIONAL, init_from=begin, network=CONDITIONAL.network | network)
+        training.fit(training.build(settings, 32, 2), settings, data, tmp_path / "larger")
 
     with pytest.raises(ValueError, match=r"cannot begin with 'small/none'.*holds no trained model"):
         begin(of_twice_the_size(), "small/none")

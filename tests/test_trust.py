@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from app_models import CLASSES, SIZE, discs, write_model
 
-from medgan_tf import figures, inference, matching, metrics, results
+from medgan_tf import figures, generators, metrics, results
+from medgan_tf.generators import matching
+from medgan_tf.metrics.extractor import Extractor, Features
 from medgan_tf.metrics.outliers import Reference
-from medgan_tf.metrics.pipeline import Extractor, Features
 
 
 def of_mean(scale):
@@ -57,8 +58,8 @@ def judged(share_right, confidence, n=4000):
     random = np.random.default_rng(1)
     labels = (random.random(n) > share_right).astype(int)  # it always answers 0
     logits = np.tile([np.log(confidence / (1 - confidence)), 0], (n, 1)) + random.normal(0, 0.01, (n, 2))
-    judge = Extractor("judge", "00", 8, _in_turn(logits), report={"classes": CLASSES})
-    return metrics.calibration(judge, np.zeros((n, 2, 2, 1), np.uint8), labels, np.arange(n))
+    label_classifier = Extractor("label_classifier", "00", 8, _in_turn(logits), report={"classes": CLASSES})
+    return metrics.calibration(label_classifier, np.zeros((n, 2, 2, 1), np.uint8), labels, np.arange(n))
 
 
 def _in_turn(logits):
@@ -76,12 +77,12 @@ def test_calibration_tells_an_honest_from_a_boastful_judge():
     assert abs(honest["overconfidence"]["value"]) < 0.03
     assert honest["overconfidence"]["low"] < 0 < honest["overconfidence"]["high"]
     error = honest["expected_calibration_error"]
-    assert error["floor_low"] < error["value"] < error["floor_high"]
+    assert error["real_vs_real_low"] < error["value"] < error["real_vs_real_high"]
     assert boastful["overconfidence"]["value"] == pytest.approx(0.3, abs=0.03)
     assert boastful["overconfidence"]["low"] > 0.2
     error = boastful["expected_calibration_error"]
     assert error["value"] == pytest.approx(0.3, abs=0.03)
-    assert error["value"] > 3 * error["floor_high"]
+    assert error["value"] > 3 * error["real_vs_real_high"]
     assert honest["accuracy"]["value"] == pytest.approx(0.8, abs=0.03)
     assert sum(bin_["n"] for bin_ in honest["curve"]) == 4000
 
@@ -106,7 +107,7 @@ def test_figure_and_tables_read_what_was_recorded(tmp_path):
 
 def test_the_nearest_latent_brings_a_generators_own_picture_back_and_no_other(tmp_path):
     write_model(tmp_path / "model", "cgan", True)
-    generator = inference.load(tmp_path / "model")
+    generator = generators.load(tmp_path / "model")
     own = generator.sample(2, ["large", "small"], seed=77)
     found = matching.match(generator, own, ["large", "small"], steps=60)
     assert found.ssim.min() > 0.8

@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 
-from medgan_tf import inference, networks
+from medgan_tf import generators, networks
 
 SETTINGS = {"latent_dim": 12, "channel_base": 256, "channel_max": 16, "mapping_layers": 2}
 
 
 def generator(architecture="stylegan2", classes=(), image_size=16):
-    """An inference.Generator; w_avg is not the origin and few pixels are beyond black and white."""
+    """An generators.Generator; w_avg is not the origin and few pixels are beyond black and white."""
     settings = SETTINGS | ({"num_layers": 4} if architecture == "stylegan3" else {})
     keras.utils.set_random_seed(1)
     network, _ = networks.build(architecture, image_size, len(classes), **settings)
@@ -21,4 +21,4 @@ def generator(architecture="stylegan2", classes=(), image_size=16):
         layer.kernel.assign(0.15 * layer.kernel)
     network.get_layer("styles").w_avg.assign(0.3 * noise.standard_normal(SETTINGS["latent_dim"]))
     record = {"image_size": image_size, "classes": list(classes), "conditional": bool(classes)}
-    return inference.Generator(network, record | {"settings": {"architecture": architecture, "network": settings}})
+    return generators.Generator(network, record | {"settings": {"architecture": architecture, "network": settings}})

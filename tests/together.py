@@ -11,9 +11,10 @@ import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 from train_process import SETTINGS, STYLED, images
 
-from medgan_tf import datasets, devices, fitting
+from medgan_tf import datasets, training
+from medgan_tf.training import distribution
 
-SHORT = {"kimg": 0.64, "epoch_kimg": 0.064, "steps_per_execution": 1}
+SHORT = {"kimg": 0.64, "kimg_per_epoch": 0.064, "steps_per_execution": 1}
 # two critic steps, a lazy WGAN-GP penalty, ADA, BatchNorm, labels, classes in turn
 CGAN = replace(
     SETTINGS,
@@ -52,8 +53,8 @@ def train(name, folder):
     settings, data = TRAININGS[name], images()
     if name == "stylegan2":
         data = smaller(data)
-    gan = fitting.build(settings, data.image_size, len(data.classes) if settings.architecture == "cgan" else 0)
-    fitting.fit(gan, settings, data, Path(folder))
+    gan = training.build(settings, data.image_size, len(data.classes) if settings.architecture == "cgan" else 0)
+    training.fit(gan, settings, data, Path(folder))
     assert is_op_determinism_enabled() == settings.deterministic
 
 
@@ -63,10 +64,10 @@ def main(count, *trainings):
         cpus = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
         two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-        devices.strategy = lambda: two
-    devices.strategy()  # on several machines before TensorFlow computes anything
-    for training in trainings:
-        train(*training.split("="))
+        distribution.strategy = lambda: two
+    distribution.strategy()  # on several machines before TensorFlow computes anything
+    for each in trainings:
+        train(*each.split("="))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medgan_tf import config, datasets, fitting
+from medgan_tf import config, datasets, training
 
 
 def blobs(seed, count=96):
@@ -32,7 +32,7 @@ def images():
 SETTINGS = replace(
     config.PROFILES["quick"].models["dcgan"],
     kimg=1.2,
-    epoch_kimg=0.2,
+    kimg_per_epoch=0.2,
     batch_size=8,
     steps_per_execution=5,
     penalty_interval=3,
@@ -45,7 +45,7 @@ STYLED = replace(
     SETTINGS,
     architecture="stylegan2",
     kimg=0.48,
-    epoch_kimg=0.08,
+    kimg_per_epoch=0.08,
     steps_per_execution=2,
     path_length_weight=2.0,
     path_length_interval=2,
@@ -58,8 +58,8 @@ TRAININGS = {"dcgan": SETTINGS, "stylegan2": STYLED}
 def main(folder, name="dcgan"):
     """Train, or go on; returns the GAN."""
     settings = TRAININGS[name]
-    gan = fitting.build(settings, 16)
-    fitting.fit(gan, settings, images(), folder)
+    gan = training.build(settings, 16)
+    training.fit(gan, settings, images(), folder)
     return gan
 
 

@@ -6,12 +6,12 @@ import math
 
 from flask import Blueprint, jsonify, request, url_for
 
+from medgan_tf.app import asking, catalogue, downloads
 from medgan_tf.dicom.synthetic import NOTICE
 
-from . import asking, catalogue, downloads
 from .errors import AppError, invalid
 
-METRIC = ("metric", "value", "low", "high", "floor", "floor_low", "floor_high", "n", "extractor")
+METRIC = ("metric", "value", "low", "high", "real_vs_real", "real_vs_real_low", "real_vs_real_high", "n", "extractor")
 
 
 def blueprint(service, limited):

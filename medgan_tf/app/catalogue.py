@@ -1,11 +1,10 @@
 """Which models there are: those of all runs under outputs/, and those of pretrained/ in the repository."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from medgan_tf import config, figures, inference, networks, results
+from medgan_tf import config, figures, generators, networks, results
 
 from .errors import AppError, unknown
 
@@ -114,7 +113,7 @@ def entries():
     """All models by name, {name: Entry}, in the order of runs and names, also those that have a `problem`."""
     return {
         name: Entry(name, path, path if name.startswith("pretrained/") else path.parents[1], _record(path))
-        for name, path in sorted(inference.available().items())
+        for name, path in sorted(generators.available().items())
     }
 
 
@@ -131,7 +130,7 @@ def find(name):
 def _record(directory):
     """model.json where it says what an entry needs, else {}."""
     try:
-        record = json.loads((directory / "model.json").read_text())
+        record = config.read_record(directory / "model.json")
         usable = config.sides(record["image_size"]) and isinstance(record["settings"]["architecture"], str)
         return record if usable and {"classes", "conditional"} <= set(record) else {}
     except (OSError, ValueError, KeyError, TypeError):

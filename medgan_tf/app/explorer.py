@@ -28,8 +28,10 @@ def reference(run_dir, size):
     """(features of held-out real images, the extractor) of a run, or None where its images are not here."""
     try:
         run = find_run(run_dir.name)
-        domain = metrics.load_domain(run.domain)
-        return metrics.extract(domain, datasets.load(run.images, size).held_out.images).features, domain
+        feature_classifier = metrics.load_classifier(run.feature_classifier)
+        return metrics.extract(
+            feature_classifier, datasets.load(run.images, size).held_out.images
+        ).features, feature_classifier
     except (OSError, ValueError):
         return None
 
@@ -73,14 +75,14 @@ def measured(entry):
     if found is None:
         st.info("The real images of this run, or its domain classifier, are not here: nothing to measure against.")
         return
-    real, domain = found
+    real, feature_classifier = found
     label, _, seed, truncation = controls(entry, "measure", count=False)
     batches = st.slider("Pictures", 64, 512, 128, 64) // 64
     images = np.concatenate([draw(entry, label, 64, seed + batch, truncation).images for batch in range(batches)])
     n = min(len(images), len(real) // 2)
     order = np.random.default_rng(0).permutation(len(real))
     one, other = real[order[:n]], real[order[n : 2 * n]]
-    fake = metrics.extract(domain, images[:n]).features
+    fake = metrics.extract(feature_classifier, images[:n]).features
     rows = {"these pictures": fake, "other real images": other}
     table = {
         name: {"kernel distance": metrics.kernel_distance(one, features)} | metrics.precision_recall(one, features)

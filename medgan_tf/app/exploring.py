@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from medgan_tf import latents
+from medgan_tf.generators import latents
 
 DIRECTIONS = 5  # that the explorer shows, those to which the layers react most
 

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from medgan_tf import datasets, figures, inference, inversion, results
+from medgan_tf import datasets, figures, generators, results
+from medgan_tf.app import catalogue, diagram, downloads, opinions
+from medgan_tf.generators import inversion
 from medgan_tf.networks.sampling import tile
-
-from . import catalogue, diagram, downloads, opinions
 
 HERE = Path(__file__).parent
 SHOWN = 12  # pictures of a model
@@ -94,7 +94,7 @@ class _Site:
 
 def _model(site, entry, real):
     """Write the page of one model; what the overview says of it."""
-    name, generator = entry.directory.name, inference.load(entry.directory)
+    name, generator = entry.directory.name, generators.load(entry.directory)
     rows = {}
     for label in generator.classes or [None]:
         drawn = generator.sample(6 if label else 2 * SHOWN, label, seed=0)
@@ -124,7 +124,9 @@ def _inverted(site, entry, generator, real):
     if not entry.styles or real.images.dtype != np.uint8 or real.images.shape[1:3] != entry.sides:
         return []
     images = figures.pick(real.images, INVERTED)
-    found = inversion.invert(generator, images, opinions.load(entry).domain, steps=site.run.profile.inversion_steps)
+    found = inversion.invert(
+        generator, images, opinions.load(entry).feature_classifier, steps=site.run.profile.inversion_steps
+    )
     rows = []
     for number, (image, made) in enumerate(zip(images, found.images, strict=True)):
         name = f"{entry.directory.name}_inverted_{number}"

@@ -6,9 +6,9 @@ import time
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 
-from medgan_tf.latents import GROUPS
+from medgan_tf.app import asking, catalogue, downloads, opinions
+from medgan_tf.generators.latents import GROUPS
 
-from . import asking, catalogue, downloads, opinions
 from .api import link
 from .errors import invalid
 from .exploring import DIRECTIONS

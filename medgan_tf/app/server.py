@@ -8,7 +8,8 @@ from flask import Flask, url_for
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import api, decoding, limits, pages
+from medgan_tf.app import api, decoding, limits, pages
+
 from .ratings import Ratings
 from .service import Service
 

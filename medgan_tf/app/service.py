@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from cachetools import LRUCache
 
-from medgan_tf import inference
+from medgan_tf import generators
+from medgan_tf.app import catalogue, opinions, uploads
 
-from . import catalogue, opinions, uploads
 from .errors import AppError, invalid
 from .worker import Worker
 
@@ -43,7 +43,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model in memory: the inference.Generator, the version of its weights, and who judges its pictures."""
+    """A model in memory: the generators.Generator, the version of its weights, and who judges its pictures."""
 
     generator: object
     version: str
@@ -115,7 +115,7 @@ class Service:
             key = (entry.name, *((part.st_mtime_ns, part.st_size) for part in parts))
             if key not in self._loaded:
                 version = hashlib.sha256(entry.weights.read_bytes()).hexdigest()[:12]
-                generator = _settled(inference.load(entry.directory), entry.styles)
+                generator = _settled(generators.load(entry.directory), entry.styles)
                 self._loaded[key] = Loaded(generator, version, opinions.load(entry))
             return self._loaded[key]
         except Exception as error:  # whatever a damaged file or another version makes Keras raise

@@ -5,11 +5,11 @@ from threading import BoundedSemaphore
 
 import numpy as np
 
-from medgan_tf import inversion, matching
+from medgan_tf.app import decoding
 from medgan_tf.dicom import isolation
+from medgan_tf.generators import inversion, matching
 from medgan_tf.networks import sampling
 
-from . import decoding
 from .errors import AppError
 
 DECODING_SECONDS = 20
@@ -68,7 +68,7 @@ def invert(loaded, original, label=None):
 
 
 def _by_styles(loaded, generator, original, label):
-    found = inversion.invert(generator, original[None], loaded.opinions.domain, "w+", STEPS["w+"])
+    found = inversion.invert(generator, original[None], loaded.opinions.feature_classifier, "w+", STEPS["w+"])
     versions = {}
     if generator.classes:
         centres = {name: generator.map_latents(CENTRE, name).mean(axis=0) for name in generator.classes}
@@ -87,7 +87,7 @@ def _by_latents(loaded, generator, original, label):
     labels = [label] if label else list(generator.classes) or [None]
     given = labels if generator.classes else None
     found = matching.match(
-        generator, np.repeat(original[None], len(labels), 0), given, loaded.opinions.domain, STEPS["z"]
+        generator, np.repeat(original[None], len(labels), 0), given, loaded.opinions.feature_classifier, STEPS["z"]
     )
     best = int(found.losses.argmin())
     others = [name for name in generator.classes if name != labels[best]]

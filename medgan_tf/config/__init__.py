@@ -1,21 +1,25 @@
 """Settings as frozen dataclasses, the three profiles, and the folders of a run."""
 
 from .profiles import ABLATION, CGAN_PAPER, OVERFITTED_IMAGES, PROFILES
-from .runs import Run, find_run, open_run, outputs
-from .settings import Augmentation, Profile, Training, in_pixels, sides
+from .records import read_record, with_current_names
+from .runs import Run, classifier_folder, find_run, open_run, outputs
+from .settings import AugmentationStudyConfig, Profile, TrainingConfig, in_pixels, sides
 
 __all__ = [
     "ABLATION",
     "CGAN_PAPER",
     "OVERFITTED_IMAGES",
     "PROFILES",
-    "Augmentation",
+    "AugmentationStudyConfig",
     "Profile",
     "Run",
-    "Training",
+    "TrainingConfig",
+    "classifier_folder",
     "find_run",
     "in_pixels",
     "open_run",
     "outputs",
+    "read_record",
     "sides",
+    "with_current_names",
 ]

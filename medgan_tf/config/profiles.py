@@ -5,13 +5,13 @@ For data of another shape than a square, image_size=(height, width) in a profile
 
 from dataclasses import replace
 
-from .settings import Augmentation, Profile, Training
+from .settings import AugmentationStudyConfig, Profile, TrainingConfig
 
 # The paper's recipe needs batches of 128 and 25 epochs and more; it is the one for a GPU.
-DCGAN_PAPER = Training(
+DCGAN_PAPER = TrainingConfig(
     "dcgan",
     kimg=2000,
-    epoch_kimg=50,
+    kimg_per_epoch=50,
     network={"base_filters": 64},
     batch_size=128,
     ema_kimg=10.0,
@@ -19,10 +19,10 @@ DCGAN_PAPER = Training(
 )
 # On a CPU: half the filters, small batches, a lazy R1 penalty in place of BatchNorm in the discriminator. Its weight is
 # that of the ADA paper's rule, 0.0002 pixels / batch at 64 px and batches of 16.
-DCGAN_CPU = Training(
+DCGAN_CPU = TrainingConfig(
     "dcgan",
     kimg=20,
-    epoch_kimg=4,
+    kimg_per_epoch=4,
     network={"base_filters": 32, "discriminator_norm": "none"},
     penalty="r1",
     penalty_weight=0.05,
@@ -34,10 +34,10 @@ DCGAN_CPU = Training(
     ema_kimg=5.0,
 )
 # Gulrajani et al. 2017, with the label in the score (Miyato and Koyama 2018) and self-attention (Zhang et al. 2019).
-CGAN_PAPER = Training(
+CGAN_PAPER = TrainingConfig(
     "cgan",
     kimg=2000,
-    epoch_kimg=50,
+    kimg_per_epoch=50,
     network={"residual": True, "attention": 32},
     loss="wasserstein",
     penalty="wgan_gp",
@@ -53,7 +53,7 @@ CGAN_PAPER = Training(
 CGAN_CPU = replace(
     CGAN_PAPER,
     kimg=10,
-    epoch_kimg=2,
+    kimg_per_epoch=2,
     network={"base_filters": 128, "attention": 16},
     discriminator_steps=2,
     batch_size=16,
@@ -74,7 +74,7 @@ PGGAN_PAPER = replace(
 PGGAN_CPU = replace(
     CGAN_CPU,
     architecture="pggan",
-    epoch_kimg=1,
+    kimg_per_epoch=1,
     network={
         "base_filters": 64,
         "wide_size": 8,
@@ -89,10 +89,10 @@ PGGAN_CPU = replace(
 )
 # Karras et al. 2020 (StyleGAN2-ADA, "auto" at 256 px and batches of 32). The paper corrects Adam's settings because its
 # lazy penalties take steps of their own, one more in 16 or 4. Ours join the loss of their step: nothing is to correct.
-STYLEGAN2_PAPER = Training(
+STYLEGAN2_PAPER = TrainingConfig(
     "stylegan2",
     kimg=2000,
-    epoch_kimg=10,
+    kimg_per_epoch=10,
     network={"mapping_layers": 2},
     penalty="r1",
     penalty_weight=0.4,
@@ -111,7 +111,7 @@ STYLEGAN2_PAPER = Training(
 STYLEGAN2_CPU = replace(
     STYLEGAN2_PAPER,
     kimg=10,
-    epoch_kimg=2,
+    kimg_per_epoch=2,
     network={"channel_base": 1024, "channel_max": 64, "latent_dim": 128, "mapping_layers": 2},
     penalty_weight=0.05,
     path_length_weight=0.0,
@@ -135,17 +135,19 @@ STYLEGAN3_CPU = replace(
     STYLEGAN2_CPU,
     architecture="stylegan3",
     kimg=4,
-    epoch_kimg=1,
+    kimg_per_epoch=1,
     network={"channel_base": 512, "channel_max": 32, "latent_dim": 128, "num_layers": 6},
 )
-DENSE = Training("gan", kimg=20, epoch_kimg=2.5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16)
+DENSE = TrainingConfig(
+    "gan", kimg=20, kimg_per_epoch=2.5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16
+)
 
 # The audit's positive control: few images, no penalty, no average, and a discriminator that is far ahead and trained
 # long enough to know them all.
-OVERFITTED = Training(
+OVERFITTED = TrainingConfig(
     "dcgan",
     kimg=24,
-    epoch_kimg=8,
+    kimg_per_epoch=8,
     network={"base_filters": 16, "discriminator_norm": "none"},
     batch_size=16,
     discriminator_steps=4,
@@ -183,7 +185,7 @@ def _parts(dcgan, cgan, stylegan3):
 
 
 def _smoke(settings, **network):
-    return replace(settings, kimg=0.512, epoch_kimg=0.256, network=settings.network | network)
+    return replace(settings, kimg=0.512, kimg_per_epoch=0.256, network=settings.network | network)
 
 
 SMOKE_CGAN = _smoke(CGAN_CPU, base_filters=32)
@@ -196,12 +198,12 @@ PROFILES = {
         image_size=64,
         phantom_patients=80,
         reader_patients=24,
-        domain_steps=20,
+        classifier_steps=20,
         evaluation_images=64,
         repeats=4,
         inversion_steps=20,
         seeds=(0,),
-        augmentation=Augmentation(steps=20, seeds=(0, 1), ratios=(1,), fractions=(0.25,), resamples=200),
+        augmentation=AugmentationStudyConfig(steps=20, seeds=(0, 1), ratios=(1,), fractions=(0.25,), resamples=200),
         models={
             "gan": _smoke(DENSE),
             "dcgan": SMOKE_DCGAN,
@@ -217,12 +219,14 @@ PROFILES = {
         image_size=64,
         phantom_patients=400,
         reader_patients=600,
-        domain_steps=None,
+        classifier_steps=None,
         evaluation_images=1000,
         repeats=20,
         inversion_steps=300,
         seeds=(0,),
-        augmentation=Augmentation(steps=200, seeds=(0, 1, 2), ratios=(0.5, 1, 2), fractions=(0.1, 0.25, 0.5)),
+        augmentation=AugmentationStudyConfig(
+            steps=200, seeds=(0, 1, 2), ratios=(0.5, 1, 2), fractions=(0.1, 0.25, 0.5)
+        ),
         models={
             "gan": DENSE,
             "dcgan": DCGAN_CPU,
@@ -231,27 +235,27 @@ PROFILES = {
             "stylegan2": STYLEGAN2_CPU,
             "stylegan3": STYLEGAN3_CPU,
         },
-        parts=_parts(replace(DCGAN_CPU, kimg=10, epoch_kimg=2.5), CGAN_CPU, STYLEGAN3_CPU),
+        parts=_parts(replace(DCGAN_CPU, kimg=10, kimg_per_epoch=2.5), CGAN_CPU, STYLEGAN3_CPU),
     ),
     "full": Profile(
         "full",
         image_size=256,
         phantom_patients=4000,
         reader_patients=1000,
-        domain_steps=None,
+        classifier_steps=None,
         evaluation_images=5000,
         repeats=40,
         inversion_steps=1000,
         seeds=(0, 1, 2),
-        augmentation=Augmentation(steps=4000, seeds=(0, 1, 2, 3, 4)),
+        augmentation=AugmentationStudyConfig(steps=4000, seeds=(0, 1, 2, 3, 4)),
         models={
-            "gan": replace(DENSE, kimg=500, epoch_kimg=25),
+            "gan": replace(DENSE, kimg=500, kimg_per_epoch=25),
             "dcgan": DCGAN_PAPER,
             "cgan": CGAN_PAPER,
             "pggan": PGGAN_PAPER,
             "stylegan2": STYLEGAN2_PAPER,
             "stylegan3": STYLEGAN3_PAPER,
         },
-        parts=_parts(replace(DCGAN_PAPER, kimg=500, epoch_kimg=25), CGAN_PAPER, STYLEGAN3_PAPER),
+        parts=_parts(replace(DCGAN_PAPER, kimg=500, kimg_per_epoch=25), CGAN_PAPER, STYLEGAN3_PAPER),
     ),
 }

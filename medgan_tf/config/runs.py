@@ -9,6 +9,8 @@ from pathlib import Path
 from .profiles import PROFILES
 from .settings import Profile
 
+EARLIER_NAMES = {"feature_classifier": "domain", "label_classifier": "judge"}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -29,9 +31,14 @@ class Run:
         return self.directory / "images"
 
     @property
-    def domain(self):
-        """The domain classifier."""
-        return self.directory / "domain"
+    def feature_classifier(self):
+        """The classifier of the training images whose features the metrics compare."""
+        return classifier_folder(self.directory, "feature_classifier")
+
+    @property
+    def label_classifier(self):
+        """The classifier that says whether generated images show the class that was asked for."""
+        return classifier_folder(self.directory, "label_classifier")
 
     def model(self, name, seed=0):
         """The folder of one model; that of another seed than the first is named after it."""
@@ -49,6 +56,14 @@ class Run:
             seeds = [re.fullmatch(rf"{name}(?:_seed(\d+))?", folder) for folder in folders]
             found += sorted((name, int(seed[1] or 0)) for seed in seeds if seed)
         return found
+
+
+def classifier_folder(run_dir, name):
+    """The folder of a run's "feature_classifier" or "label_classifier", under its old name where an earlier version
+    made the run.
+    """
+    earlier = Path(run_dir) / EARLIER_NAMES[name]
+    return earlier if earlier.is_dir() else Path(run_dir) / name
 
 
 def open_run(name="", profile="quick", data=()):

@@ -7,14 +7,14 @@ LONGER = 256  # pixels of the longer side of converted DICOM files
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingConfig:
     """Everything that a training depends on besides its data; recorded in model.json beside the weights."""
 
     architecture: str
     kimg: float  # length of the training in thousands of real images shown to the discriminator
-    epoch_kimg: float  # a log row, a sample grid and a checkpoint after each of these
+    kimg_per_epoch: float  # a log row, a sample grid and a checkpoint after each of these
     network: dict = field(default_factory=dict)  # keyword arguments of the architecture's build
-    begin: str = ""  # "RUN/MODEL" of smaller images, whose weights this training begins with; empty: random ones
+    init_from: str = ""  # "RUN/MODEL" of smaller images, whose weights are the initial ones; empty: random weights
     loss: str = "non_saturating"
     penalty: str = "none"
     penalty_weight: float = 10.0
@@ -40,7 +40,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class AugmentationStudyConfig:
     """What the augmentation study trains and compares; every classifier takes the same number of steps."""
 
     steps: int  # of the optimizer, whatever the arm
@@ -63,14 +63,16 @@ class Profile:
     image_size: int | tuple[int, int]  # pixels of a square's side, or (height, width)
     phantom_patients: int
     reader_patients: int  # fresh ones, for the reader of phantoms
-    domain_steps: int | None  # training of what measures: domain classifier, judge, reader; None: by the data's size
+    classifier_steps: (
+        int | None
+    )  # training of what measures: domain classifier, judge, reader; None: by the data's size
     evaluation_images: int  # generated images that a model is measured by
     repeats: int  # half-splits behind each interval
     inversion_steps: int  # gradient steps that bring a real image into a StyleGAN's latents
     seeds: tuple[int, ...]  # of the ablation's trainings
-    augmentation: Augmentation
-    models: dict[str, Training]
-    parts: dict[str, Training]  # what the ablations train besides the models
+    augmentation: AugmentationStudyConfig
+    models: dict[str, TrainingConfig]
+    parts: dict[str, TrainingConfig]  # what the ablations train besides the models
 
     def training(self, name, **changes):
         """The settings of one model or part of an ablation, with `changes` to fields."""

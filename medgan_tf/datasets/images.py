@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from medgan_tf.config import sides
-from medgan_tf.feeding import untuned
+from medgan_tf.datasets.input_pipeline import without_autotune
 
 from .manifests import assign_splits, check_splits, read_manifest
 
@@ -78,7 +78,7 @@ class Split:
         indices = firsts.map(chosen)
         if of > 1:
             indices = indices.map(lambda whole: tf.transpose(tf.reshape(whole, (-1, of)))[mine]).unbatch()
-        return untuned(indices.map(batch, num_parallel_calls=2).prefetch(2))
+        return without_autotune(indices.map(batch, num_parallel_calls=2).prefetch(2))
 
 
 class Order:

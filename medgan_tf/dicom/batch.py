@@ -14,7 +14,7 @@ from pathlib import Path
 import joblib
 from tqdm import tqdm
 
-from . import burned_in, isolation, journal
+from medgan_tf.dicom import burned_in, isolation, journal
 
 SECONDS_PER_FILE = 300  # a file that takes longer is rejected
 REJECTED_COLUMNS = ["file", "reason"]

@@ -14,8 +14,8 @@ from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
 from medgan_tf.config import sides
+from medgan_tf.dicom import batch, journal
 
-from . import batch, journal
 from .finding import find_files, read_labels
 from .greyscale import WINDOWS, automatic_window
 from .one_file import Settings, convert_file

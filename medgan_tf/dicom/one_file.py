@@ -10,7 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import batch, burned_in, greyscale, identity, pictures, reading
+from medgan_tf.dicom import batch, burned_in, greyscale, identity, pictures, reading
+
 from .batch import CannotWrite, writing
 from .finding import read_labels
 

@@ -18,7 +18,8 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_color_lut, get_decoder
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
-from . import decoders
+from medgan_tf.dicom import decoders
+
 from .greyscale import (
     WINDOWS,
     DicomError,

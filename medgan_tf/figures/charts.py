@@ -90,8 +90,8 @@ def quality(table):
             axis.remove()
         for axis, metric in zip(axes, metrics, strict=False):
             rows = table[table["metric"] == metric].set_index("model").loc[models]
-            axis.axvspan(rows["floor_low"].min(), rows["floor_high"].max(), color="0.85", lw=0)
-            axis.axvline(rows["floor"].iloc[0], color="0.4", lw=1, ls=":")
+            axis.axvspan(rows["real_vs_real_low"].min(), rows["real_vs_real_high"].max(), color="0.85", lw=0)
+            axis.axvline(rows["real_vs_real"].iloc[0], color="0.4", lw=1, ls=":")
             for place, (_, row) in enumerate(rows.iterrows()):
                 errors = error_bars(row["value"], row["low"], row["high"])
                 axis.errorbar(row["value"], place, xerr=errors, fmt="o", capsize=3, color=COLOURS[place % 7], ls="")
@@ -105,7 +105,7 @@ def quality(table):
 
 def _shorten(axis, rows, metric):
     """Make the axis of a distance logarithmic beyond real against real, where a model is far beyond it."""
-    reach = rows["floor_high"].min()
+    reach = rows["real_vs_real_high"].min()
     if metric.endswith("_distance") and rows["high"].max() > 20 * reach > 0:
         symmetric_log(axis.xaxis, reach)
 
@@ -126,10 +126,15 @@ def by_class(panels):
         for axis, (title, table) in zip(axes, panels.items(), strict=True):
             for place, name in enumerate(classes):
                 rows = table[table["class"] == name]
-                if "floor_low" in rows:
+                if "real_vs_real_low" in rows:
                     band = (place - 0.4, 0.8)
                     for row in rows.drop_duplicates("class").itertuples():
-                        axis.broken_barh([(row.floor_low, row.floor_high - row.floor_low)], band, color="0.85", lw=0)
+                        axis.broken_barh(
+                            [(row.real_vs_real_low, row.real_vs_real_high - row.real_vs_real_low)],
+                            band,
+                            color="0.85",
+                            lw=0,
+                        )
                 for row in rows.itertuples():
                     number = models.index(row.model)
                     offset = (number - (len(models) - 1) / 2) * 0.7 / len(models)

@@ -5,14 +5,14 @@ import math
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from medgan_tf.comparison import over_seeds
+from medgan_tf.intervals import over_seeds
 
 from .charts import by_class
 from .style import COLOURS, MARKERS, STYLE, WIDTH, error_bars, plain_ticks, symmetric_log
 from .tables import ARROWS, METRIC_NAMES, RULES
 
 HATCHES = ("", "//", "..", "xx")  # in case the colours print alike
-ENDS = ["value", "low", "high", "floor", "floor_low", "floor_high"]
+ENDS = ["value", "low", "high", "real_vs_real", "real_vs_real_low", "real_vs_real_high"]
 
 
 def meet(x, y):
@@ -118,7 +118,7 @@ def quality_cost(summary, metric="kernel_distance"):
     }
     if not panels:
         raise ValueError("results.json has no training of these models: run their notebooks before 06.")
-    return crosses(panels, log_x=True, linear_to=rows["floor_high"].max())
+    return crosses(panels, log_x=True, linear_to=rows["real_vs_real_high"].max())
 
 
 def ablation(table, metrics=("kernel_distance", "coverage", "label_agreement")):
@@ -133,8 +133,10 @@ def ablation(table, metrics=("kernel_distance", "coverage", "label_agreement")):
         axes = figure.subplots(1, len(metrics), squeeze=False)[0]
         for axis, metric in zip(axes, metrics, strict=True):
             own = table[table["metric"] == metric]
-            if "floor_low" in own and own["floor_low"].notna().any():
-                axis.axhspan(own["floor_low"].min(), own["floor_high"].max(), color="0.85", lw=0, zorder=0)
+            if "real_vs_real_low" in own and own["real_vs_real_low"].notna().any():
+                axis.axhspan(
+                    own["real_vs_real_low"].min(), own["real_vs_real_high"].max(), color="0.85", lw=0, zorder=0
+                )
             for place, step in enumerate(steps):
                 value, *ends = over_seeds(own[own["step"] == step])
                 look = {"color": COLOURS[place % 7], "edgecolor": "black", "hatch": HATCHES[place % 4], "lw": 0.5}

@@ -74,14 +74,14 @@ def sensitivity(table):
         for row, metric in zip(axes, metrics, strict=True):
             for number, (axis, kind) in enumerate(zip(row, kinds, strict=True)):
                 found = table[(table["metric"] == metric) & (table["kind"] == kind)]
-                axis.axhspan(found["floor_low"].min(), found["floor_high"].max(), color="0.85", lw=0)
+                axis.axhspan(found["real_vs_real_low"].min(), found["real_vs_real_high"].max(), color="0.85", lw=0)
                 errors = error_bars(found["value"], found["low"], found["high"])
                 look = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 3, "capsize": 2, "lw": 1}
                 axis.errorbar(found["strength"], found["value"], errors, **look)
                 axis.tick_params(labelsize=7)
-            floor, most = table.loc[table["metric"] == metric, ["floor_high", "high"]].max()
-            if metric.endswith("distance") and most > 5 * floor > 0:  # the least damage would lie on the axis
-                symmetric_log(row[0].yaxis, floor)
+            real_vs_real, most = table.loc[table["metric"] == metric, ["real_vs_real_high", "high"]].max()
+            if metric.endswith("distance") and most > 5 * real_vs_real > 0:  # the least damage would lie on the axis
+                symmetric_log(row[0].yaxis, real_vs_real)
             else:
                 row[0].locator_params(axis="y", nbins=3)
             row[0].set_ylabel(METRIC_NAMES[metric].replace(" ", "\n", 1), fontsize=7)

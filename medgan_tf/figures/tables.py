@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medgan_tf.comparison import over_seeds
+from medgan_tf.intervals import over_seeds
 
 METRIC_NAMES = {
     "kernel_distance": "kernel distance",
@@ -43,7 +43,7 @@ LATEX = {
     "é": r"\'e",
     "χ²": r"$\chi^2$",
 }
-ARROWS = {"lower": "↓", "higher": "↑", "closer to floor": "→"}
+ARROWS = {"lower": "↓", "higher": "↑", "closer to real": "→"}
 
 
 def quality_table(table, metrics=FEATURES):
@@ -52,13 +52,13 @@ def quality_table(table, metrics=FEATURES):
     table: `results.quality` of one run. metrics: FEATURES, FURTHER or names of your own; absent ones have no column.
     """
     table = table[table["metric"].isin(metrics)]
-    floors = table.drop_duplicates("metric").set_index("metric")
-    rows = {"real against real": floors[["floor", "floor_low", "floor_high"]]}
+    real_vs_real = table.drop_duplicates("metric").set_index("metric")
+    rows = {"real against real": real_vs_real[["real_vs_real", "real_vs_real_low", "real_vs_real_high"]]}
     for model, records in table.groupby("model", sort=False):
         rows[model] = records.set_index("metric")[["value", "low", "high"]]
     cells = {name: {metric: interval(*numbers) for metric, *numbers in row.itertuples()} for name, row in rows.items()}
-    columns = [metric for metric in metrics if metric in floors.index]
-    named = {metric: f"{METRIC_NAMES[metric]} {ARROWS[floors.loc[metric, 'better']]}" for metric in columns}
+    columns = [metric for metric in metrics if metric in real_vs_real.index]
+    named = {metric: f"{METRIC_NAMES[metric]} {ARROWS[real_vs_real.loc[metric, 'better']]}" for metric in columns}
     return pd.DataFrame(cells).T[columns].rename(columns=named)
 
 
@@ -239,9 +239,9 @@ def _measured(row):
     if pd.isna(row["value"]):
         return "–"
     value = interval(row["value"], row["low"], row["high"])
-    floor = f", real against real {row['floor']:.3g}" if pd.notna(row["floor"]) else ""
+    real_vs_real = f", real against real {row['real_vs_real']:.3g}" if pd.notna(row["real_vs_real"]) else ""
     n = f", n = {row['n']:.0f}" if pd.notna(row["n"]) else ""
-    return f"{row['kind']}: {row['what']} {value}{floor}{n}"
+    return f"{row['kind']}: {row['what']} {value}{real_vs_real}{n}"
 
 
 def save_table(table, run_dir, name, caption, columns=None):

@@ -28,7 +28,9 @@ def calibration_table(record):
         "accuracy ↑": interval(accuracy["value"], accuracy["low"], accuracy["high"]),
         "overconfidence": interval(over["value"], over["low"], over["high"]),
         "expected calibration error ↓": f"{error['value']:.3f}",
-        "the same, perfectly calibrated": interval(error["floor"], error["floor_low"], error["floor_high"]),
+        "the same, perfectly calibrated": interval(
+            error["real_vs_real"], error["real_vs_real_low"], error["real_vs_real_high"]
+        ),
         "n": str(accuracy["n"]),
     }
     return pd.DataFrame({"classifier": cells}).T

@@ -10,11 +10,11 @@ from .copies import nearest_pairs
 from .coverage import precision_recall
 from .curves import curves
 from .distances import frechet_distance, frechet_distance_infinity, inception_score, kernel_distance
-from .encoding import alike, encodings_of, reencode
+from .encoding import encodings_of, match_encoding, reencode
 from .evaluate import evaluate, evaluate_classes
-from .features import Extractor, custom, extract, extractor, load_domain, save_domain, train_domain
+from .features import Extractor, custom, extract, extractor, load_classifier, save_classifier, train_feature_classifier
 from .outliers import load_reference, outlier_record, outlier_reference, outlier_scores, save_reference
-from .records import reading
+from .records import interpret
 from .sensitivity import damage, sensitivity
 from .similarity import diversity, ms_ssim, psnr, ssim
 from .statistics import (
@@ -30,7 +30,6 @@ from .statistics import (
 __all__ = [
     "Extractor",
     "agreement",
-    "alike",
     "autocorrelation",
     "autocorrelation_distance",
     "autocovariances",
@@ -50,9 +49,11 @@ __all__ = [
     "inception_score",
     "intensity_distance",
     "intensity_histograms",
+    "interpret",
     "kernel_distance",
-    "load_domain",
+    "load_classifier",
     "load_reference",
+    "match_encoding",
     "ms_ssim",
     "nearest_pairs",
     "outlier_record",
@@ -63,11 +64,10 @@ __all__ = [
     "precision_recall",
     "probabilities",
     "psnr",
-    "reading",
     "reencode",
-    "save_domain",
+    "save_classifier",
     "save_reference",
     "sensitivity",
     "ssim",
-    "train_domain",
+    "train_feature_classifier",
 ]

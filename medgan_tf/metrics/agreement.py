@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from medgan_tf.phantoms import share
+from medgan_tf.intervals import proportion
 
 from .features import extract
-from .records import reading
+from .records import interpret
 
 DRAWS = 1000
 ENDS = ("value", "low", "high")
 
 
-def agreement(judge, images, labels, classes, patients=None, cache=None):
+def agreement(label_classifier, images, labels, classes, patients=None, cache=None):
     """How often a classifier names the class that an image was made for, class by class.
 
     judge: features.Extractor with logits, trained on real training images alone, with another seed than the one that
@@ -28,15 +28,15 @@ def agreement(judge, images, labels, classes, patients=None, cache=None):
     but 79% with 5.
     Raises ValueError for a judge without these classes.
     """
-    if judge.report.get("classes") != list(classes):
-        raise ValueError(f"The judge knows the classes {judge.report.get('classes')}, not {list(classes)}.")
-    answers, labels = extract(judge, images, cache).logits.argmax(axis=1), np.asarray(labels)
+    if label_classifier.report.get("classes") != list(classes):
+        raise ValueError(f"The judge knows the classes {label_classifier.report.get('classes')}, not {list(classes)}.")
+    answers, labels = extract(label_classifier, images, cache).logits.argmax(axis=1), np.asarray(labels)
     chance, present = 1 / len(classes), np.unique(labels)
     records = {}
     for label in present:
         counts = np.bincount(answers[labels == label], minlength=len(classes))
         named = dict(zip(classes, (counts / counts.sum()).tolist(), strict=True))
-        records[classes[label]] = share(answers[labels == label] == label) | {"chance": chance, "named": named}
+        records[classes[label]] = proportion(answers[labels == label] == label) | {"chance": chance, "named": named}
     if patients is not None:
         drawn = _over_patients(answers == labels, labels, present, patients)
         for record, values in zip(records.values(), drawn.T, strict=True):
@@ -54,7 +54,7 @@ def agreement(judge, images, labels, classes, patients=None, cache=None):
     return records
 
 
-def label_agreement(judge, real, fake, cache=None):
+def label_agreement(label_classifier, real, fake, cache=None):
     """The record of `evaluate` for two `folders.Side`: the mean over the classes asked for, and `by_class`.
 
     The floor is the same of real images, their intervals by patient, and is there for what they have: of the mean, only
@@ -62,33 +62,33 @@ def label_agreement(judge, real, fake, cache=None):
     at: a share is not biased by their number. Labels of arrays without names are into the judge's classes.
     Raises ValueError where the synthetic images have no labels or others than the judge knows.
     """
-    classes = judge.report.get("classes", [])
+    classes = label_classifier.report.get("classes", [])
     if fake.labels is None:
         raise ValueError("a judge needs the labels of the synthetic images")
     asked, shown = (_among(classes, side) for side in (fake, real))
     if not classes or (asked < 0).any():
         raise ValueError(f"The judge knows the classes {classes}, not {list(fake.classes) or 'these labels'}.")
-    found = agreement(judge, fake.images, asked, classes, cache=cache)
+    found = agreement(label_classifier, fake.images, asked, classes, cache=cache)
     among = np.flatnonzero(np.isin(shown, asked))
     limits, patients = {}, None
     if len(among):
         patients = None if real.patients is None else np.asarray(real.patients)[among]
-        limits = agreement(judge, real.images[among], shown[among], classes, patients, cache)
+        limits = agreement(label_classifier, real.images[among], shown[among], classes, patients, cache)
         if set(limits) != set(found):
             del limits["mean"]
     found = {name: _held_against(record, limits.get(name)) for name, record in found.items()}
     return found.pop("mean") | {
         "patients": None if patients is None else len(np.unique(patients)),
         "image_size": "{} x {}".format(*fake.images.shape[1:3]),
-        "extractor": judge.name,
-        "weights_sha256": judge.weights_sha256,
+        "extractor": label_classifier.name,
+        "weights_sha256": label_classifier.weights_sha256,
         "by_class": found,
     }
 
 
-def can_judge(judge, fake):
+def knows_labels(label_classifier, fake):
     """Whether this extractor can say if synthetic images, a `folders.Side`, show the class that was asked for."""
-    classes = judge.report.get("classes")
+    classes = label_classifier.report.get("classes")
     return bool(classes) and fake.labels is not None and bool((_among(classes, fake) >= 0).all())
 
 
@@ -119,7 +119,11 @@ def _widen(record, drawn):
 
 
 def _held_against(record, limit):
-    floor = {} if limit is None else {"floor": limit["value"], "floor_low": limit["low"], "floor_high": limit["high"]}
-    floor |= {} if limit is None else {"floor_n": limit["n"]}
-    held = record | floor | {"better": "higher"}
-    return held | {"reading": reading("label_agreement", held)}
+    real_vs_real = (
+        {}
+        if limit is None
+        else {"real_vs_real": limit["value"], "real_vs_real_low": limit["low"], "real_vs_real_high": limit["high"]}
+    )
+    real_vs_real |= {} if limit is None else {"real_vs_real_n": limit["n"]}
+    held = record | real_vs_real | {"better": "higher"}
+    return held | {"interpretation": interpret("label_agreement", held)}

@@ -10,12 +10,12 @@ BINS = 10
 DRAWS = 1000
 
 
-def probabilities(judge, images):
+def probabilities(label_classifier, images):
     """(n, classes): what an Extractor with logits gives images (n, H, W, 1)."""
-    return softmax(extract(judge, images).logits.astype(float), axis=1)
+    return softmax(extract(label_classifier, images).logits.astype(float), axis=1)
 
 
-def calibration(judge, images, labels, patients, seed=0):
+def calibration(label_classifier, images, labels, patients, seed=0):
     """How right a judge is on real images of patients it has not seen, and how right it thinks it is; a dict.
 
     accuracy: value, low, high, n. overconfidence: mean probability of the answers less the share that is right. Both
@@ -25,7 +25,7 @@ def calibration(judge, images, labels, patients, seed=0):
     middle 95% of draws): the error of few images is never 0. curve:
     for each bin mean probability, share right and n.
     """
-    given, labels, patients = probabilities(judge, images), np.asarray(labels), np.asarray(patients)
+    given, labels, patients = probabilities(label_classifier, images), np.asarray(labels), np.asarray(patients)
     confidence, right = given.max(axis=1), given.argmax(axis=1) == labels
     wilson = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     random = np.random.default_rng(seed)
@@ -38,7 +38,7 @@ def calibration(judge, images, labels, patients, seed=0):
     low, high = np.percentile(perfect, [2.5, 97.5])
     n = len(right)
     return {
-        "classes": judge.report["classes"],
+        "classes": label_classifier.report["classes"],
         "patients": len(names),
         "accuracy": {
             "value": right.mean(),
@@ -49,9 +49,9 @@ def calibration(judge, images, labels, patients, seed=0):
         "overconfidence": {"value": (confidence - right).mean(), "low": over[0], "high": over[1], "n": n},
         "expected_calibration_error": {
             "value": _error(confidence, right),
-            "floor": np.mean(perfect),
-            "floor_low": low,
-            "floor_high": high,
+            "real_vs_real": np.mean(perfect),
+            "real_vs_real_low": low,
+            "real_vs_real_high": high,
             "n": n,
         },
         "curve": [

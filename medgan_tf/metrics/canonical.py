@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from medgan_tf.phantoms import findings, obeyed, share
+from medgan_tf.intervals import proportion
+from medgan_tf.phantoms import findings, obeyed
 
 SEVERAL, NO_CHEST = "several findings", "no two lungs"
 DRAWS = 9999  # of a test by simulation
@@ -39,9 +40,13 @@ def canonical(read, reference, seed=0):
     )
     tests = {name: _ks(*(each[name] for each in lesions)) for name in lesions[0]}
     return {
-        "broken": _with_floor(*({rule: share(hits) for rule, hits in _broken(each).items()} for each in sets)),
-        "prevalence": _with_floor(*({name: share(_shown(each) == name) for name in _names()} for each in sets)),
-        "lesions": _with_floor(*({name: _mean(values) for name, values in each.items()} for each in lesions)),
+        "broken": _with_real_vs_real(
+            *({rule: proportion(hits) for rule, hits in _broken(each).items()} for each in sets)
+        ),
+        "prevalence": _with_real_vs_real(
+            *({name: proportion(_shown(each) == name) for name in _names()} for each in sets)
+        ),
+        "lesions": _with_real_vs_real(*({name: _mean(values) for name, values in each.items()} for each in lesions)),
         "tests": {"prevalence": _chi_square(counts, seed)} | tests,
     }
 
@@ -85,9 +90,11 @@ def _mean(values):
     return {"value": values.mean(), "low": values.mean() - margin, "high": values.mean() + margin, "n": len(values)}
 
 
-def _with_floor(records, floors):
-    ends = {"value": "floor", "low": "floor_low", "high": "floor_high"}
-    return {name: record | {new: floors[name][old] for old, new in ends.items()} for name, record in records.items()}
+def _with_real_vs_real(records, real_vs_real):
+    ends = {"value": "real_vs_real", "low": "real_vs_real_low", "high": "real_vs_real_high"}
+    return {
+        name: record | {new: real_vs_real[name][old] for old, new in ends.items()} for name, record in records.items()
+    }
 
 
 def _chi_square(counts, seed):

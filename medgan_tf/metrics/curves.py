@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .intervals import draw_halves, summary
+from medgan_tf.intervals import draw_halves, summary
+
 from .statistics import autocorrelation, autocovariances, power_spectra
 
 

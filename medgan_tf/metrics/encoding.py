@@ -45,7 +45,7 @@ def reencode(images, quality):
     return np.stack(decoded)[..., None]
 
 
-def alike(real, fake, real_encodings=LOSSLESS, fake_encodings=LOSSLESS):
+def match_encoding(real, fake, real_encodings=LOSSLESS, fake_encodings=LOSSLESS):
     """(real, fake, quality): both sides after one encoding, JPG of the lowest quality that either has.
 
     real, fake: uint8 (N, H, W, 1). real_encodings, fake_encodings: from `encodings`; by default lossless, as images

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
-from .agreement import can_judge, label_agreement
+from medgan_tf.intervals import TooFewError, draw_halves
+
+from .agreement import knows_labels, label_agreement
 from .copies import copies, nearest
 from .coverage import precision_recall
 from .distances import frechet_distance_infinity, inception_score, kernel_distance
 from .features import extract
 from .folders import read_sides
-from .intervals import TooFewError, draw_halves
 from .records import METRICS, record
 from .similarity import Similarities, scales, similarities
 from .statistics import (
@@ -65,7 +66,7 @@ def evaluate(
     image_size=None,  # pixels a side at which paths are read
     classes=None,  # names of the labels of arrays
     by_class=False,  # also each class by itself
-    judge=None,  # features.Extractor with logits and classes; None: the extractor, where it is one
+    label_classifier=None,  # features.Extractor with logits and classes; None: the extractor, where it is one
 ):
     """{metric: record}, the leading metric first: the kernel distance under 5,000 images a side, from there on the
     Frechet distance, whose bias is then small.
@@ -108,9 +109,11 @@ def evaluate(
             "each class by itself needs the same classes on both sides, not"
             f" {list(real.classes) or 'unknown ones'} and {list(fake.classes) or 'unknown ones'}"
         )
-    if judge is None and can_judge(extractor, fake):
-        judge = extractor
-    agreed = {} if judge is None else {"label_agreement": label_agreement(judge, real, fake, cache)}
+    if label_classifier is None and knows_labels(extractor, fake):
+        label_classifier = extractor
+    agreed = (
+        {} if label_classifier is None else {"label_agreement": label_agreement(label_classifier, real, fake, cache)}
+    )
     records = _evaluate(real, fake, extractor, labelled, repeats, seed, cache, training) | agreed
     if by_class:
         settings = {"repeats": repeats, "seed": seed, "cache": cache, "training": training}
@@ -159,21 +162,21 @@ def _evaluate(real, fake, extractor, labelled, repeats, seed, cache, training):
     pool = np.union1d(draws[0].fake, draws[0].other_fake)
     real = _sample(real.images, extractor, cache, learned, labels[0], np.arange(len(patients)), patients)
     fake = _sample(fake.images, extractor, cache, learned, labels[1], pool)
-    values, others, floors = [], [], []
+    values, others, real_vs_real = [], [], []
     for repeat, draw in enumerate(tqdm(draws, "metrics", unit="repeat", leave=False)):
         reference, other = real.take(draw.reference), real.take(draw.other)
         values.append(_measure(reference, fake.take(draw.fake), repeat))
         others.append(_measure(other, fake.take(draw.other_fake), repeat))
-        floors.append(_measure(reference, other, repeat))
+        real_vs_real.append(_measure(reference, other, repeat))
     shared = {"n": n, "repeats": repeats, "patients": len(np.unique(patients)) if known else None}
     shared["image_size"] = "{} x {}".format(*size)
     features = {"extractor": extractor.name, "weights_sha256": extractor.weights_sha256}
     records = {
-        metric: record(metric, values, others, floors) | shared | (PIXELS if metric in OF_PIXELS else features)
+        metric: record(metric, values, others, real_vs_real) | shared | (PIXELS if metric in OF_PIXELS else features)
         for metric in METRICS
         if metric in values[0]
     }
-    records["frechet_distance_infinity"] |= _curve(values + others, floors)
+    records["frechet_distance_infinity"] |= _curve(values + others, real_vs_real)
     records["ms_ssim"] |= {"scales": scales(*size), "within_classes": labelled}
     leading = "kernel_distance" if n < FEWEST_FOR_FRECHET else "frechet_distance"
     return {leading: records[leading]} | records
@@ -215,10 +218,12 @@ def _measure(reference, sample, seed):
     return values
 
 
-def _curve(values, floors):
+def _curve(values, real_vs_real):
     """Mean distances at each size, of the model and of the floor."""
-    model, floor = (np.mean([each["curve"].distances for each in side], axis=0).tolist() for side in (values, floors))
-    return {"sizes": values[0]["curve"].sizes, "distances": model, "floor_distances": floor}
+    model, real_vs_real = (
+        np.mean([each["curve"].distances for each in side], axis=0).tolist() for side in (values, real_vs_real)
+    )
+    return {"sizes": values[0]["curve"].sizes, "distances": model, "real_vs_real_distances": real_vs_real}
 
 
 def _check(real, fake, real_labels, fake_labels, real_patients, training):

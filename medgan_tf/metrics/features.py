@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .domain import load_domain, save_domain, train_domain
-from .pipeline import Extractor, Features, on_images, prepare, weights_hash
-from .radiology import SOURCE as RADIMAGENET
-from .radiology import radimagenet
+from .extractor import Extractor, Features, on_images, prepare, weights_hash
+from .feature_classifier import load_classifier, save_classifier, train_feature_classifier
+from .radimagenet import SOURCE as RADIMAGENET
+from .radimagenet import radimagenet
 from .squeezenet import SOURCE as SQUEEZENET
 from .squeezenet import squeezenet
 
@@ -26,12 +26,12 @@ __all__ = [
     "extractor",
     "inception",
     "keras_inception",
-    "load_domain",
+    "load_classifier",
     "prepare",
     "radimagenet",
-    "save_domain",
+    "save_classifier",
     "squeezenet",
-    "train_domain",
+    "train_feature_classifier",
 ]
 
 BATCH = 64
@@ -51,7 +51,7 @@ def extractor(name, folder=None):
     if str(name).endswith(".keras"):
         return from_file(name)
     local = {
-        "domain": (load_domain, "is trained on your images: give the folder it was saved to"),
+        "feature_classifier": (load_classifier, "is trained on your images: give the folder it was saved to"),
         "radimagenet": (radimagenet, f"cannot be fetched by a program: give the weight file, from {RADIMAGENET}"),
         "squeezenet": (squeezenet, f"reads its weights from a file: give it, from {SQUEEZENET}"),
     }
@@ -177,7 +177,7 @@ def from_file(path):
     if isinstance(outputs, dict) or (isinstance(outputs, list | tuple) and len(outputs) != 2):
         raise ValueError(
             f"{path} returns {list(outputs) if isinstance(outputs, dict) else f'{len(outputs)} outputs'}, and not"
-            " features, or features and logits; a run's domain.keras is for --features domain --weights FOLDER"
+            " features, or features and logits; a run's classifier is loaded by --features feature_classifier"
         )
     return custom(path.stem, model, shape[1])
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from medgan_tf import datasets
 
-from .encoding import LOSSLESS, alike, encodings, reencode
+from .encoding import LOSSLESS, encodings, match_encoding, reencode
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ def read_sides(real, fake, training=None, image_size=None):
     sides = [_side(source, image_size) for source in (real, fake)]
     quality = None
     if any(side.encodings for side in sides):
-        *images, quality = alike(*(side.images for side in sides), *(side.encodings or LOSSLESS for side in sides))
+        *images, quality = match_encoding(
+            *(side.images for side in sides), *(side.encodings or LOSSLESS for side in sides)
+        )
         sides = [replace(side, images=own) for side, own in zip(sides, images, strict=True)]
     if training is not None:
         training = _side(training, image_size).images

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .intervals import estimate, summary
+from medgan_tf.intervals import estimate, summary
 
 METRICS = {  # name: (which direction is better, lowest and highest possible value)
     "frechet_distance": ("lower", 0, np.inf),
@@ -10,10 +10,10 @@ METRICS = {  # name: (which direction is better, lowest and highest possible val
     "kernel_distance": ("lower", -np.inf, np.inf),  # unbiased, so it may be negative
     "precision": ("higher", 0, 1),
     "recall": ("higher", 0, 1),
-    "density": ("closer to floor", 0, np.inf),  # above 1 where fakes crowd into the densest real places
+    "density": ("closer to real", 0, np.inf),  # above 1 where fakes crowd into the densest real places
     "coverage": ("higher", 0, 1),
     "inception_score": ("higher", 1, np.inf),
-    "ms_ssim": ("closer to floor", 0, 1),
+    "ms_ssim": ("closer to real", 0, 1),
     "power_spectrum_distance": ("lower", 0, np.inf),
     "autocorrelation_distance": ("lower", 0, 2),
     "intensity_distance": ("lower", 0, 255),
@@ -21,7 +21,7 @@ METRICS = {  # name: (which direction is better, lowest and highest possible val
 }
 
 
-def record(metric, values, others, floors):
+def record(metric, values, others, real_vs_real):
     """The record of one metric from its values in the halves of each repeat, see `intervals.estimate`, and those of
     real against real, {metric: float} each.
 
@@ -30,20 +30,20 @@ def record(metric, values, others, floors):
     better, *limits = METRICS[metric]
     of = lambda measured: [each[metric] for each in measured]  # noqa: E731
     value, low, high = estimate(of(values), of(others), *limits)
-    floor, floor_low, floor_high = summary(of(floors), *limits)
+    real_vs_real, real_vs_real_low, real_vs_real_high = summary(of(real_vs_real), *limits)
     found = {
         "value": value,
         "low": low,
         "high": high,
-        "floor": floor,
-        "floor_low": floor_low,
-        "floor_high": floor_high,
+        "real_vs_real": real_vs_real,
+        "real_vs_real_low": real_vs_real_low,
+        "real_vs_real_high": real_vs_real_high,
         "better": better,
     }
-    return found | {"reading": reading(metric, found)}
+    return found | {"interpretation": interpret(metric, found)}
 
 
-def reading(metric, record):
+def interpret(metric, record):
     """A record in words: its interval held against that of its floor, real against real at the same n.
 
     "worse than real by more than chance"  the two are apart on the bad side; where only nearness to the floor is
@@ -69,25 +69,27 @@ def reading(metric, record):
     """
     if metric == "label_agreement":
         chance = record["chance"]
-        if "floor" not in record:
+        if "real_vs_real" not in record:
             sides = {"better than chance": record["low"] > chance, "worse than chance": record["high"] < chance}
             return next((words for words, so in sides.items() if so), "not distinguishable from chance")
-        if record["floor_low"] <= chance:
+        if record["real_vs_real_low"] <= chance:
             return "the judge does not know real ones"
-    low, high, floor_low, floor_high = (record[name] for name in ("low", "high", "floor_low", "floor_high"))
-    if not np.isfinite([low, floor_low]).all():
+    low, high, real_vs_real_low, real_vs_real_high = (
+        record[name] for name in ("low", "high", "real_vs_real_low", "real_vs_real_high")
+    )
+    if not np.isfinite([low, real_vs_real_low]).all():
         return "not measured"
-    if metric == "frechet_distance_infinity" and not floor_low <= 0 <= floor_high:
+    if metric == "frechet_distance_infinity" and not real_vs_real_low <= 0 <= real_vs_real_high:
         return "n is too small to extrapolate"
-    above, below = low > floor_high, high < floor_low
-    worst = {"lower": above, "higher": below, "closer to floor": above or below}[record["better"]]
+    above, below = low > real_vs_real_high, high < real_vs_real_low
+    worst = {"lower": above, "higher": below, "closer to real": above or below}[record["better"]]
     if worst and metric == "copies":
         return "memorised"
     if worst:
-        side = f": too {'high' if above else 'low'}" if record["better"] == "closer to floor" else ""
+        side = f": too {'high' if above else 'low'}" if record["better"] == "closer to real" else ""
         return f"worse than real by more than chance{side}"
     if above or below:
         return "beyond the floor"
-    no_higher, no_lower = high <= floor_high, low >= floor_low
-    within = {"lower": no_higher, "higher": no_lower, "closer to floor": no_higher and no_lower}[record["better"]]
+    no_higher, no_lower = high <= real_vs_real_high, low >= real_vs_real_low
+    within = {"lower": no_higher, "higher": no_lower, "closer to real": no_higher and no_lower}[record["better"]]
     return "within the floor" if within else "not distinguishable at this n"

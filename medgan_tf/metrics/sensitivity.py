@@ -5,8 +5,9 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
+from medgan_tf.intervals import draw_halves
+
 from .evaluate import evaluate
-from .intervals import draw_halves
 
 STRENGTHS = {  # strength 0 is the undamaged control of all
     "blur": (0.5, 1, 2),  # standard deviation of the Gaussian, pixels

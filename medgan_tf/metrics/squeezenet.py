@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .pipeline import Extractor, on_images, weights_hash
+from .extractor import Extractor, on_images, weights_hash
 
 IMAGE_SIZE = 227
 SOURCE = "https://github.com/DeepCognition/keras-squeezenet"

@@ -30,7 +30,7 @@ def build(
     num_classes=0,
     latent_dim=100,
     base_filters=512,
-    least_filters=1,  # of any block; a CPU that multiplies 16 numbers at once is no faster with fewer
+    min_filters=1,  # of any block; a CPU that multiplies 16 numbers at once is no faster with fewer
     embedding=50,  # length of the generator's label vector
     residual=False,  # residual blocks in both networks
     conditional_norm=False,  # BatchNorm of the generator with a scale and shift for each class
@@ -49,7 +49,7 @@ def build(
         raise ValueError(f"attention is None or one of {places} px for images of {image_size}, not {attention}.")
     if base_filters < 2**blocks or base_filters % 2**blocks:
         raise ValueError(f"base_filters halve {blocks} times for images of {image_size}; {base_filters} do not.")
-    widths = [max(base_filters // 2**block, least_filters) for block in range(blocks + 1)]
+    widths = [max(base_filters // 2**block, min_filters) for block in range(blocks + 1)]
     return (
         generator(image_size, num_classes, latent_dim, widths, embedding, residual, conditional_norm, attention),
         critic(image_size, num_classes, widths[::-1], residual, attention, projection, critic_norm),

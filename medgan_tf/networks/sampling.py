@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from medgan_tf.feeding import predict
+from medgan_tf.datasets.input_pipeline import predict
 
 
 def latents(count, latent_dim, seed):

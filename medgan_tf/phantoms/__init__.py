@@ -1,28 +1,34 @@
 """Cohorts of chest-like phantoms as DICOM, drawn from a random model whose truth is known exactly."""
 
+from medgan_tf.phantoms.segmenter.report import check_rules, findings, obeyed
+from medgan_tf.phantoms.segmenter.segmenter import (
+    PhantomSegmenter,
+    fit_segmenter,
+    load_segmenter,
+    segmenter_in,
+    train_segmenter,
+)
+from medgan_tf.phantoms.segmenter.truth import independent_images
+
 from .anatomy import sample_acquisition, sample_anatomy
 from .cohort import PREVALENCE, sample_lesions, write_cohort
 from .picture import Lesion, draw
-from .reader import Reader, fit_reader, load_reader, reader_in, train_reader
-from .reader_report import check_rules, findings, obeyed, share
-from .reader_truth import independent_images
 
 __all__ = [
     "PREVALENCE",
     "Lesion",
-    "Reader",
+    "PhantomSegmenter",
     "check_rules",
     "draw",
     "findings",
-    "fit_reader",
+    "fit_segmenter",
     "independent_images",
-    "load_reader",
+    "load_segmenter",
     "obeyed",
-    "reader_in",
     "sample_acquisition",
     "sample_anatomy",
     "sample_lesions",
-    "share",
-    "train_reader",
+    "segmenter_in",
+    "train_segmenter",
     "write_cohort",
 ]

@@ -15,7 +15,8 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from . import files
+from medgan_tf.phantoms import files
+
 from .anatomy import (
     SIDES,
     effusion_depth,

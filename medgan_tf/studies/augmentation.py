@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from . import arms as design
+from medgan_tf.studies import arms as design
+
 from .classifier import Classifier
 from .comparison import compare, estimate, resample
 from .measures import MEASURES, measure, operating_points

@@ -68,12 +68,12 @@ def compare(measured, comparisons, names, rare):
             corrected = multipletests([record["p"] for record in found], LEVEL, "holm")[1]
             for record, p in zip(found, corrected, strict=True):
                 record["p_holm"] = float(p)
-                record["reading"] = reading(record, better)
+                record["interpretation"] = interpret(record, better)
             records += found
     return records
 
 
-def reading(record, better):
+def interpret(record, better):
     """ "better", "worse" or "no difference shown", by the corrected p of a record with value and p_holm."""
     if not record["p_holm"] < LEVEL:
         return "no difference shown"

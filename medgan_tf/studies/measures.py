@@ -48,9 +48,9 @@ def measure(logits, labels, thresholds, weights):
             above = score > thresholds[label]
             found["auroc"].append(auroc)
             found["auprc"].append(auprc)
-            found["balanced_accuracy"].append(share(answers == label, is_class, weights))
-            found["sensitivity"].append(share(above, is_class, weights))
-            found["specificity"].append(share(~above, ~is_class, weights))
+            found["balanced_accuracy"].append(proportion(answers == label, is_class, weights))
+            found["sensitivity"].append(proportion(above, is_class, weights))
+            found["specificity"].append(proportion(~above, ~is_class, weights))
         calibration = calibration_error(scores.max(axis=1), answers == labels, weights)
     table = {}
     for name, columns in found.items():
@@ -72,7 +72,7 @@ def ranking(scores, positive, weights):
     return area, (drawn * precision).sum(axis=1) / total
 
 
-def share(right, among, weights):
+def proportion(right, among, weights):
     """(B,): the weighted share of `among` (N,) that is `right` (N,)."""
     return weights @ (right & among) / (weights @ among)
 

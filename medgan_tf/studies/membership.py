@@ -5,7 +5,8 @@ chance.
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from . import patients as resampling
+from medgan_tf.studies import patients as resampling
+
 from .registration import most_alike
 
 FALSE_POSITIVE_RATE = 0.01

@@ -7,8 +7,8 @@ from scipy import stats
 
 from medgan_tf import metrics
 from medgan_tf.metrics.copies import QUANTILE, neighbours
+from medgan_tf.studies import patients as resampling
 
-from . import patients as resampling
 from .registration import most_alike
 
 BINS = 40

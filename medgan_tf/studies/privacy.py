@@ -1,13 +1,12 @@
 """The privacy audit of a trained generator: memorisation, membership inference, and the controls of both."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from medgan_tf import config, fitting, inference, metrics
+from medgan_tf import config, generators, metrics, training
+from medgan_tf.studies import patients as resampling
 
-from . import patients as resampling
 from .membership import attack_record, discriminator_attack, distance_attack
 from .memorisation import memorisation
 
@@ -23,7 +22,7 @@ def audit(model_dir, data, extractor, count, cache=None, seed=2):
     that are attacked at most. Returns {"memorisation", "attacks", "controls", "n", "seed", "architecture", "training"}.
     """
     model_dir = Path(model_dir)
-    model = inference.load(model_dir)
+    model = generators.load(model_dir)
     return _audit(
         synthetic_images(model, data, count, seed), data, extractor, load_gan(model_dir), count, cache, seed
     ) | {
@@ -42,9 +41,9 @@ def load_gan(model_dir):
     model_dir = Path(model_dir)
     if not (model_dir / "state.npz").exists():
         raise ValueError(f"{model_dir} has no state.npz: its discriminator is gone, so train the model again.")
-    record = json.loads((model_dir / "model.json").read_text())
+    record = config.read_record(model_dir / "model.json")
     classes = len(record["classes"]) if record["conditional"] else 0
-    gan = fitting.build(config.Training(**record["settings"]), record["image_size"], classes)
+    gan = training.build(config.Training(**record["settings"]), record["image_size"], classes)
     gan.load_state(model_dir / "state.npz")
     return gan
 

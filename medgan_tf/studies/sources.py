@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medgan_tf import datasets, inference, metrics
+from medgan_tf import datasets, generators, metrics
 
 SEED = 1000  # of the images to learn from, plus the classifier's seed; 2000 for the rare class, 3000 to test on
 ROUNDS = 50  # of drawing, until a classifier has named enough images of every class
@@ -40,7 +40,7 @@ def from_model(model_dir, data, labeller=None):
     names each image's class. Raises ValueError where the model learnt from other patients, classes or sizes.
     """
     model_dir = Path(model_dir)
-    generator = inference.load(model_dir)
+    generator = generators.load(model_dir)
     record = generator.record
     of_data = json.loads(json.dumps({"classes": data.classes, "image_size": data.image_size}))  # as model.json has it
     for name, wanted in of_data.items():

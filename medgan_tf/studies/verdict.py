@@ -45,7 +45,7 @@ def verdict(content):
 
 def _summary(records, what, reference):
     """One sentence on several ratios or fractions, which names the range that is left open where nothing was shown."""
-    readings = [record["reading"] for record in records]
+    readings = [record["interpretation"] for record in records]
     count = len(records)
     if set(readings) == {"no difference shown"}:
         low, high = min(record["low"] for record in records), max(record["high"] for record in records)
@@ -55,7 +55,7 @@ def _summary(records, what, reference):
         )
     words = {"better": "better", "worse": "worse", "no difference shown": "without a difference shown"}
     parts = [f"{readings.count(reading)} of {count} {word}" for reading, word in words.items() if reading in readings]
-    shown = [record for record in records if record["reading"] != "no difference shown"]
+    shown = [record for record in records if record["interpretation"] != "no difference shown"]
     numbers = "; ".join(f"{record['arm']} {_numbers(record)}" for record in shown)
     return f"{_upper(what)}: against {reference}, {', '.join(parts)} ({numbers})."
 
@@ -63,7 +63,7 @@ def _summary(records, what, reference):
 def _sentence(record):
     """One comparison in words."""
     found = {"better": "better than", "worse": "worse than", "no difference shown": "no difference can be shown from"}
-    return f"{_upper(record['arm'])}: {found[record['reading']]} {record['reference']}, {_numbers(record)}."
+    return f"{_upper(record['arm'])}: {found[record['interpretation']]} {record['reference']}, {_numbers(record)}."
 
 
 def _upper(text):

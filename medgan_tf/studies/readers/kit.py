@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from medgan_tf import datasets, inference, metrics, results
+from medgan_tf import datasets, generators, metrics, results
 
 KINDS = ("real", "synthetic")
 REPEATED = 0.1  # of the images are shown twice
 ORDERS = 24  # orders of presentation; a reader's code chooses one
 PAGE, KEY = Path("for_readers") / "reading.html", Path("hidden") / "key.csv"
-TEMPLATES = Path(__file__).parents[2] / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 README = """{page}   give this file to the readers; it needs nothing but a browser
 hidden/                    the key: keep it from every reader until the last one is done
 answers/                   put the readers' files here (answers_..._CODE.csv) and analyse them
@@ -63,7 +63,7 @@ def make(run, model, out, count=100, seed=0):
     for more images than there are patients.
     """
     out, weights = Path(out), run.model(model) / "generator.weights.h5"
-    generator = inference.load(run.model(model))
+    generator = generators.load(run.model(model))
     made_of = {"run": run.name, "model": model, "count": count, "seed": seed}
     made_of["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
     if (out / KEY).exists():

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.metrics import roc_curve
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from medgan_tf.phantoms.reader_report import share
+from medgan_tf.intervals import proportion
 
 from .kit import KINDS
 from .resampling import Resamples, each, pooled, record
@@ -47,7 +47,7 @@ def analyse(kit, answers, problems=(), seed=0):
         "artefacts": {kind: _artefacts(first[first["kind"] == kind]) for kind in KINDS},
         "diagnoses": {kind: _diagnoses(first[(first["kind"] == kind) & (first["class"] != "")]) for kind in KINDS},
     }
-    return section | {"reading": sentences(section)}
+    return section | {"interpretation": sentences(section)}
 
 
 def section_name(section):
@@ -84,7 +84,7 @@ def _pooled(first, kinds, seed):
 
 def _without_spread(found):
     """Wilson's bounds where nothing spreads, as of readers who are always right: they count as one."""
-    bounds = share(np.arange(found["images"]) < round(found["value"] * found["images"]))
+    bounds = proportion(np.arange(found["images"]) < round(found["value"] * found["images"]))
     return {"low": bounds["low"], "high": bounds["high"]}
 
 
@@ -93,10 +93,10 @@ def _one(rows, twice):
     said = twice.pivot(index="image", columns="presentation", values="answer")
     return {
         "answers": len(rows),
-        "accuracy": share(rows["correct"]),
-        "sensitivity": share(rows.loc[rows["kind"] == "synthetic", "correct"]),
-        "specificity": share(rows.loc[rows["kind"] == "real", "correct"]),
-        "same_answer_twice": share(said[1] == said[2] if len(said) else []),
+        "accuracy": proportion(rows["correct"]),
+        "sensitivity": proportion(rows.loc[rows["kind"] == "synthetic", "correct"]),
+        "specificity": proportion(rows.loc[rows["kind"] == "real", "correct"]),
+        "same_answer_twice": proportion(said[1] == said[2] if len(said) else []),
         "median_seconds": float(rows["seconds"].median()),
     }
 
@@ -114,7 +114,7 @@ def _with_themselves(twice, seed):
     if twice.empty:
         return {"value": None, "why": "no reader has seen an image twice"}
     said = twice.groupby(["image", "reader"])["answer"].agg(lambda answers: (answers == "synthetic").sum())
-    same = share(said != 1)
+    same = proportion(said != 1)
     found = _kappa(said.to_numpy(), 2, said.index.get_level_values("image").to_numpy(), seed)
     return found | {"same_answer": {name: same[name] for name in ("value", "k", "n")}}
 
@@ -144,11 +144,11 @@ def _roc(rows):
 def _artefacts(rows):
     """Where readers saw artefacts, x and y from the top left as fractions, and in what share of their answers."""
     points = [list(point) for marks in rows["artefacts"] for point in marks]
-    return {"marked": share(rows["artefacts"].str.len() > 0), "points": points}
+    return {"marked": proportion(rows["artefacts"].str.len() > 0), "points": points}
 
 
 def _diagnoses(rows):
     """How many answers gave a diagnosis, and what share of these named the image's class in the words of the data."""
     given = rows[rows["diagnosis"].str.strip() != ""]
     plain = lambda column: column.str.strip().str.lower().str.replace("_", " ")  # noqa: E731
-    return {"answers": len(rows), "named_the_class": share(plain(given["diagnosis"]) == plain(given["class"]))}
+    return {"answers": len(rows), "named_the_class": proportion(plain(given["diagnosis"]) == plain(given["class"]))}

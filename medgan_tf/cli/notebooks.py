@@ -1,0 +1,118 @@
+"""Runs the notebooks in order with papermill, resumes after a failure, and ends with one HTML report."""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from medgan_tf import config
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def run(profile="quick", data=(), name="", notebooks=None):
+    """Run the notebooks into outputs/NAME/notebooks and write outputs/NAME/report.html; return (report, failures).
+
+    notebooks: names such as "03_dcgan", by default all. A notebook that ran before with the same source and
+    parameters is not run again, unless one before it was. One that fails is reported by cell and the next one runs:
+    trainings do not need each other. Only a failed first notebook, which prepares the data, ends the run.
+    """
+    from medgan_tf.reporting.report import write_report
+
+    opened = config.open_run(name, profile, data)
+    parameters = {"PROFILE": profile, "DATA": [str(folder) for folder in opened.data], "RUN": opened.name}
+    sources = _choose(notebooks)
+    failures, again = {}, False
+    bar = tqdm(sources, "Notebooks", unit="notebook", bar_format="{n_fmt}/{total_fmt} {bar:10} {elapsed} {postfix}")
+    for source in bar:
+        bar.set_postfix_str(source.stem)
+        done = opened.directory / "notebooks" / f"{source.stem}.done"
+        fingerprint = hashlib.sha256(source.read_bytes() + json.dumps(parameters).encode()).hexdigest()
+        if not again and done.exists() and done.read_text() == fingerprint:
+            continue
+        again = True
+        done.unlink(missing_ok=True)
+        failure = _execute(source, opened.directory / "notebooks" / source.name, parameters, bar)
+        if failure:
+            failures[source.stem] = failure
+            tqdm.write(failure, file=sys.stderr)
+            if source == sources[0]:
+                break
+        else:
+            done.write_text(fingerprint)
+    bar.close()
+    return write_report(opened, failures), failures
+
+
+def _choose(names):
+    sources = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    if not sources:
+        raise ValueError(f"{NOTEBOOKS} holds no notebooks; run from a clone of the repository.")
+    known = {source.stem: source for source in sources}
+    unknown = set(names or ()) - set(known)
+    if unknown:
+        raise ValueError(f"There is no notebook {', '.join(sorted(unknown))}; choose from {', '.join(known)}.")
+    return [source for source in sources if not names or source.stem in names]
+
+
+def _execute(source, target, parameters, bar):
+    """Run one notebook; "" or a sentence that names the notebook, the cell and the error."""
+    import papermill
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient.exceptions import DeadKernelError
+
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # this environment's kernel before one of the user's
+    target.parent.mkdir(parents=True, exist_ok=True)
+
+    class Kernel(AsyncKernelManager):
+        """What the process itself prints, TensorFlow's C++ log above all, goes to a file beside the notebook."""
+
+        async def start_kernel(self, **settings):
+            with target.with_suffix(".log").open("w") as log:
+                await super().start_kernel(**settings, stderr=log)
+
+    try:
+        papermill.execute_notebook(
+            source,
+            target,
+            parameters,
+            kernel_name="python3",
+            cwd=source.parent,
+            progress_bar=False,
+            stderr_file=_Progress(bar, source.stem),
+            kernel_manager_class=Kernel,
+            start_timeout=300,  # seconds: on a busy machine or a cluster's file system Python itself takes its time
+            extra_arguments=["--IPKernelApp.capture_fd_output=False"],
+        )
+    except papermill.PapermillExecutionError as error:
+        line = error.source.strip().splitlines()[0]
+        return (
+            f"{source.stem} failed in cell {error.cell_index} ({line!r}): {error.ename}: {error.evalue} "
+            f"See {target}; the same command resumes there."
+        )
+    except DeadKernelError:
+        return (
+            f"{source.stem}: its process was ended from outside, for want of memory perhaps; the same command resumes."
+        )
+    except RuntimeError as error:  # of jupyter_client
+        return f"{source.stem}: its process did not start ({error}): see {target.with_suffix('.log')}."
+    return ""
+
+
+class _Progress:
+    """A stream that shows the last line of a notebook's own progress bars behind the bar over the notebooks."""
+
+    def __init__(self, bar, name):
+        self.bar, self.name = bar, name
+
+    def write(self, text):
+        lines = [line.strip() for line in re.split(r"[\r\n]|\x1b\[A", text) if line.strip()]
+        if lines:
+            self.bar.set_postfix_str(f"{self.name}: {lines[-1][:70]}")
+
+    def flush(self):
+        self.bar.refresh()

@@ -1,0 +1,134 @@
+"""Seeds by models by sets of images: prepared, trained and measured in parallel processes, collected in one place.
+
+Each set has a run of its own, prepared by notebook 01 and measured by notebook 06; each seed of each model is a folder
+in it. Whatever is done already, here or by other machines on the same outputs/, is not done again.
+"""
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from itertools import product
+
+import joblib
+from tqdm import tqdm
+
+from medgan_tf import config, results
+from medgan_tf.reporting import comparison
+
+COMMAND = [sys.executable, "-m", "medgan_tf"]
+PREPARE, MEASURE = "01_dicom_to_jpg", "06_evaluation"
+
+
+def sweep(name, sets, models, seeds, profile="quick", jobs=1):
+    """Do what is missing, `jobs` processes at a time; return (summary, failures).
+
+    sets: lists of folders, each a set of its own; () in place of a list: phantoms. summary: `comparison.summarise` of
+    all that was measured, also written to outputs/NAME/results.json. failures: {what failed: a sentence}; all that does
+    not need it is done nevertheless. What the processes print is in outputs/NAME/logs/. Raises ValueError for a set,
+    model or profile that is not there, and where nothing could be measured.
+    """
+    runs = [config.open_run(_run_name(name, folders), profile, folders) for folders in sets]
+    unknown = set(models) - set(config.PROFILES[profile].models)
+    if unknown:
+        raise ValueError(
+            f"There is no model {', '.join(sorted(unknown))}; choose from {', '.join(config.PROFILES[profile].models)}."
+        )
+    folder = config.outputs() / name
+    failures = _work("Preparing", {run.name: _notebook(run, PREPARE) for run in runs}, folder, jobs)
+    runs = [run for run in runs if run.name not in failures]
+    cells = [cell for cell in product(runs, models, seeds) if not _is_trained(*cell)]
+    failures |= _work("Training", {_cell_name(*cell): _training(*cell) for cell in cells}, folder, jobs)
+    for run in runs:
+        _measure_anew(run)
+    failures |= _work("Measuring", {f"{run.name} measured": _notebook(run, MEASURE) for run in runs}, folder, jobs)
+    measured = [run for run in runs if not results.quality(run.directory).empty]
+    if not measured:
+        raise ValueError(f"Nothing could be measured. {' '.join(failures.values())}")
+    table = comparison.models(measured)
+    summary = comparison.summarise(table)
+    stated = {"profile": profile, "runs": [run.name for run in runs], "models": models, "seeds": seeds}
+    results.write(folder, "sweep", stated | {"failures": failures})
+    results.write(folder, "models", table.to_dict("records"))
+    results.write(folder, "comparison", summary.to_dict("records"))
+    return summary, failures
+
+
+def _run_name(name, folders):
+    return "-".join([name, *(folder.name for folder in folders)] if folders else [name, "phantoms"])
+
+
+def _cell_name(run, model, seed):
+    return f"{run.name}/{run.model(model, seed).name}"
+
+
+def _notebook(run, notebook):
+    data = [str(folder) for folder in run.data]
+    return ["run", "--profile", run.profile.name, "--run", run.name, "--notebooks", notebook, "--data", *data]
+
+
+def _training(run, model, seed):
+    return ["train", run.name, model, "--seed", str(seed)]
+
+
+def _is_trained(run, model, seed):
+    record = results.read(run.directory).get(f"training/{run.model(model, seed).name}", {})
+    return record.get("settings") == json.loads(json.dumps(asdict(run.profile.training(model, seed=seed))))
+
+
+def _measure_anew(run):
+    """Have the notebook run again where a model is younger than its last execution."""
+    done = run.directory / "notebooks" / f"{MEASURE}.done"
+    weights = list(run.directory.glob("models/*/generator.weights.h5"))
+    if done.exists() and any(path.stat().st_mtime > done.stat().st_mtime for path in weights):
+        done.unlink()
+
+
+def _work(title, commands, folder, jobs):
+    """Run {what: arguments of medgan_tf} in processes; {what failed: a sentence}."""
+    shares = queue.SimpleQueue()
+    for share in _shares(jobs):
+        shares.put(share)
+    parallel = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")
+    tasks = (joblib.delayed(_process)(what, command, folder, shares) for what, command in commands.items())
+    failures = {}
+    for what, failure in tqdm(parallel(tasks), title, len(commands), unit="process"):
+        if failure:
+            failures[what] = failure
+            tqdm.write(failure, file=sys.stderr)
+    return failures
+
+
+def _process(what, command, folder, shares):
+    """(what, "" or a sentence that says how it failed)."""
+    log = folder / "logs" / f"{what.replace('/', '_').replace(' ', '_')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    share = shares.get()
+    try:
+        with log.open("w") as file:
+            code = subprocess.run([*COMMAND, *command], stdout=file, stderr=file, env=share, check=False).returncode
+    finally:
+        shares.put(share)
+    lines = [line for line in log.read_text().splitlines() if line.strip()]
+    said = next((line for line in reversed(lines) if line.startswith("medgan_tf: ")), (lines or [""])[-1])
+    return what, f"{what} failed ({said.removeprefix('medgan_tf: ')[:300]}); see {log}." if code else ""
+
+
+def _shares(jobs):
+    """The environment of each of so many processes: its part of the cores and, where there are GPUs, one of them."""
+    threads = str(max(joblib.cpu_count() // jobs, 1))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(_gpus())))).split(",")
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
+    environment |= {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}
+    environment |= {"LOKY_MAX_CPU_COUNT": threads, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    return [environment | {"CUDA_VISIBLE_DEVICES": visible[job % len(visible)]} for job in range(jobs)]
+
+
+def _gpus():
+    if not shutil.which("nvidia-smi"):
+        return 0
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
+    return sum(line.startswith("GPU ") for line in listed.splitlines())

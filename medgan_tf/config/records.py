@@ -1,0 +1,38 @@
+"""JSON records (model.json, run.json, results.json) of this and of earlier versions, under today's names."""
+
+import json
+from pathlib import Path
+
+KEYS = {  # name in earlier versions: name today
+    "begin": "init_from",
+    "begun": "initialised_from",
+    "calibration/judge": "calibration/label_classifier",
+    "domain": "feature_classifier",
+    "epoch_kimg": "kimg_per_epoch",
+    "floor": "real_vs_real",
+    "floor_distances": "real_vs_real_distances",
+    "floor_high": "real_vs_real_high",
+    "floor_low": "real_vs_real_low",
+    "floor_n": "real_vs_real_n",
+    "least_filters": "min_filters",
+    "reading": "interpretation",
+}
+VALUES = {"better": {"closer to floor": "closer to real"}, "extractor": {"domain": "feature_classifier"}}
+
+
+def read_record(path):
+    """The record in a JSON file. Raises OSError where there is none, json.JSONDecodeError where it is damaged."""
+    return with_current_names(json.loads(Path(path).read_text()))
+
+
+def with_current_names(record):
+    """A record with the names that earlier versions used replaced; one of this version comes back as it is."""
+    if isinstance(record, list):
+        return [with_current_names(value) for value in record]
+    if not isinstance(record, dict):
+        return record
+    renamed = {KEYS.get(key, key): with_current_names(value) for key, value in record.items()}
+    for key, names in VALUES.items():
+        if isinstance(renamed.get(key), str):
+            renamed[key] = names.get(renamed[key], renamed[key])
+    return renamed

@@ -1,0 +1,33 @@
+"""Files that a killed process leaves whole, and hashes of what is in them."""
+
+import hashlib
+import os
+from pathlib import Path
+
+
+def atomic_write(path, write):
+    """Write a file beside `path` by write(temporary path), then move it into place.
+
+    A killed process leaves the old file or the new one, never half of one. Makes the folder where there is none.
+
+    >>> atomic_write("outputs/log.csv", lambda path: table.to_csv(path, index=False))
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def atomic_write_text(path, text):
+    """`atomic_write` of a text in UTF-8."""
+    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def sha256_of_file(path):
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

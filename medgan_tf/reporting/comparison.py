@@ -1,0 +1,74 @@
+"""Models of one run and of several side by side: quality over seeds, what lies within noise, and what it cost."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from medgan_tf import results
+from medgan_tf.intervals import difference, over_seeds
+
+COSTS = ["kimg", "seconds", "parameters", "peak_memory_mib"]
+ALIKE = ["data", "patients", "image_size", "extractor", "weights_sha256", "n"]  # what numbers must share to be compared
+
+
+def models(runs):
+    """Every metric of every model of these `config.Run`s, with what its training took: a row a run, model and seed.
+
+    Columns: run, model, seed, data, those of `results.quality`, kimg, seconds, parameters (of both networks) and
+    peak_memory_mib, NaN where a training did not record it. Raises ValueError for a run without measured models.
+    """
+    tables = []
+    for run in runs:
+        table = results.quality(run.directory)
+        if table.empty:
+            raise ValueError(f"{run.directory} holds no measured model: run notebook 06 on it first.")
+        costs = pd.DataFrame([_cost(run, name) for name in table["model"]])
+        names = [re.sub(r"_seed\d+$", "", name) for name in table["model"]]
+        data = " and ".join(folder.name for folder in run.data) or "phantoms"
+        tables.append(table.assign(run=run.name, data=data, model=names).join(costs))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _cost(run, name):
+    record = results.read(run.directory).get(f"training/{name}", {})
+    parameters = sum(record["parameters"].values()) if record else np.nan
+    costs = {cost: record.get(cost, np.nan) for cost in COSTS} | {"parameters": parameters}
+    return costs | {"seed": record.get("settings", {}).get("seed", 0)}
+
+
+def summarise(table):
+    """Of `models`, a row a run, model and metric: seeds in one number, and whether it is among the best.
+
+    value, low, high are over the `seeds` (see `over_seeds`), the floor and the costs their means. `among_best`: nothing
+    that this metric says sets the model apart from the best one that it can be compared with, on the same data with the
+    same features and n; the best itself is among them. The 95% interval of the difference then holds 0.
+    A model without a value is never among the best.
+    """
+    keys = [*ALIKE, "run", "model", "metric"]
+    rows = []
+    for key, seeds in table.groupby(keys, sort=False, dropna=False):
+        row = dict(zip(keys, key, strict=True))
+        row |= dict(zip(("value", "low", "high"), over_seeds(seeds), strict=True))
+        means = seeds[["real_vs_real", "real_vs_real_low", "real_vs_real_high", *COSTS]].mean()
+        rows.append(row | means.to_dict() | {"better": seeds["better"].iloc[0], "seeds": len(seeds)})
+    found = pd.DataFrame(rows)
+    found["among_best"] = False
+    for _, rivals in found.groupby([*ALIKE, "metric"], sort=False, dropna=False):
+        badness = _badness(rivals)
+        if badness.isna().all():
+            continue
+        best = rivals.loc[badness.idxmin()]
+        found.loc[rivals.index, "among_best"] = [_within_noise(row, best) for _, row in rivals.iterrows()]
+    return found
+
+
+def _within_noise(row, best):
+    _, low, high = difference(row, best)
+    return bool(low <= 0 <= high)
+
+
+def _badness(rows):
+    """The smaller, the better."""
+    off = (rows["value"] - rows["real_vs_real"]).abs()
+    return rows["value"].where(rows["better"] == "lower", off.where(rows["better"] != "higher", -rows["value"]))

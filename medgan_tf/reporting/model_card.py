@@ -1,0 +1,210 @@
+"""Puts a trained generator where others can load it: its averaged weights in float16, its record, and a model card."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import h5py
+import jinja2
+import numpy as np
+import pandas as pd
+
+from medgan_tf import config, datasets, figures, generators, results
+from medgan_tf.figures.tables import interval
+from medgan_tf.studies import privacy_report
+
+TEMPLATES = Path(__file__).parent / "templates"
+CHECKED = 64  # images that tell what half precision changes
+SHOWN = 16  # images in the card's picture, of seed 0
+PARTS = ("training", "quality", "classes", "agreement", "privacy")  # sections of results.json, of all measured models
+OF_RUN = (
+    "environment",
+    "data",
+    "feature_classifier",
+    "agreement/real, held out",
+    "privacy/copier",
+    "privacy/overfitted",
+)
+
+
+def export(run, name, out, data, licence=None, objections=""):
+    """Publish model `name` of a config.Run in folder `out`; returns the path of its card.
+
+    The folder gets generator.weights.h5 (float16), model.json, README.md, what results.json holds of all measured
+    models of the run, and pictures of samples and training. data, licence: sentences for the card; without a licence
+    neither weights nor images are published, what was measured is. objections: what is wrong in the images to the eye.
+    Raises ValueError where the model is not trained or not measured.
+    """
+    source, out = run.model(name), Path(out)
+    model = generators.load(source)
+    sections = results.read(run.directory)
+    missing = [part for part in ("training", "quality") if f"{part}/{name}" not in sections]
+    if missing:
+        raise ValueError(f"{run.directory}/results.json has no {missing[0]} of {name}: run its notebook and 06.")
+    out.mkdir(parents=True, exist_ok=True)
+    weights = {}
+    if licence:
+        shutil.copy(source / "model.json", out / "model.json")
+        _halve(source / "generator.weights.h5", out / "generator.weights.h5")
+        published = generators.load(out)
+        before, after = (each.sample(CHECKED, seed=0).astype(int) for each in (model, published))
+        weights["difference"] = int(np.abs(before - after).max())
+        weights["digest"] = hashlib.sha256((out / "generator.weights.h5").read_bytes()).hexdigest()
+        figures.grids({"": published.sample(SHOWN, seed=0)}).savefig(out / "samples.png", dpi=150)
+    figures.training_curves({name: source / "log.csv"}).savefig(out / "training.png", dpi=100)
+    kinds = sorted({part.split("/")[0] for part in sections if part.startswith("quality")})
+    train = datasets.load(run.images, model.record["image_size"]).train
+    environment, training = sections["environment"], sections[f"training/{name}"]
+    quality = results.quality(run.directory)
+    initialised_from = training.get("initialised_from")
+    loader = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(TEMPLATES))
+    text = loader.get_template("model_card.md").render(
+        title=out.name,
+        record=model.record,
+        size=config.in_pixels(model.record["image_size"]),
+        sides=config.sides(model.record["image_size"]),
+        data=data,
+        licence=licence,
+        images=len(train),
+        patients=len(set(train.patients)),
+        classes=", ".join(model.classes),
+        kimg=f"{training['kimg']:g}",
+        initialised_from=initialised_from,
+        smaller=initialised_from and config.in_pixels(initialised_from["image_size"]),
+        minutes=round(training["seconds"] / 60),
+        hardware=", ".join(environment["gpus"]) or _processor(environment["cores"]),
+        parameters=model.network.count_params(),
+        first=quality[quality["model"] == name].iloc[0],
+        beside=", ".join(other for other in quality["model"].unique() if other != name),
+        measured=[_with_features(results.quality(run.directory, kind), name) for kind in kinds],
+        agreement=_agreement(results.agreement(run.directory), name),
+        chance=1 / max(len(model.classes), 1),
+        by_class=_by_class(results.class_quality(run.directory), name),
+        objections=objections,
+        shown=SHOWN,
+        privacy=privacy_report.statement(results.privacy(run.directory), name),
+        **weights,
+    )
+    results.write(out, "published", {"model": name})
+    for section in (*OF_RUN, *(f"{part}/{each}" for part in {*PARTS, *kinds} for each in quality["model"].unique())):
+        if section in sections:
+            results.write(out, section, sections[section])
+    (out / "README.md").write_text(text)
+    return out / "README.md"
+
+
+def _processor(cores):
+    return f"a CPU with {cores} cores" if cores > 1 else "one core of a CPU"
+
+
+def overview(folder):
+    """What README.md shows of the published models below `folder`: Markdown, read from their results.json.
+
+    A row for each model, and below it one for each that was trained on the same images for comparison. The second
+    figure in a cell is the same between two halves of the real images.
+    """
+    rows, titles = {}, {}
+    places = [path.parent for path in sorted(Path(folder).glob("*/results.json"))]
+    for place in sorted(places, key=lambda place: not (place / "model.json").exists()):  # first what can be drawn from
+        sections = results.read(place)
+        published, tables = sections["published"]["model"], {}
+        for kind in ("quality", "quality_squeezenet"):
+            table = results.quality(place, kind)
+            tables[kind] = {} if table.empty else table.set_index(["model", "metric"]).to_dict("index")
+        agreed = results.agreement(place).query("`class` == 'mean'").set_index("model").to_dict("index")
+        names = dict.fromkeys(model for model, _ in tables["quality"])
+        for name in sorted(names, key=lambda name: name != published):
+            labels = agreed.get(name) and agreed[name] | {"real_vs_real": agreed["real, held out"]["value"]}
+            coverage = tables["quality"][name, "coverage"]
+            key = coverage["weights_sha256"], name  # these features are of these data: one row, wherever it is kept
+            training = sections[f"training/{name}"]
+            seen = f"{coverage['image_size']} px, {training['kimg']:.0f} thousand images seen"
+            if smaller := training.get("initialised_from"):
+                seen += f" after {smaller['kimg']:.0f} at {config.in_pixels(smaller['image_size'])}"
+            if name == published:
+                titles[key] = f"[{place.name}]({place.parent.name}/{place.name}/README.md), {seen}"
+            titles.setdefault(key, f"{name} on the same images, {seen}")
+            rows[key] = {
+                "n": str(coverage["n"]),
+                "Fréchet distance, domain ↓": _beside(tables["quality"][name, "frechet_distance"]),
+                "Fréchet distance, SqueezeNet ↓": _beside(tables["quality_squeezenet"].get((name, "frechet_distance"))),
+                "coverage, domain ↑": _beside(coverage),
+                "coverage, SqueezeNet ↑": _beside(tables["quality_squeezenet"].get((name, "coverage"))),
+                "class as asked ↑": _beside(labels),
+            }
+    table = pd.DataFrame(list(rows.values()), index=[titles[key] for key in rows])
+    return _markdown(table)
+
+
+def _beside(record):
+    if not record:
+        return "not run"
+    return f"{interval(record['value'], record['low'], record['high'])}; real {record['real_vs_real']:.3g}"
+
+
+def _with_features(table, name):
+    """What the card shows of one extractor: all models' metrics, the published one's first and in a sentence."""
+    first = table.iloc[0]
+    found = table[table["model"] == name].set_index("metric")
+    distance, coverage = (found.loc[metric] for metric in ("frechet_distance", "coverage"))
+    reading = (
+        f"{name}'s Fréchet distance is {distance['value'] / distance['real_vs_real']:.1f} times that between real"
+        f" images, and it covers {coverage['value']:.0%} of them, where real images cover"
+        f" {coverage['real_vs_real']:.0%}."
+    )
+    metrics = (*figures.FEATURES, "ms_ssim") if first["extractor"] == "feature_classifier" else figures.FEATURES
+    shown = _with_first(figures.quality_table(table, metrics).T, ("real against real", name))
+    return {
+        "extractor": first["extractor"],
+        "digest": first["weights_sha256"][:12],
+        "table": shown,
+        "interpretation": reading,
+    }
+
+
+def _by_class(table, name):
+    """Markdown, a row a class that has enough real images; "" where none has."""
+    if table.empty:
+        return ""
+    own = table[(table["model"] == name) & table["metric"].isin(["kernel_distance", "coverage"])]
+    cells = {label: {"n": str(rows["n"].iloc[0])} for label, rows in own.groupby("class", sort=False)}
+    for _, row in own.iterrows():
+        cells[row["class"]][row["metric"].replace("_", " ")] = _beside(row.to_dict())
+    return _markdown(pd.DataFrame.from_dict(cells, orient="index")) if cells else ""
+
+
+def _agreement(table, name):
+    """Markdown, a row a class; "" where this was not measured."""
+    if table.empty or name not in set(table["model"]):
+        return ""
+    cells = table.assign(cell=[interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
+    wide = cells.pivot(index="class", columns="model", values="cell")
+    return _with_first(wide.loc[cells["class"].unique()], ("real, held out", name))
+
+
+def _with_first(table, first):
+    """Markdown of a table, the columns `first` before all others."""
+    return _markdown(table[[*(name for name in first if name in table), *table.columns.difference(first, sort=False)]])
+
+
+def _halve(source, target):
+    """Copy an HDF5 file with its float32 numbers in float16; Keras casts them back when it loads them."""
+    with h5py.File(source) as old, h5py.File(target, "w") as new:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                half = item.dtype == np.float32
+                made = new.create_dataset(name, data=item[()].astype(np.float16) if half else item[()])
+            else:
+                made = new.require_group(name)
+            made.attrs.update(item.attrs)
+
+        old.visititems(copy)
+        new.attrs.update(old.attrs)
+
+
+def _markdown(table):
+    """A DataFrame as a Markdown table."""
+    named = ([name, *row] for name, *row in table.fillna("–").itertuples())
+    rows = [["", *table.columns], ["---"] * (table.shape[1] + 1), *named]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

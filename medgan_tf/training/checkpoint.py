@@ -1,0 +1,37 @@
+"""All variables of a training in one file."""
+
+import zipfile
+
+import numpy as np
+
+from medgan_tf.files import atomic_write
+
+
+def save(path, variables):
+    """Write {name: variable} to one .npz file."""
+    values = {name: variable.numpy() for name, variable in variables.items()}
+
+    def write(unfinished):
+        with unfinished.open("wb") as file:
+            np.savez(file, **values)
+
+    atomic_write(path, write)
+
+
+def read(path):
+    """{name: array} of save's file. Raises ValueError if it is damaged."""
+    try:
+        with np.load(path) as values:
+            return {name: values[name] for name in values.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it to train from the start.") from error
+
+
+def load(path, variables):
+    """Set {name: variable} from save's file. Raises ValueError if names or shapes differ or the file is damaged."""
+    stored = read(path)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    if shapes != {name: value.shape for name, value in stored.items()}:
+        raise ValueError(f"{path} holds the state of another model; train into another folder or delete it.")
+    for name, variable in variables.items():
+        variable.assign(stored[name])

@@ -1,0 +1,98 @@
+"""Adversarial losses, from tensorflow-gan, and gradient penalties.
+
+Scores are the discriminator's outputs without sigmoid, (B, 1) float32; every loss is a scalar, the mean over samples.
+"""
+
+import math
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from medgan_tf.training import tfgan
+
+
+class Adversarial(NamedTuple):
+    """One loss: generator(scores of fakes), and the discriminator's, real(scores) + fake(scores)."""
+
+    generator: callable
+    real: callable
+    fake: callable
+
+
+def _from_tfgan(generator, discriminator, **settings):
+    # Collections are a TF1 idea; None keeps tensorflow-gan from filling the graph with them.
+    plain = {"loss_collection": None}
+    return Adversarial(
+        lambda fake_scores: generator(fake_scores, **plain, **settings),
+        lambda scores: discriminator(scores, scores, generated_weights=0.0, **plain, **settings),
+        lambda scores: discriminator(scores, scores, real_weights=0.0, **plain, **settings),
+    )
+
+
+_losses = tfgan.part("losses").wargs
+
+ADVERSARIAL = {
+    # Goodfellow et al. 2014: -log D(G(z)) for the generator; no label smoothing
+    "non_saturating": _from_tfgan(
+        _losses.modified_generator_loss,
+        _losses.minimax_discriminator_loss,
+        label_smoothing=0.0,
+    ),
+    # Mao et al. 2017
+    "least_squares": _from_tfgan(_losses.least_squares_generator_loss, _losses.least_squares_discriminator_loss),
+    # Lim and Ye 2017; Miyato et al. 2018
+    "hinge": _from_tfgan(
+        _losses.wasserstein_hinge_generator_loss,
+        _losses.wasserstein_hinge_discriminator_loss,
+    ),
+    # Arjovsky et al. 2017
+    "wasserstein": _from_tfgan(_losses.wasserstein_generator_loss, _losses.wasserstein_discriminator_loss),
+}
+
+
+def gradient_penalty(score, real, fake, weights):
+    """WGAN-GP's penalty (Gulrajani et al. 2017): mean of (norm of d score / d image - 1)^2 between real and fake.
+
+    score: function (B, H, W, C) -> (B, 1) in which no score depends on another image (so: no BatchNorm).
+    weights: (B, 1, 1, 1) uniform in [0, 1), one per sample. Returns a float32 scalar.
+    """
+    return tf.reduce_mean((tf.sqrt(_squared_gradient(score, real + weights * (fake - real), floor=1e-12)) - 1.0) ** 2)
+
+
+def r1_penalty(score, real):
+    """R1 (Mescheder et al. 2018): half the mean squared norm of d score / d image on real images, float32 scalar."""
+    return tf.reduce_mean(_squared_gradient(score, real)) / 2.0
+
+
+def path_lengths(synthesise, ws, noise):
+    """(B,) float32: how much a step in w changes each image (Karras et al. 2020, section 3.2).
+
+    synthesise: function ws -> images (B, H, W, C). ws: (B, num_ws, D). noise: (B, H, W, C) standard normal. A path
+    length is the norm of the gradient of sum(images * noise) / sqrt(H * W), as the root of the mean square over ws.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(ws)
+        images = synthesise(ws)
+        total = tf.reduce_sum(images * noise) / math.sqrt(math.prod(images.shape[1:3]))
+    squares = tf.reduce_mean(tf.reduce_sum(tape.gradient(total, ws) ** 2, axis=2), axis=1)
+    return tf.sqrt(tf.maximum(squares, 1e-12))
+
+
+def path_length_penalty(lengths, average, mean, decay=0.01):
+    """How far steps in w are from all changing the image by the same amount (Karras et al. 2020, section 3.2).
+
+    lengths: (B,) from `path_lengths`. average: theirs, over all devices. mean: their running mean, 0 at first.
+    Returns the penalty, the mean of (path length - new mean)^2, and the new mean, both float32 scalars; the new mean
+    has moved by `decay` towards the average, and no gradient flows through it.
+    """
+    mean = mean + decay * (tf.stop_gradient(average) - mean)
+    return tf.reduce_mean((lengths - mean) ** 2), mean
+
+
+def _squared_gradient(score, images, floor=0.0):
+    """Squared norm of each image's gradient, (B,); at least `floor`, since a square root at 0 has no derivative."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(score(images))
+    gradient = tf.cast(tape.gradient(total, images), tf.float32)
+    return tf.maximum(tf.reduce_sum(gradient**2, axis=[1, 2, 3]), floor)
