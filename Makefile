@@ -2,6 +2,7 @@
 # make notebooks  everything into outputs/ [PROFILE=smoke|quick|full] [DATA="dir dir"] [RUN=name]
 # make test       the test suite         make lab        JupyterLab        make lint
 # make app        the web app [PORT=5000] make explore    the Streamlit explorer
+# make docs       run every notebook on phantoms and write docs/notebooks/ [PROFILE=quick]
 # make bench      speed and memory beside others' [ONLY="conversion metrics"] [TORCH=venv/bin/python]
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: help install notebooks test lab app explore bench lint lock
+.PHONY: help install notebooks docs test lab app explore bench lint lock
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -35,6 +36,10 @@ install: .venv/installed-$(EXTRAS)
 
 notebooks: .venv/installed-$(EXTRAS)
 	$(BIN)/python -m medgan_tf run --profile $(PROFILE) --data $(DATA) --run "$(RUN)"
+
+docs: .venv/installed-$(EXTRAS)
+	$(BIN)/python -m medgan_tf run --profile $(PROFILE) --run docs-$(PROFILE)
+	$(BIN)/python -m medgan_tf render docs-$(PROFILE) --out docs/notebooks
 
 test: .venv/installed-$(EXTRAS)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)

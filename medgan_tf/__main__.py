@@ -194,6 +194,15 @@ def _parser():
     option("run", metavar="RUN_DIR", help="a folder under outputs/, or its name")
     option("--out", required=True, type=Path, help="folder for the pages")
     option("--licence", default="", metavar="TEXT", help="of real images; without it only phantoms are shown as such")
+
+    option = add(
+        "render",
+        commands.render,
+        "Write the executed notebooks of a run as Markdown pages with their pictures",
+        "Real images in the notebooks are in the pages too: publish only pages of data that may be shown.",
+    )
+    option("run", metavar="RUN", help="a folder under outputs/ whose notebooks have been run")
+    option("--out", type=Path, default=Path("docs/notebooks"), metavar="DIR", help="folder (default docs/notebooks)")
     return parser
 
 

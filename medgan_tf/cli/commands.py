@@ -152,6 +152,15 @@ def gallery(run, out, licence):
     return 0
 
 
+def render(run, out):
+    """The executed notebooks of a run as Markdown pages."""
+    from medgan_tf import config
+    from medgan_tf.reporting.render import render as render_run
+
+    print(f"The index of the pages is {render_run(config.find_run(Path(run).name), out)}")
+    return 0
+
+
 def evaluate(real, fake, features, weights, label_classifier, image_size, training, by_class, cache, json_file):
     """Measure synthetic images against real ones."""
     from medgan_tf import datasets, metrics

@@ -1,0 +1,157 @@
+"""Executed notebooks as Markdown pages with their pictures: a code host shows them without running anything."""
+
+import re
+import shutil
+from io import BytesIO
+from os.path import relpath
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+PICTURE_WIDTH = 1000  # pixels, at most
+PICTURE_LEVELS = 128  # colours or grey levels of a picture
+TEXT_LINES, TEXT_WIDTH = 30, 160  # of a printed output; what is longer is cut
+HIDDEN_TAGS = {"injected-parameters"}
+LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s#]+)")  # the target of a relative Markdown link
+
+
+def render(run, out):
+    """Write the executed notebooks of a run as Markdown pages; return the path of their index.
+
+    run: config.Run, whose notebooks `python -m medgan_tf run` has executed. out: a folder; pages and pictures of an
+    earlier call are replaced. It gets NN_name.md and NN_name_files/*.png for each notebook, and README.md, an index
+    with the title, the first picture and the first sentence of each. Logs and progress bars are left out, long outputs
+    are cut, and paths of this machine become outputs/RUN. Links relative to notebooks/ are rewritten. Real images in
+    the notebooks are in the pages too: publish only pages of data that may be shown. Raises ValueError where no
+    notebook was executed, or one ended with an error.
+    """
+    out, entries = Path(out), []
+    sources = sorted((run.directory / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if not sources:
+        raise ValueError(
+            f"{run.directory} holds no executed notebook: `python -m medgan_tf run --run {run.name}` first."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    for source in sources:
+        entries.append(_page(source, out, run))
+    data = " and ".join(folder.name for folder in run.data) or "phantoms, whose truth is known"
+    intro = (
+        f"Executed with the profile `{run.profile.name}` at {run.profile.in_pixels} on {data}. `make docs` makes these "
+        "pages; the notebooks to run yourself are in `notebooks/`."
+    )
+    index = out / "README.md"
+    index.write_text("\n\n".join(["# The notebooks, with their results", intro, *entries]) + "\n")
+    return index
+
+
+def _page(source, out, run):
+    """Write one page with its pictures; return its entry in the index."""
+    from nbconvert import MarkdownExporter
+
+    notebook = nbformat.read(source, 4)
+    notebook.cells = [cell for cell in notebook.cells if not HIDDEN_TAGS & set(cell.metadata.get("tags", []))]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [cleaned for output in cell.outputs if (cleaned := _clean(output, source, run))]
+        elif cell.cell_type == "markdown":
+            cell.source = _relink(cell.source, out)
+    folder = out / f"{source.stem}_files"
+    shutil.rmtree(folder, ignore_errors=True)
+    resources = {"unique_key": source.stem, "output_files_dir": folder.name}
+    page, resources = MarkdownExporter().from_notebook_node(notebook, resources)
+    pictures = {Path(name).name: data for name, data in resources["outputs"].items()}
+    captions = (
+        caption for cell in notebook.cells for output in cell.get("outputs", ()) for caption in _captions(output)
+    )
+    page = re.sub(r"!\[png\]\(([^)]+)\)", lambda match: _captioned(match[1], next(captions)), page)
+    for name, data in pictures.items():
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(_small(data))
+    (out / f"{source.stem}.md").write_text(re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
+    first = f"![]({folder.name}/{next(iter(pictures))})" if pictures else ""
+    return "\n\n".join(filter(None, [f"## [{_title(notebook)}]({source.stem}.md)", _sentence(notebook), first]))
+
+
+def _captions(output):
+    """[alternative text] of an output with a picture, [] of any other."""
+    picture = "image/png" in output.get("data", {})
+    return [output.metadata.get("image/png", {}).get("alt", "")] if picture else []
+
+
+def _captioned(path, caption):
+    return f"![{re.sub(r'[][]', '', caption)}]({path})" + (f"\n\n*{caption}*" if caption else "")
+
+
+def _clean(output, source, run):
+    """The output as a reader wants it, or None where it is a log, a progress bar or empty."""
+    if output.output_type == "error":
+        raise ValueError(f"{source} ended with {output.ename}: {output.evalue} Run it again before it is rendered.")
+    if output.output_type == "stream":
+        output.text = _shorten(_without_paths(output.text, run))
+        return output if output.name == "stdout" and output.text.strip() else None
+    data = output.data
+    if any("widget" in kind or "javascript" in kind for kind in data):
+        return None
+    if "image/png" in data:
+        output.data = nbformat.from_dict({"image/png": data["image/png"]})
+    elif "text/html" in data:
+        output.data = nbformat.from_dict({"text/html": _table(_without_paths(data["text/html"], run))})
+    elif "text/plain" in data and "text/markdown" not in data:
+        data["text/plain"] = _shorten(_without_paths(data["text/plain"], run))
+    return output
+
+
+def _table(html):
+    """A pandas table without what a code host would drop or show as text: styles, classes and line breaks in tags."""
+    html = re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL)
+    html = re.sub(r"</?div[^>]*>", "", html)
+    html = re.sub(r"<(table|tr|th|td)[^>]*?((?: (?:colspan|rowspan)=\"\d+\")*)[^>]*>", r"<\1\2>", html)
+    return "\n".join(line.strip() for line in html.splitlines() if line.strip())  # indented lines would become code
+
+
+def _shorten(text):
+    lines = [line if len(line) <= TEXT_WIDTH else line[: TEXT_WIDTH - 1] + "…" for line in text.splitlines()]
+    cut = len(lines) - TEXT_LINES
+    return "\n".join(lines if cut <= 0 else [*lines[:TEXT_LINES], f"… {cut} more lines"]) + "\n"
+
+
+def _without_paths(text, run):
+    text = text.replace(str(run.directory), f"outputs/{run.name}")
+    return text.replace(f"{NOTEBOOKS.parent}/", "").replace(str(Path.home()), "~")
+
+
+def _relink(text, out):
+    """Markdown whose links are relative to notebooks/, as it has to be in `out`; other notebooks become their pages."""
+
+    def moved(match):
+        start, target = match.groups()
+        if target.endswith(".ipynb"):
+            return start + Path(target).with_suffix(".md").name
+        return start + Path(relpath((NOTEBOOKS / target).resolve(), out.resolve())).as_posix()
+
+    return LINK.sub(moved, text)
+
+
+def _small(png):
+    """PNG bytes of at most PICTURE_WIDTH pixels with a palette."""
+    with Image.open(BytesIO(png)) as image:
+        picture = image.convert("RGB")
+    if picture.width > PICTURE_WIDTH:
+        picture = picture.resize((PICTURE_WIDTH, round(picture.height * PICTURE_WIDTH / picture.width)), Image.LANCZOS)
+    memory = BytesIO()
+    picture.quantize(PICTURE_LEVELS, dither=Image.Dither.NONE).save(memory, "PNG", optimize=True)
+    return memory.getvalue()
+
+
+def _title(notebook):
+    return next(cell.source.splitlines()[0].lstrip("# ") for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def _sentence(notebook):
+    """The first sentence below the title."""
+    first = next(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    paragraphs = [part for part in filter(None, first.split("\n\n")[1:]) if part[0].isalpha() or part.startswith("**")]
+    text = " ".join(paragraphs[0].split()) if paragraphs else ""
+    return re.split(r"(?<=[.?!])\s", text.replace("**", ""))[0]
