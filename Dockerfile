@@ -1,4 +1,5 @@
-# The web app in a container: docker build -t medgan_tf . && docker run -p 5000:5000 -v "$PWD/outputs:/outputs:ro" medgan_tf
+# The web app in a container (docs/serving.md). Build and start it with:
+# docker build -t medgan_tf . && docker run -p 5000:5000 -v "$PWD/outputs:/outputs:ro" medgan_tf
 FROM python:3.11-slim
 RUN useradd --create-home --uid 10001 medgan
 WORKDIR /srv/medgan_tf

@@ -44,7 +44,7 @@ def main():
                 keep(name, json.loads(found.read_text()), time.perf_counter() - started, not code)
         if code:
             failed.append(name)
-    print("\n".join(table.for_readme(json.loads(RESULTS.read_text()))))
+    print("\n".join(table.summary(json.loads(RESULTS.read_text()))))
     table.write()
     if failed:
         sys.exit(f"Failed, with what it measured before: {', '.join(failed)}. Run it again with --only.")

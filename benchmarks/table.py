@@ -1,6 +1,6 @@
-"""The benchmark's results as tables: a short one for the README, all of it for docs/performance.md.
+"""The benchmark's results as tables for docs/performance.md: first the goals, then everything.
 
-python -m benchmarks.table writes both anew, each between two marks, without measuring anything.
+python -m benchmarks.table writes them between two marks without measuring anything.
 """
 
 import ast
@@ -31,7 +31,7 @@ def _docstring(part):
     return ast.get_docstring(ast.parse(Path(__file__).with_name(f"{part}.py").read_text(encoding="utf-8")))
 
 
-def for_readme(results):
+def summary(results):
     """The goals, and every row without a goal in which ours is slower: chosen by rule, not by hand."""
     named = {(goal.what, goal.reference) for goal in goals.GOALS}
     slower = [
@@ -49,7 +49,6 @@ def for_readme(results):
         + ".",
         "",
         *sources({name: part for name, part in results["parts"].items() if name in shown}),
-        "Everything that was measured is in [docs/performance.md](docs/performance.md).",
     ]
 
 
@@ -85,7 +84,7 @@ def for_docs(results):
     for name in (*PARTS, *ASKED_FOR):
         own = RESULTS.with_name(f"{name}.json")
         part = json.loads(own.read_text()) if own.exists() else results["parts"].get(name)
-        lines += [f"## {name}", "", _docstring(name), ""]
+        lines += [f"### {name}", "", _docstring(name), ""]
         lines += [*tables(part["rows"]), *sources({name: part}), ""] if part else ["Not run.", ""]
         if part and not part.get("complete", True):
             lines += ["It failed before its end.", ""]
@@ -187,23 +186,24 @@ def _mib(row):
     return " and ".join(f"{side:.0f}" for side in row.get("peak_mib", []) if side is not None)
 
 
-PAGES = {ROOT / "README.md": for_readme, ROOT / "docs" / "performance.md": for_docs}
+PAGE = ROOT / "docs" / "performance.md"
 
 
-def block(page):
-    """(text of a page, what stands between its marks, what should). Raises ValueError where it lacks the marks."""
-    text = page.read_text(encoding="utf-8")
+def block():
+    """(text of PAGE, what stands between its marks, what should). Raises ValueError where it lacks the marks."""
+    text = PAGE.read_text(encoding="utf-8")
     found = BLOCK.search(text)
     if not found:
-        raise ValueError(f"{page.name} lacks the marks <!-- benchmark --> and <!-- /benchmark -->; put them back.")
-    return text, found[0], "\n".join(PAGES[page](json.loads(RESULTS.read_text()))) + "\n"
+        raise ValueError(f"{PAGE.name} lacks the marks <!-- benchmark --> and <!-- /benchmark -->; put them back.")
+    measured = json.loads(RESULTS.read_text())
+    lines = ["## Goals", "", *summary(measured), "", "## Everything that was measured", "", *for_docs(measured)]
+    return text, found[0], "\n".join(lines) + "\n"
 
 
 def write():
-    """Write the blocks of all pages anew."""
-    for page in PAGES:
-        text, _, wanted = block(page)
-        page.write_text(BLOCK.sub(lambda _, wanted=wanted: wanted, text), encoding="utf-8")
+    """Update the block of PAGE from the stored results."""
+    text, _, wanted = block()
+    PAGE.write_text(BLOCK.sub(lambda _: wanted, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

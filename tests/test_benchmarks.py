@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic, its results against the README, and what it promises of a training: one trace."""
+"""The benchmark's own arithmetic, its results against docs/performance.md, and one trace for a whole training."""
 
 import json
 import re
@@ -113,15 +113,14 @@ def test_the_estimate_is_speed_times_length():
         estimate.price("L4=0.8")
 
 
-@pytest.mark.parametrize("page", table.PAGES, ids=lambda page: page.name)
-def test_the_pages_show_the_results(page):
-    _, found, wanted = table.block(page)
+def test_the_page_shows_the_results():
+    _, found, wanted = table.block()
     assert found == wanted, "run python -m benchmarks.table, or undo the change"
 
 
-def test_the_readme_shows_what_has_a_goal_and_all_that_is_slower():
+def test_the_summary_shows_what_has_a_goal_and_all_that_is_slower():
     results = json.loads(RESULTS.read_text())
-    text = "\n".join(table.for_readme(results))
+    text = "\n".join(table.summary(results))
     rows = [row for part in results["parts"].values() for row in part["rows"]]
     slower = [f"{row['what']}: {row['reference']} " for row in rows if row.get("ratio", 1) < 0.99]
     assert slower

@@ -32,8 +32,8 @@ def test_what_is_published_stays_small():
     assert sum(path.stat().st_size for path in PRETRAINED.rglob("*")) < 60e6
 
 
-def test_the_readme_says_what_the_results_say():
+def test_the_page_says_what_the_results_say():
     """After a new export: put what `model_card.overview("pretrained")` returns between the two marks."""
-    text = (PRETRAINED.parent / "README.md").read_text()
+    text = (PRETRAINED.parent / "docs" / "models.md").read_text()
     shown = text.split("<!-- pretrained: model_card.overview -->\n")[1].split("\n<!-- end -->")[0]
     assert shown == model_card.overview(PRETRAINED)

@@ -51,7 +51,7 @@ def test_pages_show_pictures_tables_and_text_but_no_logs_and_no_paths(run, tmp_p
         run,
         "01_a",
         new_output("stream", name="stderr", text="100%|####| 3/3"),
-        new_output("stream", name="stdout", text=f"in {run.directory}\n" + "line\n" * 100),
+        new_output("stream", name="stdout", text=f"in {run.directory}\nof /elsewhere/r/images\n" + "line\n" * 100),
         shown,
         picture("Noise [0, 1]."),
     )
@@ -60,9 +60,10 @@ def test_pages_show_pictures_tables_and_text_but_no_logs_and_no_paths(run, tmp_p
     assert main(["render", "r", "--out", str(out)]) == 0
     page = (out / "01_a.md").read_text()
     assert "3/3" not in page and "RUN = 1" not in page and str(tmp_path) not in page
-    assert "in outputs/r\n" in page and "… 71 more lines" in page
-    assert "<style" not in page and "class=" not in page and "<th>dcgan</th>\n<td>1.5</td>" in page
-    assert "*Noise [0, 1].*" in page
+    assert "    in outputs/r\n    of outputs/r/images\n" in page and "… 72 more lines" in page
+    assert "<style" not in page and "class=" not in page and "<thead>\n<tr><th></th><th>a</th></tr>\n</thead>\n" in page
+    assert "<tr><th>dcgan</th><td>1.5</td></tr>" in page
+    assert "<sub>Noise [0, 1].</sub>" in page
     (image,) = re.findall(r"!\[Noise 0, 1\.\]\((.+?)\)", page)
     with Image.open(out / image) as shown:
         assert shown.mode == "P" and shown.width == 1000
@@ -75,7 +76,7 @@ def test_links_stay_valid_and_the_index_lists_every_page(run, tmp_path):
     moved = render._relink(TITLE, out)
     assert "[glossary](../glossary.md) and [next](02_b.md)" in moved
     index = render.render(run, tmp_path / "pages").read_text()
-    assert "## [01 · A title](01_a.md)\n\nIs it so?\n\n![](01_a_files/" in index
+    assert "## [01 · A title](01_a.md)\n\nIs it so?\n\n![01 · A title](01_a_files/" in index
     assert "(02_b.md)" in index
     for target in re.findall(r"\]\(([^)]+)\)", index):
         assert (tmp_path / "pages" / target).exists()

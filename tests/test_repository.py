@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("pretrained/*/*.md"))]
 LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines()]
 
 
@@ -48,7 +49,9 @@ def test_conda_users_get_the_same():
 
 
 def test_extras_are_those_that_the_readme_names():
+    readme = (ROOT / "README.md").read_text()
     assert set(PROJECT["optional-dependencies"]) == {"gpu", "app", "explore", "scale", "dev"}
+    assert all(extra in readme for extra in PROJECT["optional-dependencies"])
     assert any(d.startswith("tensorflow[and-cuda]") for d in PROJECT["optional-dependencies"]["gpu"])
 
 
@@ -69,11 +72,28 @@ def test_notebooks_are_clean_and_have_parameters(path):
         assert len(source.splitlines()) <= 30
 
 
-def test_the_readme_lists_every_notebook_and_no_number_of_quality():
+def test_the_readme_is_short_and_lists_every_notebook_and_no_number_of_quality():
     text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
     for path in NOTEBOOKS:
         assert path.stem in text
     assert not re.search(r"(FID|distance|coverage|precision|recall)\D{0,20}\d+\.\d", text)
+
+
+def test_contributing_names_every_room_in_the_order_of_imports():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    places = [text.index(f"`{room}/`") for room in ROOMS if (ROOT / "medgan_tf" / room).is_dir()]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_of_pages_lead_somewhere(path):
+    text = path.read_text()
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    for target in targets:
+        place = target.split("#")[0]
+        if not re.match(r"[a-z]+:", target):
+            assert (path.parent / place).exists(), f"{path.name} links {target}"
 
 
 def test_tracked_files_are_small_and_hold_no_data():

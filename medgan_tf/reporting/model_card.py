@@ -98,7 +98,7 @@ def _processor(cores):
 
 
 def overview(folder):
-    """What README.md shows of the published models below `folder`: Markdown, read from their results.json.
+    """What docs/models.md shows of the published models below `folder`: Markdown, read from their results.json.
 
     A row for each model, and below it one for each that was trained on the same images for comparison. The second
     figure in a cell is the same between two halves of the real images.
@@ -122,7 +122,7 @@ def overview(folder):
             if smaller := training.get("initialised_from"):
                 seen += f" after {smaller['kimg']:.0f} at {config.in_pixels(smaller['image_size'])}"
             if name == published:
-                titles[key] = f"[{place.name}]({place.parent.name}/{place.name}/README.md), {seen}"
+                titles[key] = f"[{place.name}](../{place.parent.name}/{place.name}/README.md), {seen}"
             titles.setdefault(key, f"{name} on the same images, {seen}")
             rows[key] = {
                 "n": str(coverage["n"]),

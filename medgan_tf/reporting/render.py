@@ -70,7 +70,7 @@ def _page(source, out, run):
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(_small(data))
     (out / f"{source.stem}.md").write_text(re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
-    first = f"![]({folder.name}/{next(iter(pictures))})" if pictures else ""
+    first = f"![{_title(notebook)}]({folder.name}/{next(iter(pictures))})" if pictures else ""
     return "\n\n".join(filter(None, [f"## [{_title(notebook)}]({source.stem}.md)", _sentence(notebook), first]))
 
 
@@ -81,7 +81,7 @@ def _captions(output):
 
 
 def _captioned(path, caption):
-    return f"![{re.sub(r'[][]', '', caption)}]({path})" + (f"\n\n*{caption}*" if caption else "")
+    return f"![{re.sub(r'[][]', '', caption)}]({path})" + (f"\n\n<sub>{caption}</sub>" if caption else "")
 
 
 def _clean(output, source, run):
@@ -107,8 +107,9 @@ def _table(html):
     """A pandas table without what a code host would drop or show as text: styles, classes and line breaks in tags."""
     html = re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL)
     html = re.sub(r"</?div[^>]*>", "", html)
-    html = re.sub(r"<(table|tr|th|td)[^>]*?((?: (?:colspan|rowspan)=\"\d+\")*)[^>]*>", r"<\1\2>", html)
-    return "\n".join(line.strip() for line in html.splitlines() if line.strip())  # indented lines would become code
+    html = re.sub(r"<(table|tr|th|td)\b[^>]*?((?: (?:col|row)span=\"\d+\")*)[^>]*>", r"<\1\2>", html)
+    html = re.sub(r">\s+<", "><", html)  # indented lines would become code
+    return re.sub(r"(</tr>|<t(?:able|head|body)>|</t(?:able|head|body)>)", r"\1\n", html)
 
 
 def _shorten(text):
@@ -118,7 +119,8 @@ def _shorten(text):
 
 
 def _without_paths(text, run):
-    text = text.replace(str(run.directory), f"outputs/{run.name}")
+    """The text with the run's folder as outputs/RUN, wherever it was when the notebook was executed."""
+    text = re.sub(rf"/[^\s'\"<>:,]*/{re.escape(run.name)}\b", f"outputs/{run.name}", text)
     return text.replace(f"{NOTEBOOKS.parent}/", "").replace(str(Path.home()), "~")
 
 
@@ -150,8 +152,10 @@ def _title(notebook):
 
 
 def _sentence(notebook):
-    """The first sentence below the title."""
+    """The question in bold below the title, or else the first sentence."""
     first = next(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    paragraphs = [part for part in filter(None, first.split("\n\n")[1:]) if part[0].isalpha() or part.startswith("**")]
-    text = " ".join(paragraphs[0].split()) if paragraphs else ""
-    return re.split(r"(?<=[.?!])\s", text.replace("**", ""))[0]
+    paragraphs = [" ".join(part.split()) for part in first.split("\n\n")[1:] if re.match(r"\w|\*\*", part)]
+    if not paragraphs:
+        return ""
+    question = re.match(r"\*\*(.+?)\*\*", paragraphs[0])
+    return question[1] if question else re.split(r"(?<=[.?!])(?<! al\.)\s(?=[A-Z])", paragraphs[0])[0]
