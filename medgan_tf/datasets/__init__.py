@@ -1,6 +1,12 @@
-"""Image folders and manifests to patient-level splits and to batches that can resume at any image."""
+"""Image folders to sets of images split by patient.
 
-from .images import Images, Split, join, load, read_folder, read_image
+`load` reads a prepared folder with its splits, `read_images` any folder, manifest or .npy file as one `ImageSet`;
+`prepare` and `write_manifest` write manifest.csv, `download` fetches public sets.
+"""
+
+from .encoding import match_encoding, reencode
+from .image_dataset import ImageDataset, load
+from .image_set import ImageSet, join
 from .manifests import (
     SPLITS,
     assign_splits,
@@ -10,21 +16,27 @@ from .manifests import (
     prepare,
     read_manifest,
     summary,
+    write_manifest,
 )
+from .reading import is_image_folder, read_image, read_images
 
 __all__ = [
     "SPLITS",
-    "Images",
-    "Split",
+    "ImageDataset",
+    "ImageSet",
     "assign_splits",
     "check_splits",
     "holds_images",
+    "is_image_folder",
     "join",
     "load",
+    "match_encoding",
     "patient_of",
     "prepare",
-    "read_folder",
     "read_image",
+    "read_images",
     "read_manifest",
+    "reencode",
     "summary",
+    "write_manifest",
 ]

@@ -12,7 +12,7 @@ import requests
 from PIL import Image
 from tqdm import tqdm
 
-from medgan_tf.datasets.manifests import IMAGE_SUFFIXES, patient_of
+from medgan_tf.datasets.manifests import IMAGE_SUFFIXES, patient_of, write_manifest
 
 MEDMNIST = "https://zenodo.org/records/10519652/files/{}?download=1"
 MEDMNIST_CITATION = "Yang et al. MedMNIST v2. Scientific Data 10:41 (2023)"
@@ -152,7 +152,7 @@ def _unpack_npz(archive, folder, entry):
                 Image.fromarray(image).save(folder / file)
                 # the publisher gives no patients, so each image counts as one and the published split is kept
                 rows.append({"file": file, "class": entry.classes[label], "patient": file, "split": split})
-    pd.DataFrame(rows).to_csv(folder / "manifest.csv", index=False)
+    write_manifest(pd.DataFrame(rows), folder)
 
 
 def _unpack_zip(archive, folder, entry):
@@ -163,4 +163,4 @@ def _unpack_zip(archive, folder, entry):
     files = [file for file in files if "__MACOSX" not in file.parts]
     if files:
         rows = [{"file": f.as_posix(), "class": f.parent.name, "patient": patient_of(f.as_posix())} for f in files]
-        pd.DataFrame(rows).to_csv(folder / "manifest.csv", index=False)
+        write_manifest(pd.DataFrame(rows), folder)

@@ -1,12 +1,12 @@
-"""How arrays reach a network: tf.data without its tuner.
+"""tf.data without autotuning.
 
-The tuner is a thread that sleeps 10 ms, then twice as long each time. TensorFlow 2.21 may wait for it to wake when a
-data set's iterator goes, so that `fit` and `predict` take up to twice as long. Nothing here is to be tuned.
+The autotuner is a thread that sleeps 10 ms, then twice as long each time. When the iterator of a dataset is deleted,
+TensorFlow 2.21 may wait for that thread to wake up, so that `fit` and `predict` take up to twice as long.
 """
 
 
 def without_autotune(data):
-    """The tf.data.Dataset without the tuner."""
+    """The same tf.data.Dataset with autotuning switched off."""
     import tensorflow as tf
 
     options = tf.data.Options()
@@ -15,7 +15,7 @@ def without_autotune(data):
 
 
 def predict(network, inputs, batch_size):
-    """What `network.predict` returns for an array (n, ...), or for a list of arrays where it has several inputs."""
+    """`network.predict` of an array (n, ...), or of a list of arrays for a network with several inputs."""
     import tensorflow as tf
 
     inputs = tuple(inputs) if isinstance(inputs, list) else inputs

@@ -1,4 +1,4 @@
-"""Folders of images to manifests: which file is of which class and patient, and in which split."""
+"""Manifests: which image file belongs to which class, patient and split."""
 
 import re
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from medgan_tf.files import atomic_write
+
 SPLITS = ("train", "validation", "test")
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
-# How public sets name their files; the first group that matches is the patient.
+# File names of public sets: the group of the first pattern that matches is the patient.
 PATIENT_IN_FILE_NAME = [
     re.compile(r"^(person\d+)_(?:bacteria|virus)_\d+", re.IGNORECASE),  # Kermany chest X-rays, pneumonia
     re.compile(r"^(?:NORMAL2-)?(IM-\d+)-\d+", re.IGNORECASE),  # Kermany chest X-rays, normal
@@ -25,7 +27,7 @@ def holds_images(folder):
 
 
 def _is_image(path):
-    """By its name; hidden files, such as those that macOS leaves on other systems' disks, are not."""
+    """By the file name's suffix; hidden files, such as those that macOS adds on other systems' disks, do not count."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
@@ -45,18 +47,24 @@ def prepare(folders, out_dir, seed=0):
     if manifest["split"].eq("").any():
         manifest = assign_splits(manifest, seed=seed)
     check_splits(manifest)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    manifest.to_csv(out_dir / "manifest.csv", index=False)
+    write_manifest(manifest, out_dir)
     return manifest
 
 
-def read_manifest(root):
-    """The table of a folder of images: file, class, patient, split (empty where not yet given).
+def write_manifest(manifest, folder):
+    """Write folder/manifest.csv, atomically, from a table with the columns file, class, patient and perhaps split."""
+    atomic_write(Path(folder) / "manifest.csv", lambda path: manifest.to_csv(path, index=False))
 
-    From manifest.csv where there is one (a column `patient` or `patient_group`), else from class folders. Patients
-    without a column come from the file names of public sets, else every image counts as a patient of its own.
+
+def read_manifest(root):
+    """The table of a folder of images (or of its manifest.csv): file, class, patient, split ("" if not yet assigned).
+
+    Read from manifest.csv if there is one (with a column `patient` or `patient_group`), else from class folders. Where
+    no column names the patients, they are taken from the file names of public sets, and any other image counts as its
+    own patient. Raises ValueError for a path without images.
     """
     root = Path(root)
+    root = root.parent if root.name == "manifest.csv" else root
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; give the folder that holds the images.")
     if (root / "manifest.csv").exists():
@@ -82,18 +90,18 @@ def read_manifest(root):
 
 
 def patient_of(file):
-    """The patient in a public set's file name; where no rule fits, the file itself."""
+    """The patient in a public set's file name, or the file itself if its name follows no known pattern."""
     stem = Path(file).stem
     found = next(filter(None, (rule.match(stem) for rule in PATIENT_IN_FILE_NAME)), None)
     return found.group(1).lower() if found else file
 
 
 def assign_splits(manifest, fractions=(0.8, 0.1, 0.1), seed=0):
-    """Give whole patients to train, validation and test so that each class comes near the wanted fractions.
+    """A copy with the column `split`: whole patients assigned so that each class has about these fractions of images.
 
-    A patient counts for the class that most of their images have. Within each class the shuffled patients fill the
-    splits in turn, by images. A class of fewer than three patients cannot be in every split: it stays in train.
-    Returns a copy with the column `split`. Raises ValueError where no class has three patients.
+    A patient belongs to the class of most of their images. Within each class the shuffled patients fill train,
+    validation and test one after the other. A class with fewer than three patients cannot be in every split and stays
+    in train. Raises ValueError if no class has three patients.
     """
     main_class = manifest.groupby("patient")["class"].agg(lambda classes: classes.mode().iloc[0])
     images = manifest["patient"].value_counts()
@@ -105,7 +113,7 @@ def assign_splits(manifest, fractions=(0.8, 0.1, 0.1), seed=0):
             split_of |= dict.fromkeys(order, 0)
             continue
         counts = images[order].to_numpy()
-        middle = (np.cumsum(counts) - counts / 2) / counts.sum()  # where each patient lies in the class, 0 to 1
+        middle = (np.cumsum(counts) - counts / 2) / counts.sum()  # position of each patient within the class, 0 to 1
         chosen = np.searchsorted(np.cumsum(fractions)[:-1], middle, side="right")
         chosen[0], chosen[-2:] = 0, (1, 2)  # even the smallest class is in every split
         split_of |= dict(zip(order, chosen, strict=True))
@@ -127,7 +135,9 @@ def check_splits(manifest):
     """Raise ValueError unless every image has a split and no patient is in two."""
     unknown = set(manifest["split"]) - set(SPLITS)
     if unknown:
-        raise ValueError(f"The manifest's splits are {', '.join(SPLITS)}; it also says {', '.join(sorted(unknown))!r}.")
+        raise ValueError(
+            f"The splits of a manifest are {', '.join(SPLITS)}; this one also has {', '.join(sorted(unknown))!r}."
+        )
     shared = manifest.groupby("patient")["split"].nunique()
     if (shared > 1).any():
-        raise ValueError(f"Patient '{shared.idxmax()}' is in more than one split: the splits leak; assign them anew.")
+        raise ValueError(f"Patient '{shared.idxmax()}' is in more than one split: the splits leak; assign them again.")

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from medgan_tf import networks
-from medgan_tf.datasets import input_pipeline
+from medgan_tf.datasets import ImageSet, input_pipeline
 from medgan_tf.networks import sampling
 
 
@@ -33,6 +33,11 @@ class Generator:
         if truncation != 1:
             return self.synthesise(self.map_latents(count, label, seed, truncation))
         return sampling.sample(self.network, count, self.numbers(count, label), seed)
+
+    def sample_set(self, count, label=None, seed=0, truncation=1.0):
+        """The images of `sample` as an `ImageSet` with the labels that were asked for and their classes."""
+        images, labels = self.sample(count, label, seed, truncation), self.numbers(count, label)
+        return ImageSet(images, labels, classes=self.classes)
 
     def map_latents(self, count, label=None, seed=0, truncation=1.0):
         """w (count, D) float32 of the images of `sample`. Raises ValueError as it does, and without styles."""

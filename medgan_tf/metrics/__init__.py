@@ -10,8 +10,7 @@ from .copies import nearest_pairs
 from .coverage import precision_recall
 from .curves import curves
 from .distances import frechet_distance, frechet_distance_infinity, inception_score, kernel_distance
-from .encoding import encodings_of, match_encoding, reencode
-from .evaluate import evaluate, evaluate_classes
+from .evaluate import evaluate
 from .features import Extractor, custom, extract, extractor, load_classifier, save_classifier, train_feature_classifier
 from .outliers import load_reference, outlier_record, outlier_reference, outlier_scores, save_reference
 from .records import interpret
@@ -39,9 +38,7 @@ __all__ = [
     "custom",
     "damage",
     "diversity",
-    "encodings_of",
     "evaluate",
-    "evaluate_classes",
     "extract",
     "extractor",
     "frechet_distance",
@@ -53,7 +50,6 @@ __all__ = [
     "kernel_distance",
     "load_classifier",
     "load_reference",
-    "match_encoding",
     "ms_ssim",
     "nearest_pairs",
     "outlier_record",
@@ -64,7 +60,6 @@ __all__ = [
     "precision_recall",
     "probabilities",
     "psnr",
-    "reencode",
     "save_classifier",
     "save_reference",
     "sensitivity",

@@ -1,4 +1,4 @@
-"""Can a classifier's probabilities be believed? Its accuracy and calibration on held-out images."""
+"""Accuracy and calibration of a classifier on held-out images."""
 
 import numpy as np
 from scipy.special import softmax
@@ -11,21 +11,21 @@ DRAWS = 1000
 
 
 def probabilities(label_classifier, images):
-    """(n, classes): what an Extractor with logits gives images (n, H, W, 1)."""
+    """(n, classes): class probabilities of an `ImageSet` or array (n, H, W, 1) by an Extractor with logits."""
     return softmax(extract(label_classifier, images).logits.astype(float), axis=1)
 
 
-def calibration(label_classifier, images, labels, patients, seed=0):
-    """How right a judge is on real images of patients it has not seen, and how right it thinks it is; a dict.
+def calibration(label_classifier, image_set, seed=0):
+    """How often a classifier is right on real images of unseen patients, and how right it believes it is; a dict.
 
-    accuracy: value, low, high, n. overconfidence: mean probability of the answers less the share that is right. Both
-    with 95% intervals over resampled patients, that of accuracy no narrower than Wilson's (1927).
-    expected_calibration_error: the mean distance between the two over ten bins of equally many images (Nguyen and
-    O'Connor 2015), with its floor, which is that of probabilities that are perfectly right on as many images (mean and
-    middle 95% of draws): the error of few images is never 0. curve:
-    for each bin mean probability, share right and n.
+    image_set: an `ImageSet` with labels and patients. accuracy: value, low, high, n. overconfidence: mean probability
+    of the answers minus the proportion that is right. Both have 95% intervals over resampled patients, that of accuracy
+    no narrower than Wilson's (1927). expected_calibration_error: the mean distance between the two over ten bins of
+    equally many images (Nguyen and O'Connor 2015); its real_vs_real is that of perfectly calibrated probabilities on as
+    many images (mean and middle 95% of draws), since the error of few images is never 0. curve: for each bin the mean
+    probability, the proportion that is right, and n.
     """
-    given, labels, patients = probabilities(label_classifier, images), np.asarray(labels), np.asarray(patients)
+    given, labels, patients = probabilities(label_classifier, image_set), image_set.labels, image_set.patients
     confidence, right = given.max(axis=1), given.argmax(axis=1) == labels
     wilson = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     random = np.random.default_rng(seed)

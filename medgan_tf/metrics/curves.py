@@ -2,18 +2,22 @@
 
 import numpy as np
 
+from medgan_tf.datasets import read_images
 from medgan_tf.intervals import draw_halves, summary
 
 from .statistics import autocorrelation, autocovariances, power_spectra
 
 
-def curves(images, patients=None, repeats=20, seed=0):
-    """{"power_spectrum", "autocorrelation"}: each a record of lists place, value, low and high (95%), and n.
+def curves(images, repeats=20, seed=0):
+    """Mean power spectrum and autocorrelation: {"power_spectrum", "autocorrelation"}, each a record of lists.
 
-    images: uint8 (N, H, W, 1), with patients (N,). place: cycles a shorter side, or lags in pixels, from 1. Spectra are
-    in dB as in `power_spectra`. Intervals come from half-splits by patient, as those of all metrics do.
+    images: an `ImageSet` or an array uint8 (N, H, W, 1). A record has place (cycles per shorter side, or lags in
+    pixels, from 1), value, low and high (95%), and n. Spectra are in dB as in `power_spectra`. Intervals come from
+    half-splits by patient, as those of all metrics do.
     """
-    patients = np.arange(len(images)) if patients is None else np.asarray(patients)
+    image_set = read_images(images)
+    images, patients = image_set.images, image_set.patients
+    patients = np.arange(len(images)) if patients is None else patients
     halves = [draw.reference for draw in draw_halves(patients, len(images), repeats, seed)]
     spectra, covariances = power_spectra(images), autocovariances(images)
     found = {

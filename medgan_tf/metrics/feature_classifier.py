@@ -1,4 +1,4 @@
-"""The domain extractor: a small network trained on the real images, for where nothing can be downloaded."""
+"""The feature classifier: features of a small network trained on the real images, without any download."""
 
 import json
 import time
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from medgan_tf.datasets import read_images
 from medgan_tf.datasets.input_pipeline import predict, without_autotune
 
 from .backbone import convolutions, options, random_layers, seeds_of
@@ -20,41 +21,44 @@ LEARNING_RATE = 2e-3
 TURNS = 8  # rotations by 0, 90, 180 and 270 degrees, and the same of the mirror image
 
 
-def train_feature_classifier(images, labels, classes, image_size=64, seed=0, validation=None, steps=None):
-    """Trains a small convolutional network on the real training split; its 64 penultimate values are the features.
+def train_feature_classifier(train, validation=None, image_size=64, seed=0, steps=None):
+    """Train a small convolutional network on real images; its 64 penultimate values are the features.
 
-    images uint8 or uint16 (N, H, W, 1); labels int (N,) into `classes`, or None. It learns to tell the classes
-    apart and, on a turned copy of every image, the eight rotations and flips (Gidaris et al. 2018): classes alone
-    leave features that hardly notice a flip of every image and whose floors are wide. Without labels, or with one
-    class, it learns the turns alone and has no logits. Both losses are class-balanced; shifts, small rotations,
-    zoom, brightness and contrast augment. Images are squeezed to squares of image_size, for their turned copies to fit.
+    train: an `ImageSet`, or an array (N, H, W, 1) without labels. The network learns the classes and, from a rotated or
+    flipped copy of every image, which of the eight rotations and flips it is (Gidaris et al. 2018): features learned
+    from classes alone hardly notice a flip of every image, and real sets differ widely in them. Without labels, or with
+    one class, it learns the rotations alone and has no logits. Both losses are class-balanced; shifts, small rotations,
+    zoom, brightness and contrast augment. Images are resized to squares of image_size, so that copies can be rotated.
 
-    `validation` is a pair (images, labels) of other patients, on which `report` states the accuracy. `steps` of 64
-    examples are by default 6 passes over images and copies, at least 300: about a minute for 4,500 images at 64 px
-    on 2 cores. Features are standardised by the training set. Same seed and machine, same weights. Returns
-    an `Extractor`.
+    validation: images of other patients, on which `report` states the accuracy. steps, of 64 examples each, are by
+    default 6 passes over images and copies, at least 300: about a minute for 4,500 images at 64 px on 2 cores. Features
+    are standardised on the training set. Same seed and machine, same weights. Returns an `Extractor`.
+
+    >>> feature_classifier = metrics.train_feature_classifier(data.train, validation=data.held_out)
     """
     import keras
     import tensorflow as tf
 
     started = time.perf_counter()
-    labels = labels if len(classes) > 1 else None
-    inputs, targets, weights = _examples(images, labels, image_size, seed)
+    train = read_images(train)
+    labels = train.labels if len(train.classes) > 1 else None
+    inputs, targets, weights = _examples(train.images, labels, image_size, seed)
     steps = steps or max(FEWEST_STEPS, PASSES * len(inputs) // BATCH)
-    model = _network(image_size, 0 if labels is None else len(classes), seed)
+    model = _network(image_size, 0 if labels is None else len(train.classes), seed)
     model.compile(
         optimizer=keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
         loss={head: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for head in targets},
     )
     data = tf.data.Dataset.from_tensor_slices((inputs, targets, weights))
     data = without_autotune(data.shuffle(len(inputs), seed=seed).repeat().batch(BATCH).prefetch(2))
-    with tqdm(total=steps, desc="domain extractor", unit="step", leave=False) as bar:
+    with tqdm(total=steps, desc="feature classifier", unit="step", leave=False) as bar:
         count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
         model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[count])
-    report = {"classes": [] if labels is None else list(classes), "images": len(images), "steps": steps}
+    report = {"classes": [] if labels is None else list(train.classes), "images": len(train), "steps": steps}
     if validation is not None:
-        held_out = validation[0], None if labels is None else validation[1]
-        report |= _accuracy(model, *_examples(*held_out, image_size, seed))
+        held_out = read_images(validation)
+        held_out_labels = None if labels is None else held_out.labels
+        report |= _accuracy(model, *_examples(held_out.images, held_out_labels, image_size, seed))
     return _extractor(model, image_size, report | {"seconds": round(time.perf_counter() - started, 1)})
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from medgan_tf.datasets import ImageSet
+
 from .extractor import Extractor, Features, on_images, prepare, weights_hash
 from .feature_classifier import load_classifier, save_classifier, train_feature_classifier
 from .radimagenet import SOURCE as RADIMAGENET
@@ -67,12 +69,12 @@ def extractor(name, folder=None):
 
 
 def extract(extractor, images, cache=None):
-    """`Features` of uint8 or uint16 images (N, H, W, 1), computed in batches with a progress bar.
+    """`Features` of an `ImageSet` (as 8 bits) or of an array uint8 or uint16 (N, H, W, 1), computed in batches.
 
     With a `cache` folder they are kept there under the hash of the images, the extractor's name and its
     weights, and read back instead of computed again. Raises ValueError for other arrays.
     """
-    images = np.asarray(images)
+    images = images.images if isinstance(images, ImageSet) else np.asarray(images)
     if images.ndim != 4 or images.shape[-1] != 1 or images.dtype not in (np.uint8, np.uint16) or len(images) == 0:
         raise ValueError(f"images must be uint8 or uint16 (N, H, W, 1), not {images.dtype} {images.shape}")
     path = Path(cache) / f"{_content_hash(extractor, images)}.npz" if cache else None

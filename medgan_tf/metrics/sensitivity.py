@@ -1,19 +1,22 @@
-"""What each metric sees: the same real images, damaged on purpose, in the place of synthetic ones."""
+"""What each metric is sensitive to: real images, damaged on purpose, take the place of synthetic ones."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
+from medgan_tf.datasets import read_images
 from medgan_tf.intervals import draw_halves
 
 from .evaluate import evaluate
 
-STRENGTHS = {  # strength 0 is the undamaged control of all
+STRENGTHS = {  # strength 0 is the undamaged control of every kind
     "blur": (0.5, 1, 2),  # standard deviation of the Gaussian, pixels
     "noise": (5, 10, 20),  # standard deviation, grey levels
-    "contrast": (0.1, 0.25, 0.5),  # share of every deviation from the image's mean that is taken away
-    "flip": (0.25, 0.5, 1),  # share of the images that are mirrored left to right
+    "contrast": (0.1, 0.25, 0.5),  # proportion of every deviation from the image's mean that is removed
+    "flip": (0.25, 0.5, 1),  # proportion of the images that are mirrored left to right
 }
 
 
@@ -38,22 +41,24 @@ def damage(images, kind, strength, seed=0):
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
-def sensitivity(images, extractor, patients=None, strengths=STRENGTHS, repeats=10, seed=0, cache=None):
-    """DataFrame of every metric under every damage: kind, strength, metric and the fields of `evaluate`'s record.
+def sensitivity(images, features, strengths=STRENGTHS, repeats=10, seed=0, cache=None):
+    """Every metric under every kind of damage: a DataFrame of kind, strength, metric and the fields of its record.
 
-    images: real, uint8 (N, H, W, 1), with patients (N,). Half of the patients is damaged and held against the other
-    half, so that no image meets its own copy. Each kind begins with strength 0, the undamaged half, which all share.
-    Raises ValueError as `evaluate` does.
+    images: real images, an `ImageSet` or an array uint8 (N, H, W, 1). features: an Extractor. The images of half of the
+    patients are damaged and compared with the other half, so that no image is compared with its own copy. Each kind
+    begins with strength 0, the undamaged half, which all kinds share. Raises ValueError as `evaluate` does.
     """
-    patients = np.arange(len(images)) if patients is None else np.asarray(patients)
-    halves = draw_halves(patients, len(images), repeats=2, seed=seed)[0]
-    real, other = images[halves.reference], images[halves.other]
-    settings = {"real_patients": patients[halves.reference], "repeats": repeats, "seed": seed, "cache": cache}
-    control = evaluate(real, other, extractor, **settings)
+    real = replace(read_images(images), labels=None)
+    patients = np.arange(len(real)) if real.patients is None else real.patients
+    halves = draw_halves(patients, len(real), repeats=2, seed=seed)[0]
+    real, other = real.take(halves.reference), real.take(halves.other)
+    settings = {"features": features, "repeats": repeats, "seed": seed, "cache": cache}
+    control = evaluate(real, other, **settings)
     rows = [_rows(kind, 0, control) for kind in strengths]
     levels = [(kind, strength) for kind, series in strengths.items() for strength in series]
     for kind, strength in tqdm(levels, "sensitivity", leave=False):
-        rows.append(_rows(kind, strength, evaluate(real, damage(other, kind, strength, seed), extractor, **settings)))
+        damaged = replace(other, pixels=damage(other.images, kind, strength, seed))
+        rows.append(_rows(kind, strength, evaluate(real, damaged, **settings)))
     return pd.concat(rows, ignore_index=True).sort_values(["kind", "strength"], kind="stable", ignore_index=True)
 
 

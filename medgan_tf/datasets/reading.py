@@ -1,0 +1,79 @@
+"""Image files to `ImageSet`s: single files, folders, manifests and .npy files."""
+
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from PIL import Image
+from tqdm import tqdm
+
+from medgan_tf.config import sides
+
+from .encoding import jpg_quality
+from .image_set import ImageSet
+from .manifests import read_manifest
+
+
+def read_images(source, image_size=None):
+    """All images of a source as one `ImageSet`, whatever their splits.
+
+    source: the path of a folder with class folders of JPG or PNG files or with a manifest.csv; of the manifest.csv
+    itself; of an .npy file, uint8 (N, H, W) or (N, H, W, 1); or an array of these, or an ImageSet. image_size: pixels
+    of a square's side or (height, width) that files are read at, by default the size of the first one; arrays keep
+    theirs. Arrays count as lossless. Raises ValueError for what cannot be read.
+    """
+    if isinstance(source, ImageSet):
+        return source
+    if not is_image_folder(source):
+        array = np.load(source) if isinstance(source, str | Path) else np.asarray(source)
+        return ImageSet(array[..., None] if array.ndim == 3 and isinstance(source, str | Path) else array)
+    root = Path(source).parent if Path(source).name == "manifest.csv" else Path(source)
+    rows = read_manifest(root)
+    if image_size is None:
+        with Image.open(root / rows["file"].iloc[0]) as first:
+            image_size = first.size[::-1]
+    return read_rows(rows, root, image_size, tuple(sorted(rows["class"].unique())))
+
+
+def is_image_folder(source):
+    """Whether a source of `read_images` is a folder or a manifest.csv, whose images can be read at any size."""
+    return isinstance(source, str | Path) and Path(source).suffix != ".npy"
+
+
+def read_rows(rows, root, image_size, classes):
+    """The images of a manifest's rows as one `ImageSet`, read at image_size."""
+    read = Parallel(n_jobs=-1, prefer="threads")(
+        delayed(_read_file)(root / file, image_size) for file in tqdm(rows["file"], "Reading images", leave=False)
+    )
+    if len({pixels.dtype for pixels, _ in read}) > 1:
+        raise ValueError(f"{root} mixes 8-bit and 16-bit images; convert it again with one format.")
+    pixels = np.stack([each for each, _ in read]) if read else np.zeros((0, *sides(image_size), 1), np.uint8)
+    labels = rows["class"].map({name: label for label, name in enumerate(classes)}).to_numpy(np.int32)
+    encoding = np.array([quality for _, quality in read], np.uint8)
+    return ImageSet(pixels, labels, rows["patient"].to_numpy(str), rows["file"].to_numpy(str), classes, encoding)
+
+
+def read_image(path, image_size):
+    """(H, W, 1) uint8, or uint16 from a 16-bit PNG: luminance, padded to the aspect of image_size, antialiased."""
+    return _read_file(path, image_size)[0]
+
+
+def _read_file(path, image_size):
+    """(pixels (H, W, 1), JPG quality) of one file."""
+    height, width = sides(image_size)
+    try:
+        with Image.open(path) as image:
+            quality = jpg_quality(image, height, width)
+            deep = image.mode.startswith("I")
+            image = image.convert("I" if deep else "L")
+            if deep:
+                image = image.convert("F")
+            across, down = image.size
+            padded = max(across, round(down * width / height)), max(down, round(across * height / width))
+            canvas = Image.new(image.mode, padded)
+            canvas.paste(image, ((padded[0] - across) // 2, (padded[1] - down) // 2))
+            pixels = np.asarray(canvas.resize((width, height), Image.Resampling.LANCZOS))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{path} cannot be read as an image ({error}); remove or repair it.") from error
+    dtype = np.uint16 if deep else np.uint8
+    return np.clip(np.rint(pixels), 0, np.iinfo(dtype).max).astype(dtype)[:, :, None], quality
