@@ -29,7 +29,7 @@ def serve(model, side):
     own = settings(model, side == "on")
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, 64, 64, 1), np.uint8)
     labels = np.arange(IMAGES, dtype=np.int32) % CLASSES
-    split = datasets.Split(pixels, labels, labels.astype(str), labels.astype(str))
+    split = datasets.ImageSet(pixels, labels, labels.astype(str), labels.astype(str))
     gan = training.build(own, 64, 0 if own.architecture in networks.WITHOUT_LABELS else CLASSES)
     batches = split.batches(own.batch_size * own.discriminator_steps, balanced=own.balanced)
     for line in sys.stdin:

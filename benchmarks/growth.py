@@ -32,14 +32,14 @@ def step(architecture="dcgan", size=64, batch=16, images=500, threads=2, rounds=
     import tensorflow as tf
 
     from medgan_tf import config, training
-    from medgan_tf.datasets import Split
+    from medgan_tf.datasets import ImageSet
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     settings = config.PROFILES["quick"].training(architecture, batch_size=batch, steps_per_execution=1)
     before = turns.peak_mib()
     pixels = np.random.default_rng(0).integers(0, 256, (images, size, size, 1), np.uint8)
     names = np.arange(images).astype(str)
-    data = Split(pixels, np.zeros(images, np.int32), names, names).batches(batch)
+    data = ImageSet(pixels, np.zeros(images, np.int32), names, names).batches(batch)
     gan = training.build(settings, size)
 
     def train():

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from medgan_tf import config, metrics, networks, results
+from medgan_tf.datasets import ImageSet
 
 CLASSES = ["large", "small"]
 SIZE = 32
@@ -51,15 +52,15 @@ def write_runs(outputs):
     images, labels = discs(80, 0)
     held_out, answers = discs(60, 1)
     for name, seed in (("feature_classifier", 0), ("label_classifier", 1)):
-        trained = metrics.train_feature_classifier(images, labels, CLASSES, SIZE, seed, steps=60)
+        trained = metrics.train_feature_classifier(
+            ImageSet(images, labels, classes=CLASSES), None, SIZE, seed, steps=60
+        )
         metrics.save_classifier(trained, run / name)
     label_classifier, feature_classifier = (
         metrics.load_classifier(run / name) for name in ("label_classifier", "feature_classifier")
     )
-    patients = np.arange(60) // 2
-    results.write(
-        run, "calibration/label_classifier", metrics.calibration(label_classifier, held_out, answers, patients)
-    )
+    judged = ImageSet(held_out, answers, np.arange(60) // 2, classes=CLASSES)
+    results.write(run, "calibration/label_classifier", metrics.calibration(label_classifier, judged))
     metrics.save_reference(metrics.outlier_reference(feature_classifier, images, held_out), run / "feature_classifier")
     record = {
         "value": 1.25,

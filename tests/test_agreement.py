@@ -1,10 +1,13 @@
 """Label agreement and per-class evaluation, with classifiers whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from medgan_tf import metrics
+from medgan_tf.datasets import ImageSet
 from medgan_tf.metrics.features import Extractor, Features
 
 CLASSES = ("bright", "dark", "grey")
@@ -27,10 +30,14 @@ def images(levels):
     return (np.asarray(levels)[:, None, None, None] + noise).astype(np.uint8)
 
 
+def labelled(pixels, labels, patients=None, classes=CLASSES):
+    return ImageSet(pixels, np.asarray(labels), patients, classes=classes)
+
+
 def test_shares_are_counted_class_by_class_with_wilsons_interval():
     levels = [200] * 8 + [128] * 2 + [40] * 10 + [128] * 5 + [200] * 5
     labels = [0] * 10 + [1] * 10 + [2] * 10
-    found = metrics.agreement(label_classifier(), images(levels), labels, CLASSES)
+    found = metrics.agreement(label_classifier(), labelled(images(levels), labels))
     assert [found[name]["value"] for name in (*CLASSES, "mean")] == pytest.approx([0.8, 1.0, 0.5, 23 / 30])
     z, p, n = norm.ppf(0.975), 0.8, 10
     centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
@@ -51,7 +58,7 @@ def test_the_interval_of_the_mean_holds_the_truth_as_often_as_it_says():
         labels = np.repeat(np.arange(3), 40)
         right = generator.random(120) < truth[labels]
         shown = np.where(right, levels[labels], levels[(labels + 1) % 3])
-        found = metrics.agreement(label_classifier(), images(shown), labels, CLASSES)["mean"]
+        found = metrics.agreement(label_classifier(), labelled(images(shown), labels))["mean"]
         held += found["low"] <= truth.mean() <= found["high"]
     assert 0.92 < held / 300 < 0.99
 
@@ -59,14 +66,14 @@ def test_the_interval_of_the_mean_holds_the_truth_as_often_as_it_says():
 def test_labels_at_random_are_at_chance_whatever_the_judge_prefers():
     generator = np.random.default_rng(2)
     levels = generator.choice([200, 128], 3000, p=[0.9, 0.1])  # the judge says "bright" nearly always
-    found = metrics.agreement(label_classifier(), images(levels), np.arange(3000) % 3, CLASSES)
+    found = metrics.agreement(label_classifier(), labelled(images(levels), np.arange(3000) % 3))
     assert found["bright"]["value"] > 0.85
     assert found["mean"]["value"] == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_a_judge_of_other_classes_is_refused():
-    with pytest.raises(ValueError, match="The judge knows the classes"):
-        metrics.agreement(label_classifier(("a", "b", "c")), images([1, 2]), [0, 1], CLASSES)
+    with pytest.raises(ValueError, match="The classifier knows the classes"):
+        metrics.agreement(label_classifier(("a", "b", "c")), labelled(images([1, 2]), [0, 1]))
 
 
 def test_each_class_is_measured_against_its_own_images_and_a_rare_one_is_named():
@@ -77,10 +84,10 @@ def test_each_class_is_measured_against_its_own_images_and_a_rare_one_is_named()
     asked = np.arange(240) % 3
     obeying = images(levels[asked] + generator.integers(-15, 16, len(asked)))
     deaf = obeying[generator.permutation(len(obeying))]
-    settings = {"repeats": 6, "real_patients": np.arange(len(real))}
+    real = labelled(real, labels, np.arange(len(real)))
     good, bad, unasked = (
-        metrics.evaluate_classes(real, fake, label_classifier(), CLASSES, labels, fake_labels, **settings)
-        for fake, fake_labels in ((obeying, asked), (deaf, asked), (obeying, None))
+        metrics.evaluate(real, fake, label_classifier(), by_class=True, repeats=6)["classes"]
+        for fake in (labelled(obeying, asked), labelled(deaf, asked), obeying)
     )
     assert good["grey"] == bad["grey"] == {"too_few": 9}
     for name in ("bright", "dark"):
@@ -100,8 +107,8 @@ def simulated(patients_a_class, studies=200):
     for _ in range(studies):
         right = (generator.random(count) < 0.7)[patients]
         shown = images(np.where(right, levels[labels], levels[(labels + 1) % 3]))
-        found = metrics.agreement(label_classifier(), shown, labels, CLASSES, patients)
-        single = metrics.agreement(label_classifier(), shown, labels, CLASSES)
+        found = metrics.agreement(label_classifier(), labelled(shown, labels, patients))
+        single = metrics.agreement(label_classifier(), labelled(shown, labels))
         assert all(found[name]["low"] <= single[name]["low"] for name in found)
         assert all(found[name]["high"] >= single[name]["high"] for name in found)
         held += [each["low"] <= 0.7 <= each["high"] for each in (found["mean"], found["bright"], single["mean"])]
@@ -115,25 +122,24 @@ def test_intervals_of_real_images_are_by_patient():
     assert simulated(5)[1] < 0.88  # which the docstring admits
     labels, patients = np.arange(360) // 4 % 3, np.arange(360) // 4
     levels = np.array([200, 40, 128])
-    alone = metrics.agreement(label_classifier(), images(levels[labels]), labels, CLASSES, patients)
+    alone = metrics.agreement(label_classifier(), labelled(images(levels[labels]), labels, patients))
     assert alone["bright"]["low"] == pytest.approx(120 / (120 + norm.ppf(0.975) ** 2))  # Wilson's, where all are right
 
 
 def asked_for(right, count=120, seed=5):
-    """(images, labels) of which a share shows the class of its label, and the others the next class."""
+    """An ImageSet of which a proportion shows the class of its label, and the others the next class."""
     generator, labels = np.random.default_rng(seed), np.arange(count) % 3
     shown = np.where(generator.random(count) < right, labels, (labels + 1) % 3)
-    return images(np.array([200, 40, 128])[shown] + generator.integers(-15, 16, count)), labels
+    return labelled(images(np.array([200, 40, 128])[shown] + generator.integers(-15, 16, count)), labels)
 
 
 def test_evaluate_holds_classes_as_asked_against_those_of_real_images():
-    real, labels = asked_for(0.95)
-    patients = np.arange(120) // 3
+    real = replace(asked_for(0.95), patients=np.arange(120) // 3)
     for right, interpret in ((0.6, "worse than real by more than chance"), (0.95, "within the floor")):
-        fake, asked = asked_for(right, 240, seed=7)
-        found = metrics.evaluate(real, fake, label_classifier(), labels, asked, patients, repeats=2)["label_agreement"]
-        alone = metrics.agreement(label_classifier(), fake, asked, CLASSES)
-        real_vs_real = metrics.agreement(label_classifier(), real, labels, CLASSES, patients)
+        fake = asked_for(right, 240, seed=7)
+        found = metrics.evaluate(real, fake, label_classifier(), repeats=2)["label_agreement"]
+        alone = metrics.agreement(label_classifier(), fake)
+        real_vs_real = metrics.agreement(label_classifier(), real)
         assert found["interpretation"] == interpret
         assert (found["extractor"], found["weights_sha256"], found["better"]) == ("mean", "0" * 64, "higher")
         assert (found["n"], found["real_vs_real_n"], found["patients"], found["image_size"]) == (
@@ -147,38 +153,35 @@ def test_evaluate_holds_classes_as_asked_against_those_of_real_images():
             assert [record[end] for end in ("value", "low", "high")] == [
                 alone[name][end] for end in ("value", "low", "high")
             ]
-            assert [record[f"floor{end}"] for end in ("", "_low", "_high")] == [
+            assert [record[f"real_vs_real{end}"] for end in ("", "_low", "_high")] == [
                 real_vs_real[name][end] for end in ("value", "low", "high")
             ]
 
 
 def test_agreement_without_a_floor_is_held_against_chance_and_a_judge_that_knows_nothing_is_named():
-    real, labels = asked_for(0.95)
-    fake, asked = asked_for(0.9, seed=8)
+    real, fake = asked_for(0.95), asked_for(0.9, seed=8)
+    unknown, guessed = real.without_labels(), replace(real, labels=np.random.default_rng(0).permutation(real.labels))
     measured = {
-        name: metrics.evaluate(real, fake, label_classifier(), given, asked, repeats=2)["label_agreement"]
-        for name, given in (("unknown", None), ("at random", np.random.default_rng(0).permutation(labels)))
+        name: metrics.evaluate(given, fake, label_classifier(), repeats=2)["label_agreement"]
+        for name, given in (("unknown", unknown), ("at random", guessed))
     }
     assert measured["unknown"]["interpretation"] == "better than chance" and "real_vs_real" not in measured["unknown"]
     assert measured["at random"]["interpretation"] == "the judge does not know real ones"
-    fake, asked = asked_for(1 / 3, 1200, seed=9)
-    guessed = metrics.evaluate(real, fake[asked == 0], label_classifier(), None, asked[asked == 0], repeats=2)[
-        "label_agreement"
-    ]
+    fake = asked_for(1 / 3, 1200, seed=9)
+    bright = fake.take(fake.labels == 0)
+    guessed = metrics.evaluate(unknown, bright, label_classifier(), repeats=2)["label_agreement"]
     assert guessed["interpretation"] == "not distinguishable from chance" and set(guessed["by_class"]) == {"bright"}
 
 
 def test_a_judge_of_its_own_goes_by_the_names_of_the_classes_and_says_what_it_lacks():
-    real, labels = asked_for(0.95)
-    turned = CLASSES[::-1]
+    real = asked_for(0.95)
+    turned = labelled(real.pixels, 2 - real.labels, classes=CLASSES[::-1])
     without = Extractor("mean", "0" * 64, 16, label_classifier().function)
-    names = {"real_labels": 2 - labels, "fake_labels": 2 - labels, "repeats": 2}
-    found = metrics.evaluate(real, real, without, classes=turned, label_classifier=label_classifier(), **names)[
-        "label_agreement"
-    ]
+    settings = {"label_classifier": label_classifier(), "repeats": 2}
+    found = metrics.evaluate(turned, turned, without, **settings)["label_agreement"]
     assert found["value"] == found["real_vs_real"] > 0.9
-    assert "label_agreement" not in metrics.evaluate(real, real, without, classes=turned, **names)
-    with pytest.raises(ValueError, match=r"The judge knows the classes .*, not \['a', 'b', 'c'\]"):
-        metrics.evaluate(real, real, without, classes=("a", "b", "c"), label_classifier=label_classifier(), **names)
+    assert "label_agreement" not in metrics.evaluate(turned, turned, without, repeats=2)
+    with pytest.raises(ValueError, match=r"The classifier knows the classes .*, not \['a', 'b', 'c'\]"):
+        metrics.evaluate(*[replace(turned, classes=("a", "b", "c"))] * 2, without, **settings)
     with pytest.raises(ValueError, match="labels of the synthetic images"):
-        metrics.evaluate(real, real, without, label_classifier=label_classifier())
+        metrics.evaluate(real.pixels, real.pixels, without, **settings)

@@ -18,11 +18,11 @@ SETTINGS = config.Augmentation(
 
 @dataclass
 class Data:
-    """What the study asks of datasets.Images."""
+    """What the study asks of datasets.ImageDataset."""
 
-    train: datasets.Split
-    validation: datasets.Split
-    test: datasets.Split
+    train: datasets.ImageSet
+    validation: datasets.ImageSet
+    test: datasets.ImageSet
     classes: tuple = ("effusion", "normal")
     image_size: int = 32
     name: str = "toy"
@@ -30,7 +30,7 @@ class Data:
 
 def split(images, labels, name):
     patients = np.array([f"{name} {number // 2}-{label}" for number, label in enumerate(labels)])
-    return datasets.Split(images, np.asarray(labels, np.int32), patients, patients)
+    return datasets.ImageSet(images, np.asarray(labels, np.int32), patients, patients)
 
 
 def toy(counts, name, seed=0, size=16):

@@ -124,7 +124,7 @@ def test_each_epoch_is_another_permutation_of_all_images(folders):
 
 
 def test_positions_of_an_image_over_many_epochs_are_spread_evenly():
-    split = datasets.Split(np.arange(10, dtype=np.uint8)[:, None, None, None], np.arange(10), *[np.arange(10)] * 2)
+    split = datasets.ImageSet(np.arange(10, dtype=np.uint8)[:, None, None, None], np.arange(10))
     labels = np.stack([labels.numpy() for _, labels in split.batches(10, seed=0).take(2000)])
     places = (labels == 4).argmax(1)
     counts = np.bincount(places, minlength=10)
@@ -180,7 +180,7 @@ def test_colour_and_mixed_sizes_become_grey_squares(tmp_path):
         [((30, 20), "RGB", (255, 0, 0)), ((30, 40), "L", 76), ((64, 64), "L", 76)]
     ):
         write(tmp_path / "a" / f"{index}.png", value, size, mode)
-    assert all(image[8, 8, 0] in (75, 76, 77) for image in datasets.read_folder(tmp_path, 16).images)
+    assert all(image[8, 8, 0] in (75, 76, 77) for image in datasets.read_images(tmp_path, 16).images)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_what_cannot_be_loaded_is_said_in_a_sentence(tmp_path, make, message):
 def test_a_broken_image_is_named(folders):
     (folders / "a" / "person0_virus_0.png").write_bytes(b"\x89PNG broken")
     with pytest.raises(ValueError, match=r"person0_virus_0\.png cannot be read"):
-        datasets.read_folder(folders, 16)
+        datasets.read_images(folders, 16)
 
 
 def test_prepare_puts_several_folders_into_one_manifest(folders, tmp_path):

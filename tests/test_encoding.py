@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from medgan_tf import metrics
 from medgan_tf.__main__ import main
-from medgan_tf.metrics import custom, evaluate, match_encoding, reencode
-from medgan_tf.metrics.encoding import encodings
+from medgan_tf.datasets import ImageSet, match_encoding, read_images, reencode
+from medgan_tf.metrics import custom, evaluate
 
 SIZE = 32
 
@@ -44,32 +44,34 @@ def fine():
 @pytest.mark.parametrize("quality", [30, 75, 90, 95, 100])
 def test_the_quality_is_read_from_the_file(tmp_path, quality):
     files = save(tmp_path / "jpg", textures(3), "jpg", quality=quality)
-    assert encodings(files, SIZE) == {quality: 3}
+    assert read_images(files[0].parent, SIZE).encoding.tolist() == [quality] * 3
     assert reencode(textures(3), quality).tobytes() == np.stack([Image.open(file) for file in files]).tobytes()
 
 
 def test_what_is_shrunk_and_what_is_png_counts_as_lossless(tmp_path):
     large = textures(4, size=2 * SIZE)
     shrink = lambda images: np.stack([Image.fromarray(i[..., 0]).resize((SIZE, SIZE), 1) for i in images])  # noqa: E731
-    files = save(tmp_path / "large", large, "jpg", quality=75) + save(tmp_path / "png", textures(2), "png")
-    assert encodings(files, SIZE) == {None: 6}
-    assert encodings(files[:4], SIZE + 1) == {75: 4}
+    save(tmp_path / "all" / "large", large, "jpg", quality=75)
+    save(tmp_path / "all" / "png", textures(2), "png")
+    assert read_images(tmp_path / "all", SIZE).jpg_quality is None
+    assert read_images(tmp_path / "all", SIZE + 1).encoding.tolist() == [75] * 4 + [0] * 2
     small = shrink(large)[..., None]
     trace = np.abs(shrink(reencode(large, 75)).astype(int) - shrink(large)).mean()
     assert trace < 0.5 * np.abs(reencode(small, 75).astype(int) - small).mean()
 
 
-def test_alike_changes_only_the_side_that_lacks_the_encoding():
-    real, fake = textures(4), textures(4, 1)
-    same = match_encoding(real, fake)
-    assert same[0] is real and same[1] is fake and same[2] is None
-    left, passed, quality = match_encoding(real, fake, {95: 4})
-    assert left is real and quality == 95 and (passed == reencode(fake, 95)).all()
-    both = match_encoding(real, fake, {95: 2, 75: 2}, {95: 4})
-    assert both[2] == 75 and (both[0] == reencode(real, 75)).all() and (both[1] == reencode(fake, 75)).all()
-    assert match_encoding(real, fake, {95: 4}, {95: 4})[0] is real
+def test_match_encoding_changes_only_the_set_that_lacks_the_encoding():
+    real, fake = ImageSet(textures(4)), ImageSet(textures(4, 1))
+    assert match_encoding(real, fake) == (real, fake) and real.jpg_quality is None
+    jpg = ImageSet(real.pixels, encoding=95)
+    left, passed = match_encoding(jpg, fake)
+    assert left is jpg and passed.jpg_quality == 95 and (passed.pixels == reencode(fake.pixels, 95)).all()
+    mixed = ImageSet(real.pixels, encoding=[95, 95, 75, 75])
+    for both, before in zip(match_encoding(mixed, ImageSet(fake.pixels, encoding=95)), (real, fake), strict=True):
+        assert set(both.encoding) == {75} and (both.pixels == reencode(before.pixels, 75)).all()
+    assert match_encoding(jpg, mixed.take([0, 1]))[0] is jpg
     with pytest.raises(ValueError, match="8 bits"):
-        reencode(real.astype(np.uint16), 95)
+        reencode(real.pixels.astype(np.uint16), 95)
 
 
 def test_a_second_passage_through_the_same_encoding_changes_little():
@@ -83,7 +85,7 @@ def test_encoding_alone_moves_the_numbers_and_folders_are_compared_alike(tmp_pat
     save(tmp_path / "png", fake, "png")
     clean = evaluate(real, fake, fine)
     apart = evaluate(reencode(real, 60), fake, fine)
-    together = evaluate(tmp_path / "jpg", tmp_path / "png", fine, image_size=SIZE)
+    together = evaluate(tmp_path / "jpg", tmp_path / "png", fine)
     for metric in ("frechet_distance", "kernel_distance", "power_spectrum_distance"):
         assert not clean[metric]["interpretation"].startswith("worse"), metric
         assert (
@@ -103,7 +105,7 @@ def test_folders_and_manifests_from_the_command_line_with_classes_training_and_r
                 rows += [{"file": f"{name}/{f.name}", "class": name, "patient": int(f.stem) // 2} for f in files]
     pd.DataFrame(rows).to_csv(tmp_path / "real" / "manifest.csv", index=False)
     metrics.save_classifier(
-        metrics.train_feature_classifier(textures(60), None, (), SIZE, steps=3), tmp_path / "feature_classifier"
+        metrics.train_feature_classifier(textures(60), image_size=SIZE, steps=3), tmp_path / "feature_classifier"
     )
     settings = [
         "--features",

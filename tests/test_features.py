@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from medgan_tf.datasets import ImageSet
 from medgan_tf.metrics import (
     custom,
     extract,
@@ -29,14 +30,12 @@ def textures(count, sigma, seed, size=32):
 
 def two_classes(count, seed):
     images = np.concatenate([textures(count // 2, 1.2, seed), textures(count // 2, 2.4, seed + 1)])
-    return images, np.repeat([0, 1], count // 2)
+    return ImageSet(images, np.repeat([0, 1], count // 2), classes=("fine", "coarse"))
 
 
 @pytest.fixture(scope="module")
 def feature_classifier():
-    return train_feature_classifier(
-        *two_classes(200, 0), ["fine", "coarse"], 32, validation=two_classes(100, 10), steps=60
-    )
+    return train_feature_classifier(two_classes(200, 0), two_classes(100, 10), 32, steps=60)
 
 
 def test_prepare_is_the_antialiased_bicubic_of_pillow():
@@ -93,17 +92,17 @@ def test_extract_refuses_what_are_not_grey_images(feature_classifier):
 def test_domain_learns_the_classes_and_its_features_are_standardised(feature_classifier):
     assert feature_classifier.report["held_out"] == 100
     assert feature_classifier.report["accuracy"] > 0.9 and feature_classifier.report["balanced_accuracy"] > 0.9
-    images, labels = two_classes(200, 20)
+    images = two_classes(200, 20)
     features, logits = extract(feature_classifier, images)
     assert features.shape == (200, 64) and logits.shape == (200, 2)
-    assert (logits.argmax(1) == labels).mean() > 0.9
+    assert (logits.argmax(1) == images.labels).mean() > 0.9
     assert 0.3 < features.std(0).mean() < 3
 
 
 def test_domain_is_reproducible_and_leaves_the_global_seed_alone():
     before = random.getstate(), np.random.get_state()[1].tolist()
     first, again, other = (
-        train_feature_classifier(*two_classes(64, 0), ["a", "b"], 32, seed, steps=5) for seed in (0, 0, 1)
+        train_feature_classifier(two_classes(64, 0), image_size=32, seed=seed, steps=5) for seed in (0, 0, 1)
     )
     assert first.weights_sha256 == again.weights_sha256 != other.weights_sha256
     assert before == (random.getstate(), np.random.get_state()[1].tolist())
@@ -112,13 +111,13 @@ def test_domain_is_reproducible_and_leaves_the_global_seed_alone():
 def test_domain_without_labels_learns_the_turns_and_has_no_logits():
     lit = np.linspace(0.4, 1, 32) * np.linspace(0.7, 1, 32)[:, None]  # a gradient, so that a turn can be seen
     images = (textures(200, 2.0, 0) * lit[..., None]).astype(np.uint8)
-    unlabelled = train_feature_classifier(images[:150], None, [], 32, validation=(images[150:], None), steps=120)
+    unlabelled = train_feature_classifier(images[:150], images[150:], 32, steps=120)
     assert unlabelled.report["turn_accuracy"] > 0.7  # chance is below 0.6: half of them are upright
     assert unlabelled.report["balanced_turn_accuracy"] > 0.5  # chance is 0.125
     assert unlabelled.report["classes"] == []
     features, logits = extract(unlabelled, images)
     assert features.shape == (200, 64) and logits is None
-    one_class = train_feature_classifier(images, np.zeros(200, int), ["only"], 32, steps=2)
+    one_class = train_feature_classifier(ImageSet(images, np.zeros(200, int), classes=["only"]), image_size=32, steps=2)
     assert extract(one_class, images).logits is None
 
 
@@ -132,11 +131,11 @@ def test_domain_survives_the_disk_and_refuses_other_weights(feature_classifier, 
         feature_classifier.report,
     )
     np.testing.assert_array_equal(loaded.function(images).features, feature_classifier.function(images).features)
-    save_classifier(train_feature_classifier(*two_classes(64, 0), ["a", "b"], 32, steps=2), tmp_path / "other")
+    save_classifier(train_feature_classifier(two_classes(64, 0), image_size=32, steps=2), tmp_path / "other")
     (tmp_path / "other" / "classifier.keras").replace(tmp_path / "classifier.keras")
     with pytest.raises(ValueError, match="train them again"):
         load_classifier(tmp_path)
-    with pytest.raises(FileNotFoundError, match="no domain extractor"):
+    with pytest.raises(FileNotFoundError, match="no feature classifier"):
         load_classifier(tmp_path / "nothing")
 
 
@@ -227,7 +226,7 @@ def test_a_published_graph_that_is_not_there_says_which_file_to_put_where(name, 
 
 
 def test_extractor_names_the_choices():
-    with pytest.raises(ValueError, match="domain, radimagenet, squeezenet, inception, keras_inception"):
+    with pytest.raises(ValueError, match="feature_classifier, radimagenet, squeezenet, inception, keras_inception"):
         extractor("vgg")
     with pytest.raises(ValueError, match="folder"):
         extractor("feature_classifier")

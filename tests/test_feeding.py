@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from medgan_tf.datasets import Split, input_pipeline
+from medgan_tf.datasets import ImageSet, input_pipeline
 
 
 def test_batches_of_a_training_have_no_tuner():
     names = np.arange(8).astype(str)
-    split = Split(np.zeros((8, 4, 4, 1), np.uint8), np.zeros(8, np.int32), names, names)
+    split = ImageSet(np.zeros((8, 4, 4, 1), np.uint8), np.zeros(8, np.int32), names, names)
     assert split.batches(4).options().autotune.enabled is False
     assert split.batches(4, of=2, mine=slice(0, 1)).options().autotune.enabled is False
 

@@ -103,7 +103,7 @@ def test_evaluate_measures_folders(tmp_path, capsys):
     images(tmp_path / "bright", 60, 200, 255)
     pixels = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "real").iterdir())])[..., None]
     metrics.save_classifier(
-        metrics.train_feature_classifier(pixels, None, ("real",), image_size=16, steps=5),
+        metrics.train_feature_classifier(pixels, image_size=16, steps=5),
         tmp_path / "feature_classifier",
     )
     shared = [
@@ -126,16 +126,15 @@ def test_evaluate_measures_folders(tmp_path, capsys):
 def test_evaluate_with_a_model_of_ones_own_keeps_the_features_and_judges_the_classes(tmp_path, capsys, monkeypatch):
     import keras
 
-    from medgan_tf import metrics
+    from medgan_tf import datasets, metrics
 
     for kind, low in (("real", 0), ("fake", 1)):
         for name, place in (("bright", 150), ("dark", low)):
             images(tmp_path / kind / name, 30, place, place + 80)
     pixels = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "real").glob("*/*.png"))]
     labels = np.repeat([0, 1], 30)
-    label_classifier = metrics.train_feature_classifier(
-        np.stack(pixels)[..., None], labels, ("bright", "dark"), image_size=16, steps=30
-    )
+    known = datasets.ImageSet(np.stack(pixels)[..., None], labels, classes=("bright", "dark"))
+    label_classifier = metrics.train_feature_classifier(known, image_size=16, steps=30)
     metrics.save_classifier(label_classifier, tmp_path / "label_classifier")
     inputs = keras.Input((8, 8, 3))
     keras.Model(inputs, keras.layers.AveragePooling2D(2)(inputs)).save(tmp_path / "pooled.keras")

@@ -12,6 +12,7 @@ from scipy.linalg import sqrtm
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import medgan_tf.metrics
+from medgan_tf.datasets import ImageSet
 from medgan_tf.intervals import draw_halves, estimate, summary
 from medgan_tf.metrics import (
     autocorrelation_distance,
@@ -78,9 +79,8 @@ def pair(request):
         images, labels = np.concatenate([textures(150, 1.5, 1), textures(150, 3.0, 2)]), np.repeat([0, 1], 150)
     else:
         images, labels = chest_xrays()
-    feature_classifier = train_feature_classifier(
-        images, labels, list(np.unique(labels)), image_size=images.shape[1], steps=60
-    )
+    known = ImageSet(images, labels, classes=np.unique(labels))
+    feature_classifier = train_feature_classifier(known, image_size=images.shape[1], steps=60)
     features, logits = extract(feature_classifier, images)
     fake = np.clip(images + generator.normal(0, 12, images.shape), 0, 255).astype(np.uint8)
     return features[::2], extract(feature_classifier, fake[1:250:2]).features, logits
@@ -499,7 +499,7 @@ def test_intervals_stay_within_the_range_of_the_metric(interval):
 def test_evaluate_finds_a_faithful_generator_at_the_floor(averages):
     patients = np.arange(160) // 2
     fake = textures(160, seed=1, patients=patients)
-    measured = evaluate(textures(160, patients=patients), fake, averages, real_patients=patients)
+    measured = evaluate(ImageSet(textures(160, patients=patients), patients=patients), fake, averages)
     assert set(measured) == {
         *("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"),
         *("inception_score", "ms_ssim", "frechet_distance_infinity", "power_spectrum_distance", "intensity_distance"),
@@ -541,9 +541,10 @@ def test_evaluate_measures_diversity_within_classes(averages):
     labels = np.arange(120) % 2
     one_image_a_class = textures(2)[labels]
     real = textures(120)
-    measured = evaluate(real, one_image_a_class, averages, labels, labels, repeats=3)
+    real, one_image_a_class = ImageSet(real, labels), ImageSet(one_image_a_class, labels)
+    measured = evaluate(real, one_image_a_class, averages, repeats=3)
     assert measured["ms_ssim"]["within_classes"] and measured["ms_ssim"]["value"] == pytest.approx(1)
-    assert evaluate(real, one_image_a_class, averages, labels, repeats=3)["ms_ssim"]["within_classes"] is False
+    assert evaluate(real, one_image_a_class.pixels, averages, repeats=3)["ms_ssim"]["within_classes"] is False
 
 
 def test_diversity_has_an_interval_where_few_real_images_stand_against_many_synthetic_ones(averages):
@@ -575,7 +576,7 @@ def test_evaluate_refuses_sets_that_cannot_be_compared(averages):
     with pytest.raises(ValueError, match="at least 12"):
         evaluate(real[:20], real, averages)
     with pytest.raises(ValueError, match="39 entries for 40 images"):
-        evaluate(real, real, averages, real_patients=np.arange(39))
+        ImageSet(real, patients=np.arange(39))
 
 
 def save(folder, images, owner, classes):
@@ -597,18 +598,16 @@ def test_evaluate_takes_arrays_folders_and_manifests_and_measures_the_same(avera
     real, fake, learned = textures(80, patients=patients), textures(80, seed=1), textures(80, seed=2)
     labels = np.arange(80) % 2
     settings = {"repeats": 3, "by_class": True}
-    known = {"real_labels": labels, "fake_labels": labels, "real_patients": patients, "classes": classes}
-    arrays = evaluate(real, fake, averages, training=learned, **known, **settings)
+    known = ImageSet(real, labels, patients, classes=classes), ImageSet(fake, labels, classes=classes)
+    arrays = evaluate(*known, averages, learned, **settings)
     places = [
         save(tmp_path / name, images, owner, classes)
         for name, images, owner in (("real", real, patients), ("fake", fake, labels), ("learned", learned, labels))
     ]
     np.save(tmp_path / "learned.npy", learned[..., 0])
-    folders = evaluate(places[0], places[1], averages, training=places[2], **settings)
+    folders = evaluate(*places[:2], averages, places[2], **settings)
     manifest = str(places[0] / "manifest.csv")
-    mixed = evaluate(
-        manifest, fake, averages, None, labels, classes=classes, training=tmp_path / "learned.npy", **settings
-    )
+    mixed = evaluate(manifest, known[1], averages, tmp_path / "learned.npy", **settings)
     assert arrays["kernel_distance"]["patients"] == 40 and arrays["ms_ssim"]["within_classes"]
     for measured in (folders, mixed):
         assert list(measured) == list(arrays) and list(measured["classes"]) == ["even", "odd"]
@@ -617,7 +616,7 @@ def test_evaluate_takes_arrays_folders_and_manifests_and_measures_the_same(avera
             *zip(*(each["classes"].values() for each in (measured, arrays)), strict=True),
         ):
             for metric in set(records) - {"classes"}:
-                assert records[metric].pop("jpg_quality") is None
+                assert records[metric]["jpg_quality"] is None
                 assert records[metric] == others[metric], metric
 
 
@@ -638,7 +637,7 @@ def test_a_patient_with_half_of_the_images_leaves_repeats_out_and_not_the_evalua
     real, fake = generator.integers(0, 256, (2, 60, 32, 32, 1), np.uint8)
     patients = np.array(["large"] * 30 + [f"p{i}" for i in range(30)])
     pixels = medgan_tf.metrics.custom("pixels", lambda images: images[:, ::4, ::4].numpy().reshape(len(images), -1), 32)
-    records = medgan_tf.metrics.evaluate(real, fake, pixels, real_patients=patients, repeats=12)
+    records = evaluate(ImageSet(real, patients=patients), fake, pixels, repeats=12)
     assert np.isfinite([records["ms_ssim"][key] for key in ("value", "low", "high", "real_vs_real")]).all()
     assert summary([1.0, np.nan, 3.0])[0] == 2.0
     assert np.isnan(summary([1.0, np.nan])).all()

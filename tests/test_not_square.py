@@ -40,9 +40,7 @@ def trained(tmp_path_factory):
         texture = gaussian_filter(random.normal(size=(40, 60)), 2 + number % 2)
         path.write_bytes(png(np.clip(128 + 40 * texture / texture.std(), 0, 255).astype(np.uint8)))
     data = datasets.load(folder, SIZE)
-    feature_classifier = metrics.train_feature_classifier(
-        data.train.images, data.train.labels, data.classes, 16, steps=1
-    )
+    feature_classifier = metrics.train_feature_classifier(data.train, image_size=16, steps=1)
     model_dir = outputs / "wide" / "models" / "dcgan"
     training.fit(training.build(TINY, SIZE), TINY, data, model_dir, feature_classifier)
     return outputs, model_dir, data, feature_classifier

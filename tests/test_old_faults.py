@@ -107,16 +107,16 @@ def test_files_that_are_no_images_are_not_samples(tmp_path):
     generator = np.random.default_rng(0)
     for number in range(5):
         Image.fromarray(generator.integers(0, 255, (64, 64), np.uint8)).save(folder / f"{number}.png")
-    before = datasets.read_folder(folder, 64).images
+    before = datasets.read_images(folder, 64).images
     for name in ("model.json", "log.csv", "generator.weights.h5", ".DS_Store", "._0.png", "Thumbs.db", "grid.png.txt"):
         (folder / name).write_bytes(b"not an image")
     (folder / "tensorboard.png").mkdir()
-    after = datasets.read_folder(folder, 64)
+    after = datasets.read_images(folder, 64)
     np.testing.assert_array_equal(after.images, before)
     assert len(after) == 5
     (folder / "5.png").write_bytes(b"not an image, though its name says so")
     with pytest.raises(ValueError, match=r"5\.png cannot be read as an image"):
-        datasets.read_folder(folder, 64)
+        datasets.read_images(folder, 64)
 
 
 def test_one_image_has_no_frechet_distance():

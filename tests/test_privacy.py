@@ -19,11 +19,11 @@ def pictures(count, seed):
 
 def split(count, seed, of_each=1):
     owners = np.array([f"p{seed}-{index // of_each}" for index in range(count)])
-    return datasets.Split(pictures(count, seed), np.arange(count, dtype=np.int32) % 2, owners, owners)
+    return datasets.ImageSet(pictures(count, seed), np.arange(count, dtype=np.int32) % 2, owners, owners)
 
 
 class Data:
-    """What `privacy.audit_images` needs of a datasets.Images."""
+    """What `privacy.audit_images` needs of a datasets.ImageDataset."""
 
     def __init__(self, training=60, of_each=1):
         self.train, self.validation = split(training, 1, of_each), split(60, 2)
@@ -31,8 +31,7 @@ class Data:
 
     @property
     def held_out(self):
-        parts = self.validation, self.test
-        return datasets.Split(*(np.concatenate([getattr(p, f) for p in parts]) for f in vars(self.test)))
+        return datasets.join([self.validation, self.test])
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +104,7 @@ def test_the_pairs_shown_are_the_most_suspicious(extractor):
 def test_the_copy_rate_is_the_share_below_its_threshold(held_out):
     rng = np.random.default_rng(held_out)
     owners = np.array([f"p{index // 2}" for index in range(held_out)])
-    train, unseen = split(30, 1), datasets.Split(np.zeros((held_out, 1, 1, 1), np.uint8), owners, owners, owners)
+    train, unseen = split(30, 1), datasets.ImageSet(np.zeros((held_out, 1, 1, 1), np.uint8), owners, owners, owners)
     of_synthetic, of_unseen = rng.uniform(size=500), rng.uniform(size=held_out)
     found = [(np.zeros(len(each), int), each) for each in (of_synthetic, of_unseen, of_synthetic, of_synthetic)]
     record = memorisation._record(*found, train, unseen)

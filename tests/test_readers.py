@@ -12,7 +12,7 @@ from reading_kits import small_kit
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from medgan_tf import config, datasets, figures, metrics, networks, results
+from medgan_tf import config, datasets, figures, networks, results
 from medgan_tf.__main__ import main
 from medgan_tf.studies import readers
 from medgan_tf.studies.readers import kit as kits
@@ -115,9 +115,9 @@ def test_neither_the_number_of_an_image_nor_its_place_in_an_order_tells_its_kind
 def test_both_kinds_bear_the_same_traces_of_jpg(made):
     assert made.settings["jpg_quality"] == 40
     images = made.images[..., None]
-    changed = np.abs(metrics.reencode(images, 40).astype(int) - images).mean(axis=(1, 2, 3))
+    changed = np.abs(datasets.reencode(images, 40).astype(int) - images).mean(axis=(1, 2, 3))
     fresh = np.random.default_rng(0).integers(0, 256, images.shape, np.uint8)
-    never = np.abs(metrics.reencode(fresh, 40).astype(int) - fresh).mean(axis=(1, 2, 3))
+    never = np.abs(datasets.reencode(fresh, 40).astype(int) - fresh).mean(axis=(1, 2, 3))
     assert changed.max() < never.min() / 2  # noise of the generator too was encoded before
 
 

@@ -70,12 +70,14 @@ def test_copies_are_the_share_nearer_than_the_nearest_percent_of_the_held_out():
 
 
 def test_the_nearest_pairs_are_the_copies_and_their_originals():
-    training = np.random.default_rng(0).normal(size=(100, 3))
-    features = np.random.default_rng(1).normal(size=(50, 3)) + 5
-    features[[7, 30]] = training[[12, 90]] + [[1e-3], [1e-4]]
-    own, partner, distance = nearest_pairs(features, training, 2)
+    first_row = custom("first row", lambda images: np.asarray(images)[:, 0, :3, 0], 8)
+    training, images = np.random.default_rng(0).integers(0, 200, (2, 100, 8, 8, 1), np.uint8)
+    images[[7, 30]] = training[[12, 90]]
+    images[7, 0, 0] += 2
+    images[30, 0, 0] += 1
+    own, partner, distance = nearest_pairs(images, training, first_row, 2)
     assert (own.tolist(), partner.tolist()) == ([30, 7], [90, 12])
-    np.testing.assert_allclose(distance, np.sqrt(3) * np.array([1e-4, 1e-3]), rtol=1e-6)
+    np.testing.assert_allclose(distance, [1 / 127.5, 2 / 127.5], rtol=1e-4)
 
 
 def test_a_memorising_generator_has_a_good_distance_and_is_flagged(patches):

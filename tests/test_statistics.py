@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from medgan_tf.datasets import ImageSet
 from medgan_tf.metrics import (
     autocorrelation,
     autocorrelation_distance,
@@ -102,8 +103,8 @@ def test_curves_hold_the_truth_and_widen_where_images_of_a_patient_are_alike():
         max(spectrum["value"][rings]) - min(spectrum["value"][rings]) < 1
     )  # the mean of logarithms of few terms is lower
     assert max(map(abs, correlation["value"][1:])) < 0.02
-    match_encoding = np.repeat(noise(50, 20, (32, 32)), 4, axis=0)
-    blind, known = (curves(match_encoding, who, 20)["power_spectrum"] for who in (None, np.repeat(np.arange(50), 4)))
+    similar = ImageSet(np.repeat(noise(50, 20, (32, 32)), 4, axis=0), patients=np.repeat(np.arange(50), 4))
+    blind, known = (curves(images, 20)["power_spectrum"] for images in (similar.pixels, similar))
     width = lambda record: np.mean(np.subtract(record["high"], record["low"]))  # noqa: E731
     assert width(known) > 1.5 * width(blind)
 

@@ -76,9 +76,7 @@ def test_train_does_what_the_notebooks_do(outputs, tmp_path, monkeypatch, capsys
         path = run.images / ("sick" if index % 2 else "well") / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[..., 0]).save(path)
-    metrics.save_classifier(
-        metrics.train_feature_classifier(pixels, None, ("r",), image_size=16, steps=2), run.feature_classifier
-    )
+    metrics.save_classifier(metrics.train_feature_classifier(pixels, image_size=16, steps=2), run.feature_classifier)
     assert main(["train", "r", "dcgan", "--seed", "3", "--kimg", "0.128"]) == 0
     record = results.read(run.directory)["training/dcgan_seed3"]
     assert (record["kimg"], record["settings"]["seed"], record["settings"]["deterministic"]) == (0.16, 3, False)

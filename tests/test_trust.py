@@ -5,6 +5,7 @@ import pytest
 from app_models import CLASSES, SIZE, discs, write_model
 
 from medgan_tf import figures, generators, metrics, results
+from medgan_tf.datasets import ImageSet
 from medgan_tf.generators import matching
 from medgan_tf.metrics.extractor import Extractor, Features
 from medgan_tf.metrics.outliers import Reference
@@ -59,7 +60,8 @@ def judged(share_right, confidence, n=4000):
     labels = (random.random(n) > share_right).astype(int)  # it always answers 0
     logits = np.tile([np.log(confidence / (1 - confidence)), 0], (n, 1)) + random.normal(0, 0.01, (n, 2))
     label_classifier = Extractor("label_classifier", "00", 8, _in_turn(logits), report={"classes": CLASSES})
-    return metrics.calibration(label_classifier, np.zeros((n, 2, 2, 1), np.uint8), labels, np.arange(n))
+    blank = ImageSet(np.zeros((n, 2, 2, 1), np.uint8), labels, np.arange(n))
+    return metrics.calibration(label_classifier, blank)
 
 
 def _in_turn(logits):
@@ -89,7 +91,8 @@ def test_calibration_tells_an_honest_from_a_boastful_judge():
 
 def test_patients_with_many_images_widen_the_interval():
     images, labels = flat(np.arange(200)), (np.arange(200) // 50) % 2  # right and wrong by patient
-    alone, few = (metrics.calibration(of_mean(4), images, labels, p) for p in (np.arange(200), np.arange(200) // 50))
+    sets = [ImageSet(images, labels, patients) for patients in (np.arange(200), np.arange(200) // 50)]
+    alone, few = (metrics.calibration(of_mean(4), each) for each in sets)
     width = lambda record: record["overconfidence"]["high"] - record["overconfidence"]["low"]  # noqa: E731
     assert width(few) > width(alone)
 

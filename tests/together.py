@@ -41,7 +41,7 @@ TRAININGS = {
 
 def smaller(data):
     """The same images at half their size."""
-    half = datasets.Images(data.name, data.manifest, data.root, data.image_size // 2)
+    half = datasets.ImageDataset(data.name, data.manifest, data.root, data.image_size // 2)
     for name in ("train", "validation"):
         split = getattr(data, name)
         half.__dict__[name] = replace(split, pixels=split.pixels[:, ::2, ::2])

@@ -19,12 +19,12 @@ def blobs(seed, count=96):
     pixels = np.stack(pictures).astype(np.uint8)[..., None]
     labels = (centres[:, 0] > 8).astype(np.int32)
     names = np.array([f"p{i % (count // 3)}" for i in range(count)])
-    return datasets.Split(pixels, labels, names, names)
+    return datasets.ImageSet(pixels, labels, names, names)
 
 
 def images():
     """A set that lives in memory."""
-    data = datasets.Images("blobs", pd.DataFrame({"class": ["low", "high"]}), Path(), 16)
+    data = datasets.ImageDataset("blobs", pd.DataFrame({"class": ["low", "high"]}), Path(), 16)
     data.__dict__.update(train=blobs(0), validation=blobs(1, 48))
     return data
 

@@ -164,14 +164,17 @@ def render(run, out):
 def evaluate(real, fake, features, weights, label_classifier, image_size, training, by_class, cache, json_file):
     """Measure synthetic images against real ones."""
     from medgan_tf import datasets, metrics
-    from medgan_tf.metrics.folders import folder_of, from_files
 
-    for source in filter(from_files, (real, fake, training)):
-        datasets.read_manifest(folder_of(source))  # so that a wrong folder is named at once
+    for source in filter(datasets.is_image_folder, (real, fake, training)):
+        datasets.read_manifest(source)  # so that a wrong folder is reported before anything is computed
     extractor = metrics.extractor(features, weights)
-    settings = {"training": training, "image_size": image_size, "by_class": by_class, "cache": cache}
-    label_classifier = label_classifier and metrics.load_classifier(label_classifier)
-    records = metrics.evaluate(real, fake, extractor, label_classifier=label_classifier, **settings)
+    settings = {"by_class": by_class, "cache": cache}
+    settings["label_classifier"] = label_classifier and metrics.load_classifier(label_classifier)
+    if image_size:
+        real, fake, training = (
+            source and datasets.read_images(source, image_size) for source in (real, fake, training)
+        )
+    records = metrics.evaluate(real, fake, extractor, training, **settings)
     if json_file:
         json_file.write_text(json.dumps(records, indent=2))
     classes = records.pop("classes", {})
@@ -192,9 +195,8 @@ def evaluate(real, fake, features, weights, label_classifier, image_size, traini
             f"label_agreement: n = {agreed['n']} synthetic and {agreed.get('real_vs_real_n', 0)} real images; chance"
             f" {agreed['chance']:.3g}; judge {agreed['extractor']}, weights {agreed['weights_sha256'][:12]}"
         )
-    if "jpg_quality" in first:
-        quality = first["jpg_quality"]
-        print("Both sides were measured " + (f"as JPG of quality {quality}" if quality else "without traces of JPG"))
+    quality = first["jpg_quality"]
+    print("Both sides were measured " + (f"as JPG of quality {quality}" if quality else "without traces of JPG"))
     return 0
 
 

@@ -76,6 +76,10 @@ class ImageSet:
         """The same images in random order."""
         return self.take(np.random.default_rng(seed).permutation(len(self)))
 
+    def without_labels(self):
+        """The same images without labels and classes."""
+        return replace(self, labels=None, classes=())
+
     def as_jpg(self, quality):
         """The images as if all had been saved as JPG of this quality; unchanged if they were, or if it is None."""
         if quality is None or (self.encoding == quality).all():

@@ -48,7 +48,7 @@ def sensitivity(images, features, strengths=STRENGTHS, repeats=10, seed=0, cache
     patients are damaged and compared with the other half, so that no image is compared with its own copy. Each kind
     begins with strength 0, the undamaged half, which all kinds share. Raises ValueError as `evaluate` does.
     """
-    real = replace(read_images(images), labels=None)
+    real = read_images(images).without_labels()
     patients = np.arange(len(real)) if real.patients is None else real.patients
     halves = draw_halves(patients, len(real), repeats=2, seed=seed)[0]
     real, other = real.take(halves.reference), real.take(halves.other)

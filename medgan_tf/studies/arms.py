@@ -71,7 +71,7 @@ def curve(settings):
 
 
 def compose(arm, train, pool, seed):
-    """The datasets.Split that the classifier of this arm and seed learns from.
+    """The datasets.ImageSet that the classifier of this arm and seed learns from.
 
     train: the real training split. pool: sources.Pool of this seed. Synthetic images of a smaller ratio are the first
     of those of a larger one, and the patients of a smaller fraction are among those of a larger one.

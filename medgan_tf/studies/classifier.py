@@ -31,7 +31,7 @@ class Classifier:
         self.model.optimizer.build(self.model.trainable_variables)
 
     def train(self, split, seed, on_step):
-        """From new weights, settings.steps steps on a datasets.Split; on_step() is called after each."""
+        """From new weights, settings.steps steps on a datasets.ImageSet; on_step() is called after each."""
         for variable, fresh in zip(self.model.variables, self.build(seed).variables, strict=True):
             variable.assign(fresh)
         for variable in self.model.optimizer.variables:

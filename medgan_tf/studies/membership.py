@@ -18,7 +18,7 @@ def discriminator_attack(gan, members, others):
 
     LOGAN (Hayes et al. 2019, arXiv 1705.07663), white box: an overfitted discriminator scores what it was trained on
     higher than other real images. Needs the discriminator, which nobody has to publish. members, others:
-    datasets.Split. They are shuffled together, since some discriminators compare the images of a batch.
+    datasets.ImageSet. They are shuffled together, since some discriminators compare the images of a batch.
     """
     images, labels = (
         np.concatenate([getattr(each, name) for each in (members, others)]) for name in ("images", "labels")
@@ -34,7 +34,7 @@ def distance_attack(synthetic, members, others, reference):
 
     GAN-Leaks (Chen et al. 2020, arXiv 1909.03935), full black box: the distance to the nearest of many synthetic
     images, calibrated by the distance that the image has to images it did not shape: some images are near to
-    everything. The reference is the attacker's own set of real images, datasets.Split, of patients in neither group.
+    everything. The reference is the attacker's own set of real images, datasets.ImageSet, of patients in neither group.
     Distances are 1 - correlation after registration, since features learned from the members would know them by
     themselves.
     """

@@ -19,7 +19,7 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
     """{"pixels": record, "features": record}: the same questions of two ways to compare images.
 
     "pixels" is 1 - correlation after registration (`registration.most_alike`), "features" the Euclidean distance
-    between the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.Split without a
+    between the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.ImageSet without a
     common patient.
 
     A record has

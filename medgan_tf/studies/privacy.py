@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medgan_tf import config, generators, metrics, training
+from medgan_tf import config, generators, training
 from medgan_tf.studies import patients as resampling
 
 from .membership import attack_record, discriminator_attack, distance_attack
@@ -17,7 +17,7 @@ COPIER_SHIFT = 3  # pixels, at most
 def audit(model_dir, data, extractor, count, cache=None, seed=2):
     """The audit of one trained model, as results.json keeps it under "privacy/MODEL".
 
-    data: the datasets.Images that the model was trained on; members are its training images, the others its test
+    data: the datasets.ImageDataset that the model was trained on; members are its training images, the others its test
     images, and the validation images are the attacker's own. count: synthetic images that are looked at, and members
     that are attacked at most. Returns {"memorisation", "attacks", "controls", "n", "seed", "architecture", "training"}.
     """
@@ -67,8 +67,7 @@ def synthetic_images(model, data, count, seed=2):
     A conditional model is asked for classes as often as they occur.
     """
     labels = np.resize(data.train.shuffled(0).labels, count) if model.classes else None
-    drawn, encodings = model.sample(count, labels, seed=seed), metrics.encodings_of(data, data.train)
-    return metrics.alike(data.train.images, drawn, encodings)[1]
+    return model.sample_set(count, labels, seed=seed).as_jpg(data.train.jpg_quality).images
 
 
 def _audit(synthetic, data, extractor, gan, count, cache, seed):

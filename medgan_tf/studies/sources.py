@@ -34,7 +34,7 @@ def conditional(run):
 
 
 def from_model(model_dir, data, labeller=None):
-    """The Source of a trained model, after a check that it learnt from the training split of `data` (datasets.Images).
+    """The Source of a trained model, after checking that it learnt from the training split of an ImageDataset, `data`.
 
     A model without labels needs a labeller, a metrics.Extractor with logits that was trained on the training split: it
     names each image's class. Raises ValueError where the model learnt from other patients, classes or sizes.
@@ -106,7 +106,7 @@ def _labelled(generator, labeller):
 
 
 class Pool:
-    """The synthetic images of one seed, as datasets.Split; drawn when first asked for, shared by the arms."""
+    """The synthetic images of one seed, as datasets.ImageSet; drawn when first asked for, shared by the arms."""
 
     def __init__(self, source, train, ratio, seed):
         self.source, self.train, self.ratio, self.seed = source, train, ratio, seed
@@ -129,7 +129,7 @@ class Pool:
 
     def _draw(self, labels, base):
         names = np.array([f"synthetic {number}" for number in range(len(labels))], str)  # each is a patient of its own
-        return datasets.Split(self.source.draw(labels, base + self.seed), labels, names, names)
+        return datasets.ImageSet(self.source.draw(labels, base + self.seed), labels, names, names, self.train.classes)
 
 
 def rarest(train):

@@ -141,7 +141,7 @@ class SampleGrid(keras.callbacks.Callback):
 class EvaluationCallback(keras.callbacks.Callback):
     """Measures samples at each epoch against real images, keeps the best generator, and tells a collapse.
 
-    train, validation: datasets.Split, of which the first images are used; train's labels are what a conditional
+    train, validation: datasets.ImageSet, of which the first images are used; train's labels are what a conditional
     generator is asked for. Logs, in the features of `extractor`, kernel_distance, frechet_distance, recall and coverage
     of the training images and validation_distance, the kernel distance to the validation images; ms_ssim, within
     classes where the generator knows them; critic_gap, the discriminator's mean score of training images less that of

@@ -61,7 +61,7 @@ def per_replica_batch_size(batch_size, strategy):
 
 
 def feed(strategy, batches):
-    """What `fit` takes: batches(), or on several devices those of batches(of, mine), see `datasets.Split.batches`."""
+    """What `fit` takes: batches(), or on several devices those of batches(of, mine), see `ImageSet.batches`."""
     if strategy.num_replicas_in_sync == 1:
         return batches()
 

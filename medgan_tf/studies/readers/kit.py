@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from medgan_tf import datasets, generators, metrics, results
+from medgan_tf import datasets, generators, results
 
 KINDS = ("real", "synthetic")
 REPEATED = 0.1  # of the images are shown twice
@@ -57,8 +57,8 @@ def make(run, model, out, count=100, seed=0):
     """Draw `count` images, half of them real and half from `model` of a config.Run, into a kit in folder `out`.
 
     Real images are of held-out patients, one image each, drawn at random; a conditional model is asked for the same
-    classes. Nobody looks at them before. Both kinds are of the model's size, went through the same encoding (see
-    `metrics.alike`) and take the same number of bytes on the page. A tenth, of either kind alike, is shown twice.
+    classes. Nobody looks at them before. Both kinds have the model's size and the same encoding
+    (`datasets.match_encoding`) and take the same number of bytes on the page. A tenth of either kind is shown twice.
     A kit that is there already is returned as it is. Raises ValueError if it was made otherwise, for an odd count, and
     for more images than there are patients.
     """
@@ -71,9 +71,8 @@ def make(run, model, out, count=100, seed=0):
     data = datasets.load(run.images, generator.record["image_size"])
     real = one_of_each_patient(data.held_out, count, seed)
     asked = [data.classes[label] for label in real.labels]
-    drawn = generator.sample(len(real), asked if generator.classes else None, seed)
-    encodings = metrics.encodings_of(data, real)
-    real_images, drawn, quality = metrics.alike(real.images, drawn, encodings)
+    drawn = generator.sample_set(len(real), asked if generator.classes else None, seed)
+    real, drawn = datasets.match_encoding(real, drawn)
     key = pd.DataFrame(
         {
             "kind": np.repeat(KINDS, len(real)),
@@ -86,10 +85,10 @@ def make(run, model, out, count=100, seed=0):
     place = random.permutation(len(key))
     key = key.iloc[place].reset_index(drop=True).rename_axis("image")
     key["repeated"] = np.isin(key.index, repeats(key["kind"], random))
-    images = _square(np.concatenate([real_images, drawn])[place, ..., 0])
+    images = _square(np.concatenate([real.images, drawn.images])[place, ..., 0])
     shown = [order.tolist() for order in orders(key["repeated"].to_numpy(), random)]
     identity = hashlib.sha256(images.tobytes() + json.dumps(shown).encode()).hexdigest()[:12]
-    settings = made_of | {"study": identity, "jpg_quality": quality, "orders": shown, "classes": data.classes}
+    settings = made_of | {"study": identity, "jpg_quality": real.jpg_quality, "orders": shown, "classes": data.classes}
     _write(Kit(out, settings, key.reset_index(), images))
     return open_kit(out)
 
@@ -113,7 +112,7 @@ def best(run):
 
 
 def one_of_each_patient(split, count, seed=0):
-    """`count` / 2 images of a datasets.Split, each of another patient: patients and then images by chance alone."""
+    """`count` / 2 images of a datasets.ImageSet, each of another patient: patients and then images by chance alone."""
     patients = np.unique(split.patients)
     if count % 2 or not 8 <= count <= 2 * len(patients):
         raise ValueError(
