@@ -44,7 +44,7 @@ def quality(run_dir, kind="quality"):
     """Every metric of every model in the sections "kind/model": one row each, in the order of measurement."""
     return pd.DataFrame(
         {"model": name, "metric": metric} | record
-        for name, section in _sections(run_dir, kind)
+        for name, section in sections(run_dir, kind).items()
         for metric, record in section["metrics"].items()
     )
 
@@ -53,7 +53,7 @@ def class_quality(run_dir):
     """Every metric of every model class by class, one row each; classes with too few images have no row."""
     return pd.DataFrame(
         {"model": name, "class": label, "metric": metric} | record
-        for name, section in _sections(run_dir, "classes")
+        for name, section in sections(run_dir, "classes").items()
         for label, records in section.items()
         if "too_few" not in records
         for metric, record in records.items()
@@ -64,7 +64,7 @@ def agreement(run_dir):
     """How often the judge names the class that was asked for: one row a model and class."""
     return pd.DataFrame(
         {"model": name, "class": label} | record
-        for name, section in _sections(run_dir, "agreement")
+        for name, section in sections(run_dir, "agreement").items()
         for label, record in section.items()
     )
 
@@ -73,7 +73,7 @@ def rules(run_dir):
     """What the reader of phantoms found: one row a model, class and rule; shares of nothing have no row."""
     return pd.DataFrame(
         {"model": name, "class": label, "rule": rule} | record
-        for name, section in _sections(run_dir, "rules")
+        for name, section in sections(run_dir, "rules").items()
         for label, records in section.items()
         for rule, record in records.items()
         if record["n"]
@@ -86,7 +86,7 @@ def canonical(run_dir, part):
     """
     return pd.DataFrame(
         {"model": model, "name": name} | record
-        for model, section in _sections(run_dir, "canonical")
+        for model, section in sections(run_dir, "canonical").items()
         for name, record in section[part].items()
         if record.get("value", record.get("p")) is not None
     )
@@ -94,7 +94,7 @@ def canonical(run_dir, part):
 
 def curves(run_dir):
     """{set: its power spectrum and autocorrelation} of the real images and every model, in the order of measurement."""
-    return dict(_sections(run_dir, "curves"))
+    return sections(run_dir, "curves")
 
 
 def sensitivity(run_dir):
@@ -106,7 +106,7 @@ def ablation(run_dir):
     """Every metric of every step and seed of the ablation, one row each."""
     return pd.DataFrame(
         {"step": section["step"], "seed": section["seed"], "metric": metric} | record
-        for _, section in _sections(run_dir, "ablation")
+        for _, section in sections(run_dir, "ablation").items()
         for metric, record in section["metrics"].items()
     )
 
@@ -115,7 +115,7 @@ def equivariance(run_dir):
     """EQ-T, EQ-T_frac and EQ-R of every generator, trained or not: one row each."""
     return pd.DataFrame(
         {"model": name, "metric": metric} | record
-        for name, section in _sections(run_dir, "equivariance")
+        for name, section in sections(run_dir, "equivariance").items()
         for metric, record in section.items()
     )
 
@@ -123,7 +123,9 @@ def equivariance(run_dir):
 def augmentation(run_dir, part="comparisons"):
     """What the augmentation study found with every model, one row each: part "arms", "comparisons" or "curve"."""
     return pd.DataFrame(
-        {"model": name} | record for name, section in _sections(run_dir, "augmentation") for record in section[part]
+        {"model": name} | record
+        for name, section in sections(run_dir, "augmentation").items()
+        for record in section[part]
     )
 
 
@@ -137,18 +139,23 @@ def recipes():
 
 def privacy(run_dir):
     """{model: what the privacy audit found}, in the order of the audits."""
-    return dict(_sections(run_dir, "privacy"))
+    return sections(run_dir, "privacy")
 
 
 def outliers(run_dir):
     """How far out the images of every model lie: one row a model, `metrics.outlier_record` with its name."""
-    return pd.DataFrame({"model": name} | record for name, record in _sections(run_dir, "outliers"))
+    return pd.DataFrame({"model": name} | record for name, record in sections(run_dir, "outliers").items())
 
 
-def _sections(run_dir, kind):
-    """(name, content) of the sections "kind/name"."""
+def comparison(run_dir):
+    """What `comparison.summarise` found, one row for each run, model and metric."""
+    return pd.DataFrame(read(run_dir)["comparison"])
+
+
+def sections(run_dir, kind):
+    """{name: content} of the sections "kind/name", in the order of measurement."""
     prefix = f"{kind}/"
-    return [(name.removeprefix(prefix), part) for name, part in read(run_dir).items() if name.startswith(prefix)]
+    return {name.removeprefix(prefix): part for name, part in read(run_dir).items() if name.startswith(prefix)}
 
 
 def environment():

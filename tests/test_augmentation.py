@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from medgan_tf import config, datasets, figures, phantoms, results
@@ -270,25 +269,27 @@ def test_planted_cases_come_out_right(starved, tmp_path):
 
 def check_pictures(folder):
     """Every comparison is a row, every arm a row of the table, and what is not a number is a dash."""
-    parts = [results.augmentation(folder, part) for part in ("arms", "comparisons", "curve")]
-    values, comparisons, curve = (part[part["model"] == "ideal"] for part in parts)
-    forest = figures.forest(comparisons)
+    parts = [results.augmentation(folder, part) for part in ("arms", "comparisons")]
+    values, comparisons = (part[part["model"] == "ideal"] for part in parts)
+    forest = figures.forest(folder, "ideal").plot
     assert [len(axis.containers) for axis in forest.axes] == [8, 8, 5]  # the rare class has no calibration of its own
     labels = [text.get_text() for text in forest.axes[0].get_yticklabels()]
     assert labels[:2] == ["against real only", "real + classical"] and "effusion, against real only" in labels
-    table = figures.save_table(figures.augmentation_table(values), folder, "augmentation", "A caption.")
+    shown = figures.augmentation_table(folder, "ideal")
+    figures.show(folder, "07_augmentation", shown)
+    table = shown.data
     assert len(table) == 8
     row = values[(values["arm"] == "real only") & (values["measure"] == "auroc") & (values["class"] == "mean")]
     assert table.loc["real only", "AUROC"].startswith(f"{row['value'].item():.3f}"[:4])
-    assert r"\toprule" in (folder / "tables" / "augmentation.tex").read_text()
-    differences = figures.difference_table(comparisons)
+    assert r"\toprule" in (folder / "tables" / "augmentation_ideal.tex").read_text()
+    differences = figures.difference_table(folder, "ideal").data
     assert len(differences) == 8
     row = comparisons[(comparisons["arm"] == "real + 5 synthetic") & (comparisons["measure"] == "auroc")].iloc[0]
     assert differences.loc["real + 5 synthetic – real only", "AUROC"].startswith(f"{row['value']:+.3f} [")
-    assert list(figures.rare_table(values, comparisons).index) == [
+    assert list(figures.rare_class_table(folder, "ideal").data.index) == [
         *("real only", "rare class duplicated", "rare class topped up")
     ]
-    curve = pd.concat(
-        [curve, pd.DataFrame([{"images": 64, "real": "real only", "real + synthetic": "real + 5 synthetic"}])]
-    )
-    assert len(figures.small_data(values, curve).axes[0].containers) == 2
+    section = results.read(folder)["augmentation/ideal"]
+    section["curve"].append({"images": 64, "real": "real only", "real + synthetic": "real + 5 synthetic"})
+    results.write(folder, "augmentation/ideal", section)
+    assert len(figures.small_data(folder, "ideal").plot.axes[0].containers) == 2

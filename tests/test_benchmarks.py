@@ -152,7 +152,7 @@ def test_the_recipe_search_changed_the_recipes_of_today():
         today = config.PROFILES["quick"].training(trial["model"], **length)
         assert config.TrainingConfig(**trial["settings"]) == today
     table = results.recipes()
-    figure = figures.recipes(table)
+    figure = figures.recipes(table).plot
     lines = [line for axis in figure.axes for line in axis.lines]
     assert len(lines) == len(search)
     np.testing.assert_array_equal(lines[0].get_ydata(), search[0]["kernel_distance"])
@@ -165,8 +165,8 @@ def test_what_a_recipe_changed_is_read_where_all_trials_have_been():
         for change, series in distances.items()
         for kimg, distance in enumerate(series, 1)
     ]
-    table = figures.recipe_table(pd.DataFrame(rows)).loc["gan"]
-    said = ["the recipe itself", "better", "worse", "not to be told apart"]
+    table = figures.recipe_table(pd.DataFrame(rows)).data.loc["gan"]
+    said = ["the recipe itself", "better", "worse", "no clear difference"]
     assert table["against the recipe"].tolist() == said
     assert table["kernel distance"].tolist() == [4.5, 2.5, 6.5, 5.0]
     assert table["kimg"].tolist() == [4, 4, 4, 4]

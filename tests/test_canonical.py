@@ -171,18 +171,19 @@ def test_table_and_figures_show_the_records(tmp_path):
         "real_vs_real_low": 1.0,
         "real_vs_real_high": 4.5,
         "n": 150,
+        "extractor": "feature_classifier",
+        "weights_sha256": "ab" * 32,
     }
     for name, read in sets.items():
         metrics = {"frechet_distance": ends | {"better": "lower"}}
         results.write(tmp_path, f"canonical/{name}", {"seed": 2, "metrics": metrics} | canonical(read, reference))
-    parts = {part: results.canonical(tmp_path, part) for part in ("metrics", "broken", "prevalence", "tests")}
-    table = figures.canonical_table(parts)
+    table = figures.canonical_table(tmp_path).data
     assert list(table.columns) == ["fresh phantoms", "broken"]
     low, high = (100 * end for end in stats.binomtest(150, 300).proportion_ci(method="wilson"))
     assert table.loc["% break: heart left", "broken"] == f"50.0 [{low:.1f}, {high:.1f}]"
     assert table.loc["Fréchet distance ↓", "broken"] == table.loc["Fréchet distance ↓", "fresh phantoms"]
     assert table.loc["χ², prevalence", "broken"].endswith(")") and "p = " in table.loc["χ², prevalence", "broken"]
-    drawn = figures.canonical(parts)
+    drawn = {figure.name: figure.plot for figure in figures.canonical(tmp_path)}
     points = {line.get_label(): line for line in drawn["canonical"].axes[0].containers}
     assert points["broken"].lines[0].get_ydata()[0] == pytest.approx(0.5)
     assert points["broken"].lines[0].get_xdata()[0] == points["fresh phantoms"].lines[0].get_xdata()[0] == 3

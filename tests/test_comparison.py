@@ -74,7 +74,10 @@ def test_better_is_what_the_record_says(run):
 def test_what_has_no_value_is_not_among_the_best(run):
     write(run, "gan", kernel_distance=record(np.nan))
     assert best([run]) == set()
-    assert figures.comparison_table(comparison.summarise(comparison.models([run]))).iloc[0]["kernel distance ↓"] == "–"
+    assert (
+        figures.comparison_table(comparison.summarise(comparison.models([run]))).data.iloc[0]["kernel distance ↓"]
+        == "–"
+    )
     write(run, "dcgan", kernel_distance=record(2.0))
     assert best([run]) == {("one", "dcgan")}
 
@@ -124,10 +127,8 @@ def test_a_floor_below_zero_and_an_interval_beside_its_value_are_drawn(run):
     write(run, "gan", {"seconds": 60.0}, kernel_distance=record(30.0, **below))
     write(run, "dcgan", {}, kernel_distance=record(2.0, **below) | {"low": 2.1, "high": 2.4})
     summary = comparison.summarise(comparison.models([run]))
-    quality = results.quality(run.directory)
-    for figure in (figures.quality_cost(summary), figures.quality(quality)):
-        figures.save(figure, run.directory, "figure", "A caption.", "06_evaluation")
-    (bars,) = figures.quality_cost(summary).axes[0].containers[1].lines[2]
+    figures.show(run, "06_evaluation", figures.quality_cost(summary), figures.quality(run))
+    (bars,) = figures.quality_cost(summary).plot.axes[0].containers[1].lines[2]
     assert bars.get_segments()[0][:, 1] == pytest.approx([2.0, 2.4])
 
 
@@ -135,13 +136,13 @@ def test_table_and_figure_name_costs_and_stars(run):
     write(run, "gan", {"peak_memory_mib": 2048.0}, kernel_distance=record(1.0))
     write(run, "dcgan", {"seconds": 600.0, "peak_memory_mib": 1024.0}, kernel_distance=record(2.0))
     summary = comparison.summarise(comparison.models([run]))
-    table = figures.comparison_table(summary)
+    table = figures.comparison_table(summary).data
     assert table.loc["gan"].to_dict() == {
         **{"seeds": "1", "kimg": "10", "minutes": "2", "parameters, millions": "7e-06"},
         **{"memory, GiB": "2", "kernel distance ↓": "1.00* [0.90, 1.10]"},
     }
     assert table.loc["dcgan", "kernel distance ↓"] == "2.00 [1.90, 2.10]"
-    figure = figures.quality_cost(summary)
+    figure = figures.quality_cost(summary).plot
     assert [axis.get_xlabel() for axis in figure.axes] == [
         "minutes of training",
         "parameters, millions",
@@ -151,8 +152,8 @@ def test_table_and_figure_name_costs_and_stars(run):
     assert [line.lines[0].get_ydata()[0] for line in figure.axes[0].containers] == [1, 2]
     write(run, "cgan", {}, kernel_distance=record(2.0))  # trained before memory was recorded
     summary = comparison.summarise(comparison.models([run]))
-    assert figures.comparison_table(summary).loc["cgan", "memory, GiB"] == "–"
-    assert [len(axis.containers) for axis in figures.quality_cost(summary).axes] == [3, 3, 2]
+    assert figures.comparison_table(summary).data.loc["cgan", "memory, GiB"] == "–"
+    assert [len(axis.containers) for axis in figures.quality_cost(summary).plot.axes] == [3, 3, 2]
     with pytest.raises(ValueError, match="no training of these models"):
         figures.quality_cost(summary.assign(seconds=np.nan, parameters=np.nan, peak_memory_mib=np.nan))
 
@@ -161,7 +162,7 @@ def test_rows_of_several_runs_name_their_run(run):
     other = config.open_run("two", "smoke")
     for each in (run, other):
         write(each, "gan", {}, kernel_distance=record(1.0))
-    table = figures.comparison_table(comparison.summarise(comparison.models([run, other])))
+    table = figures.comparison_table(comparison.summarise(comparison.models([run, other]))).data
     assert list(table.index) == ["gan (one, phantoms)", "gan (two, phantoms)"]
 
 
@@ -205,11 +206,14 @@ def test_every_claim_is_shown_with_a_reason_and_none_is_called_comparable(run):
     assert found[found["metric"] == "classifier confidence %"]["value"].iloc[0] == 60
     style = found[(found["metric"] == "FID") & (found["model"] == "StyleGAN3")].iloc[0]
     assert np.isnan(style["value"]) and "not measured in this run for stylegan3" in style["reasons"]
-    table = figures.claims_table(found)
-    assert "dcgan: Fréchet distance 4.00 [3.90, 4.10], real against real 0.1, n = 50" in set(table["measured here"])
-    figures.save_table(table, run.directory, "claims", "A caption of 95%.", "p{2cm}" * 6)
+    results.write(run.directory, "claims", found.to_dict("records"))
+    shown = figures.claims_table(run)
+    assert "dcgan: Fréchet distance 4.00 [3.90, 4.10], real against real 0.1, n = 50" in set(
+        shown.data["measured here"]
+    )
+    figures.show(run, "06_evaluation", shown)
     tex = (run.directory / "tables" / "claims.tex").read_text()
-    assert r"A caption of 95\%." in tex and all(ord(letter) < 128 for letter in tex)
+    assert r"\begin{tabular}{p{1.6cm}" in tex and all(ord(letter) < 128 for letter in tex)
 
 
 def test_every_claim_keeps_its_source():

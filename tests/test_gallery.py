@@ -36,7 +36,7 @@ def run(served, tmp_path, monkeypatch):
     for kimg in range(0, 18, 2):
         Image.fromarray(np.full((64, 128), 10 * kimg, np.uint8)).save(samples / f"kimg_{kimg:010.3f}.png")
     for name in ("cgan_progression", "cgan_classes"):
-        figures.save(figures.grids({"pictures": images[:8]}), found.directory, name, f"About {name}.", "04_cgan")
+        figures.show(found, "04_cgan", figures.grids({"pictures": images[:8]}, name, f"About {name}."))
     return found
 
 

@@ -149,7 +149,7 @@ def test_what_cannot_be_inverted_is_said(gan):
 
 def test_pairs_stand_below_each_other(gan):
     originals, found = gan.sample(2, seed=1), gan.sample(2, seed=2)
-    figure = figures.pairs(originals, found, ["first", "second"])
+    figure = figures.pairs(originals, found, ["first", "second"], "pairs", "A caption.").plot
     shown = [axis.images[0].get_array() for axis in figure.axes]
     np.testing.assert_array_equal(shown, np.concatenate([originals, found])[..., 0])
     assert [axis.get_title() for axis in figure.axes] == ["first", "second", "", ""]

@@ -147,7 +147,7 @@ def test_the_picture_of_a_grid_has_each_mixture_at_its_place():
     rows += np.array([10, 20], np.uint8)[:, None, None, None]
     columns += np.array([1, 2, 3], np.uint8)[:, None, None, None]
     images += (rows[:, None] + columns[None]).astype(np.uint8)
-    picture = figures.mixing(rows, columns, images).axes[0].images[0].get_array()
+    picture = figures.mixing(rows, columns, images).plot.axes[0].images[0].get_array()
     expected = [[255, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23]]
     np.testing.assert_array_equal(picture, np.kron(expected, np.ones((8, 8))))
 

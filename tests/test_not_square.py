@@ -62,7 +62,10 @@ def test_a_training_is_watched_resumed_loaded_and_measured(trained):
     assert drawn.shape == (40, 32, 48, 1)
     grids = sorted((model_dir / "samples").glob("*.png"))
     assert Image.open(grids[-1]).size == (8 * 48, 4 * 32)
-    assert figures.progression(model_dir / "samples", images=2).axes[0].images[0].get_array().shape[0] == 2 * 32
+    assert (
+        figures.progression(model_dir.parents[1], "dcgan", images=2).plot.axes[0].images[0].get_array().shape[0]
+        == 2 * 32
+    )
     measured = metrics.evaluate(data.train.images, drawn, feature_classifier, repeats=3)
     assert {record["image_size"] for record in measured.values()} == {"32 x 48"}
     assert all(np.isfinite(record["value"]) for record in measured.values())

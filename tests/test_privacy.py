@@ -185,7 +185,10 @@ def test_what_is_said_and_drawn_is_what_was_measured(tmp_path, extractor):
     for name, images in (("honest", pictures(60, 7)), ("copier", privacy.copier(data, 60))):
         results.write(tmp_path, f"privacy/{name}", privacy.audit_images(images, data, extractor))
     sections = results.privacy(tmp_path)
-    table = figures.privacy_table(sections)
+    results.write(tmp_path, "feature_classifier", {"weights_sha256": "ab" * 32})
+    shown = figures.privacy_table(tmp_path)
+    assert "copier (60 synthetic" in shown.caption and "feature_classifier (abababab)" in shown.caption
+    table = shown.data
     assert table.index.tolist() == ["expected of chance", "honest", "copier"]
     rate = sections["copier"]["memorisation"]["pixels"]["copy_rate"]
     assert table.loc["copier", "copies, pixels"].startswith(f"{rate['value']:.2f}")
@@ -194,8 +197,8 @@ def test_what_is_said_and_drawn_is_what_was_measured(tmp_path, extractor):
     assert "members can be told" not in " ".join(privacy_report.findings(sections["honest"]))
     assert f"{rate['value']:.3f}" in privacy_report.statement(sections, "copier")
     assert "not audited" in privacy_report.statement(sections, "nobody")
-    assert len(figures.nearest_distances(sections).axes) == 2
-    assert len(figures.attack_curves(sections).axes[0].lines) == 3
+    assert len(figures.nearest_distances(tmp_path).plot.axes) == 2
+    assert len(figures.attack_curves(tmp_path).plot.axes[0].lines) == 3
     text = said + privacy_report.NOT_PROVEN + privacy_report.statement(sections, "honest")
     assert "GDPR" not in text and "anonymous." in text
 

@@ -332,15 +332,14 @@ def test_simulated_readers_are_called_so_everywhere(tmp_path):
     assert section["reading"][0].startswith("SIMULATED")
     assert all(name.startswith("simulated") for name in section["by_reader"])
     assert readers.section_name(section) == "reader_study_simulated/dcgan"
-    table, *_ = figures.save_reader_study(section, kit.images, kit.key["kind"], tmp_path, "09_reader_study")
-    assert table.index.tolist() == [*section["by_reader"], "all readers"]
+    table, *shown = figures.reader_study(section, kit.images, kit.key["kind"])
+    figures.show(tmp_path, "09_reader_study", table, *shown)
+    assert table.data.index.tolist() == [*section["by_reader"], "all readers"]
     for name in ("reader_shares", "reader_roc", "reader_artefacts"):
         assert "SIMULATED" in (tmp_path / "figures" / f"{name}_simulated.txt").read_text()
     assert "SIMULATED" in (tmp_path / "tables" / "readers_simulated.tex").read_text()
-    shown = figures.reader_shares(section), figures.reader_roc(section)
-    shown = *shown, figures.artefact_map(section, kit.images, kit.key["kind"])
-    assert all("SIMULATED" in figure.get_suptitle() for figure in shown)
-    points = [line.lines[0].get_xdata()[0] for line in shown[0].axes[0].containers]
+    assert all("SIMULATED" in figure.plot.get_suptitle() for figure in shown)
+    points = [line.lines[0].get_xdata()[0] for line in shown[0].plot.axes[0].containers]
     assert points == [row["accuracy"]["value"] for row in [*section["by_reader"].values(), section["pooled"]]]
 
 

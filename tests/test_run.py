@@ -155,22 +155,25 @@ def test_tables_say_what_results_say(tmp_path):
     for model, value in (("gan", 12.345), ("dcgan", 3.21)):
         metrics = {"frechet_distance": record(value), "coverage": record(0.0, low=0.0, high=0.0, better="higher")}
         results.write(tmp_path, f"quality/{model}", {"metrics": metrics})
-    table = figures.quality_table(results.quality(tmp_path))
+    shown = figures.quality_table(tmp_path)
+    table = shown.data
     assert list(table.index) == ["real against real", "gan", "dcgan"]
     assert table.loc["gan", "Fréchet distance ↓"] == "12.3 [12.2, 12.4]"
     assert table.loc["real against real", "Fréchet distance ↓"] == "0.500 [0.400, 0.600]"
     assert table.loc["dcgan", "coverage ↑"] == "0.00 [0.00, 0.00]"
-    figures.save_table(table, tmp_path, "quality", "A caption with 95% intervals.")
+    figures.show(tmp_path, "06_evaluation", shown)
     tex = (tmp_path / "tables" / "quality.tex").read_text()
     assert r"\toprule" in tex and r"$\downarrow$" in tex and r"\shortstack{12.3\\{}[12.2, 12.4]}" in tex
-    assert r"with 95\% intervals" in tex
+    assert r"mean and 95\% interval over 4 half-splits of 30 held-out patients, n = 50 images a side" in tex
+    assert r"features feature\_classifier (abababab)" in tex
     assert all(ord(letter) < 128 for letter in tex)
 
 
 def test_figures_are_saved_with_caption_data_and_index(tmp_path):
     data = pd.DataFrame({"x": [1]})
     pictures = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 1), np.uint8)
-    figures.save(figures.grids({"real": pictures}), tmp_path, "grid", "Sixteen images.", "01_a", data)
+    plot = figures.grids({"real": pictures}, "grid", "").plot
+    figures.show(tmp_path, "01_a", figures.Figure(plot, "grid", "Sixteen images.", data), None)
     names = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert names == ["grid.csv", "grid.pdf", "grid.png", "grid.txt", "index.json"]
     entry = json.loads((tmp_path / "figures" / "index.json").read_text())["grid"]

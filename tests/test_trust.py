@@ -98,12 +98,12 @@ def test_patients_with_many_images_widen_the_interval():
 
 
 def test_figure_and_tables_read_what_was_recorded(tmp_path):
-    record = judged(0.8, 0.8)
-    axis = figures.calibration(record).axes[0]
+    results.write(tmp_path, "calibration/label_classifier", judged(0.8, 0.8))
+    axis = figures.calibration(tmp_path).plot.axes[0]
     assert len(axis.lines[1].get_xdata()) == 10
-    assert figures.calibration_table(record)["n"]["classifier"] == "4000"
+    assert figures.calibration_table(tmp_path).data["n"]["classifier"] == "4000"
     results.write(tmp_path, "outliers/cgan", metrics.outlier_record(np.array([0.2, 0.99])))
-    table = figures.outlier_table(results.outliers(tmp_path))
+    table = figures.outlier_table(tmp_path).data
     assert table.loc["cgan", "n"] == "2"
     assert table.loc["cgan", "beyond 95 in 100 real images"].startswith("0.500 [")
 

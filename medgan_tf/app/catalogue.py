@@ -96,7 +96,7 @@ class Entry:
         if self.quality.empty:
             return []
         names = (*figures.FEATURES, *figures.FURTHER)
-        return [(name, row.iloc[1], row.iloc[0]) for name, row in figures.quality_table(self.quality, names).items()]
+        return [(name, row.iloc[1], row.iloc[0]) for name, row in figures.quality_cells(self.quality, names).items()]
 
     @property
     def agreement(self):

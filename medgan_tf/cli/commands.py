@@ -83,7 +83,7 @@ def sweep(name, sets, models, seeds, profile, jobs):
     from medgan_tf.cli.sweep import sweep as sweep_all
 
     summary, failures = sweep_all(name, sets or [()], models, seeds, profile, jobs)
-    print(figures.comparison_table(summary).T.to_string())
+    print(figures.comparison_table(summary).data.T.to_string())
     print(f"All of it is in {config.outputs() / name / 'results.json'}" + "".join(f"\n{f}" for f in failures.values()))
     return 1 if failures else 0
 
@@ -129,7 +129,7 @@ def read_blind(run, model, out, count, seed, answers):
     if section["status"] == "not run":
         print(f"Reader study: not run, {section['why']} in {answers}")
     else:
-        print(figures.reader_table(section).to_string(), *section["interpretation"], sep="\n")
+        print(figures.reader_table(section).data.to_string(), *section["interpretation"], sep="\n")
     results.write(run.directory, readers.section_name(section), section)
     return 1 if problems else 0
 
@@ -206,7 +206,7 @@ def compare(runs):
     from medgan_tf.reporting import comparison
 
     summary = comparison.summarise(comparison.models([config.find_run(name) for name in runs]))
-    print(figures.comparison_table(summary).T.to_string())
+    print(figures.comparison_table(summary).data.T.to_string())
     print(
         "kimg: thousand images seen. *: nothing sets the value apart from the best one on the same data with the same"
     )

@@ -40,6 +40,10 @@ class Run:
         """The classifier that says whether generated images show the class that was asked for."""
         return classifier_folder(self.directory, "label_classifier")
 
+    def __fspath__(self):
+        """The directory as text: a run may be given wherever a run's folder is expected."""
+        return str(self.directory)
+
     def model(self, name, seed=0):
         """The folder of one model; that of another seed than the first is named after it."""
         return self.directory / "models" / (f"{name}_seed{seed}" if seed else name)

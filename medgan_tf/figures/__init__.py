@@ -1,84 +1,131 @@
-"""Every figure and table. `save` and `save_table` write them for a thesis, with caption and data."""
+"""Every figure and table, each with its name, its caption and the numbers behind it.
 
-from .augmentation import augmentation_table, difference_table, forest, rare_table, small_data
-from .charts import by_class, logged, over_training, over_training_data, overfitting, quality, training_curves
-from .comparisons import ablation, canonical, canonical_data, crosses, meet, precision_recall, quality_cost
-from .pictures import attention, grids, mixing, pairs, pick, progression
-from .privacy import attack_curves, attack_data, nearest_data, nearest_distances, privacy_table
-from .readers import artefact_map, power_table, reader_roc, reader_shares, reader_table, save_reader_study
-from .series import curves, curves_data, recipes, sensitivity
-from .style import save
-from .tables import (
-    FEATURES,
-    FURTHER,
-    PIXELS,
+A function returns a `Figure` or a `Table`; `show` displays it in a notebook and saves it in the run's folder: figures
+as PNG and PDF with caption and data, tables as LaTeX and CSV. Most functions take the run (a config.Run or its folder)
+and read its results.json; those made of images take the images.
+
+| of | figures | tables |
+| --- | --- | --- |
+| data and images | class_samples, samples, nearest_training_images, progression, grids, pairs | |
+| training | training_curves, over_training, overfitting, recipes | recipe_table |
+| conditional models | label_agreement, phantom_rules, ablation, class_interpolation, attention | ablation_table |
+| StyleGANs | mixing, truncation, latent_interpolation, latent_directions, inversions | equivariance_table |
+| quality | quality, precision_recall, class_quality, spectra, sensitivity, quality_cost | quality_table, \
+comparison_table, claims_table |
+| phantoms | canonical | canonical_table |
+| augmentation study | forest, small_data | augmentation_table, difference_table, rare_class_table |
+| privacy audit | nearest_distances, attack_curves, suspicious_pairs | privacy_table |
+| reader study | reader_study | reader_power_table |
+| classifiers | calibration | calibration_table, outlier_table |
+"""
+
+from .augmentation import augmentation_table, difference_table, forest, rare_class_table, small_data
+from .cells import FEATURES, FURTHER, PIXELS
+from .classifiers import calibration, calibration_table, outlier_table
+from .conditional import (
+    ablation,
     ablation_table,
     ablation_verdict,
+    canonical,
     canonical_table,
+    label_agreement,
+    phantom_rules,
+)
+from .evaluation import (
     claims_table,
+    class_quality,
     comparison_table,
     equivariance_table,
+    precision_recall,
+    quality,
+    quality_cells,
+    quality_cost,
     quality_table,
-    recipe_table,
-    save_table,
+    sensitivity,
+    spectra,
 )
-from .trust import calibration, calibration_table, outlier_table
+from .images import (
+    attention,
+    class_interpolation,
+    class_samples,
+    grids,
+    inversions,
+    latent_directions,
+    latent_interpolation,
+    mixing,
+    nearest_training_images,
+    pairs,
+    pick,
+    progression,
+    samples,
+    suspicious_pairs,
+    truncation,
+)
+from .privacy import attack_curves, nearest_distances, privacy_table
+from .readers import artefact_map, reader_power_table, reader_proportions, reader_roc, reader_study, reader_table
+from .saving import Figure, Table, show
+from .training import over_training, overfitting, recipe_table, recipes, training_curves
 
 __all__ = [
     "FEATURES",
     "FURTHER",
     "PIXELS",
+    "Figure",
+    "Table",
     "ablation",
     "ablation_table",
     "ablation_verdict",
     "artefact_map",
     "attack_curves",
-    "attack_data",
     "attention",
     "augmentation_table",
-    "by_class",
     "calibration",
     "calibration_table",
     "canonical",
-    "canonical_data",
     "canonical_table",
     "claims_table",
+    "class_interpolation",
+    "class_quality",
+    "class_samples",
     "comparison_table",
-    "crosses",
-    "curves",
-    "curves_data",
     "difference_table",
     "equivariance_table",
     "forest",
     "grids",
-    "logged",
-    "meet",
+    "inversions",
+    "label_agreement",
+    "latent_directions",
+    "latent_interpolation",
     "mixing",
-    "nearest_data",
     "nearest_distances",
+    "nearest_training_images",
     "outlier_table",
     "over_training",
-    "over_training_data",
     "overfitting",
     "pairs",
+    "phantom_rules",
     "pick",
-    "power_table",
     "precision_recall",
     "privacy_table",
     "progression",
     "quality",
+    "quality_cells",
     "quality_cost",
     "quality_table",
-    "rare_table",
+    "rare_class_table",
+    "reader_power_table",
+    "reader_proportions",
     "reader_roc",
-    "reader_shares",
+    "reader_study",
     "reader_table",
     "recipe_table",
     "recipes",
-    "save",
-    "save_reader_study",
-    "save_table",
+    "samples",
     "sensitivity",
+    "show",
     "small_data",
+    "spectra",
+    "suspicious_pairs",
     "training_curves",
+    "truncation",
 ]

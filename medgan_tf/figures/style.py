@@ -1,15 +1,17 @@
-"""One size, one font, colours that survive grey printing and colour blindness; and the one way to save a figure."""
+"""How every figure looks: one width and font, colours that survive grey printing and colour blindness, and axes."""
 
-import json
-from pathlib import Path
+import math
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 
 WIDTH = 6.3  # inches: the text width of an A4 thesis
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
 MARKERS = "osD^vP*"
+LINES = ("-", "--", "-.", ":")
+BAND = {"color": "0.85", "lw": 0}  # the grey band of real against real
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -20,26 +22,51 @@ STYLE = {
     "pdf.fonttype": 42,  # text stays text in the PDF
     "savefig.dpi": 200,
 }
+in_style = mpl.rc_context(STYLE)  # a decorator: the function draws with STYLE
+
+
+def subplots(height, rows=1, columns=1, width=WIDTH, **settings):
+    """A matplotlib figure (inches) and its axes, an array (rows, columns)."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **settings)
+
+
+def legend_below(figure, axes, columns=5):
+    """One legend for several axes, below them; what has the same label in several axes is named once."""
+    handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    columns = math.ceil(len(handles) / math.ceil(len(handles) / columns)) if handles else 1
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def marker(number):
+    """Colour and marker of the model with this number; the first 42 differ."""
+    return {"color": COLOURS[number % 7], "marker": MARKERS[(number + number // 7) % 7]}
 
 
 def error_bars(value, low, high):
-    """(2, n) lengths below and above n values, as matplotlib takes them. An end on the value's other side is none.
+    """Lengths (2, n) below and above n values, as matplotlib's `errorbar` takes them; never negative.
 
-    An interval of percentiles need not hold its value, and rounding may part the two where the interval has no length.
+    An interval of percentiles need not contain its value, and rounding may separate the two where it has no length.
     """
     return np.maximum([np.atleast_1d(value - low), np.atleast_1d(high - value)], 0)
 
 
 def plain_ticks(axis):
-    """Plain numbers at the powers of ten of a logarithmic matplotlib axis, and over two decades or less at 2 and 5."""
+    """Label a logarithmic matplotlib axis with plain numbers: powers of ten, and 2 and 5 where it spans few decades."""
     low, high = axis.get_view_interval()
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 100 * low else (1,)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
+def log_scale(axis):
+    """Make a matplotlib axis logarithmic, with plain numbers."""
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    plain_ticks(axis)
+
+
 def symmetric_log(axis, linear_to):
-    """Make a matplotlib axis, once all is drawn, linear up to a value on either side of 0, and logarithmic beyond."""
+    """Make a matplotlib axis linear from -linear_to to linear_to and logarithmic beyond. Call it after drawing."""
     getattr(axis.axes, f"set_{axis.axis_name}scale")("symlog", linthresh=linear_to, linscale=0.5)
     last = axis.get_view_interval()[1]
     decades = 10.0 ** np.arange(np.floor(np.log10(linear_to)), np.log10(last))
@@ -47,27 +74,3 @@ def symmetric_log(axis, linear_to):
     beyond = [ticks[(ticks >= linear_to) & (ticks <= last)] for ticks in steps]
     axis.set_major_locator(FixedLocator([0, *next((ticks for ticks in beyond if len(ticks) < 4), beyond[-1][::2])]))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-
-
-def save(figure, run_dir, name, caption, notebook, data=None):
-    """Write figures/NAME.png, .pdf, .txt (caption) and, where data is a DataFrame, .csv; return the PNG to display.
-
-    figures/index.json keeps the caption, the notebook, the run and its config for each name.
-    """
-    from IPython.display import Image as Picture
-
-    folder = Path(run_dir) / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        figure.savefig(folder / f"{name}.png")
-        figure.savefig(folder / f"{name}.pdf")
-    (folder / f"{name}.txt").write_text(caption + "\n")
-    if data is not None:
-        data.to_csv(folder / f"{name}.csv", index=False)
-    index = folder / "index.json"
-    entries = json.loads(index.read_text()) if index.exists() else {}
-    config = Path(run_dir) / "run.json"
-    entries[name] = {"caption": caption, "notebook": notebook, "run": Path(run_dir).name}
-    entries[name]["config"] = json.loads(config.read_text()) if config.exists() else None
-    index.write_text(json.dumps(entries, indent=2, sort_keys=True))
-    return Picture(folder / f"{name}.png", width=760, alt=caption)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medgan_tf import config, datasets, figures, generators, results
-from medgan_tf.figures.tables import interval
+from medgan_tf.figures.cells import interval
 from medgan_tf.studies import privacy_report
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,8 +50,8 @@ def export(run, name, out, data, licence=None, objections=""):
         before, after = (each.sample(CHECKED, seed=0).astype(int) for each in (model, published))
         weights["difference"] = int(np.abs(before - after).max())
         weights["digest"] = hashlib.sha256((out / "generator.weights.h5").read_bytes()).hexdigest()
-        figures.grids({"": published.sample(SHOWN, seed=0)}).savefig(out / "samples.png", dpi=150)
-    figures.training_curves({name: source / "log.csv"}).savefig(out / "training.png", dpi=100)
+        figures.grids({"": published.sample(SHOWN, seed=0)}, "samples", "").plot.savefig(out / "samples.png", dpi=150)
+    figures.training_curves(run, [name]).plot.savefig(out / "training.png", dpi=100)
     kinds = sorted({part.split("/")[0] for part in sections if part.startswith("quality")})
     train = datasets.load(run.images, model.record["image_size"]).train
     environment, training = sections["environment"], sections[f"training/{name}"]
@@ -153,7 +153,7 @@ def _with_features(table, name):
         f" {coverage['real_vs_real']:.0%}."
     )
     metrics = (*figures.FEATURES, "ms_ssim") if first["extractor"] == "feature_classifier" else figures.FEATURES
-    shown = _with_first(figures.quality_table(table, metrics).T, ("real against real", name))
+    shown = _with_first(figures.quality_cells(table, metrics).T, ("real against real", name))
     return {
         "extractor": first["extractor"],
         "digest": first["weights_sha256"][:12],

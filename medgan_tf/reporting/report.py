@@ -9,23 +9,19 @@ import jinja2
 from medgan_tf import figures, results
 from medgan_tf.studies import privacy_report
 
-CANONICAL = ("metrics", "broken", "tests")
-
 
 def write_report(run, failures):
     """Write report.html into the run's folder from what is there; return its path."""
     folder = run.directory
     sections = results.read(folder)
-    quality, ablation = results.quality(folder), results.ablation(folder)
-    canonical = {part: results.canonical(folder, part) for part in CANONICAL}
     audits = results.privacy(folder)
     page = _template().render(
         run=run,
         failures=failures,
         sections=sections,
-        quality=None if quality.empty else _html(figures.quality_table(quality)),
-        ablation=None if ablation.empty else _html(figures.ablation_table(ablation)),
-        canonical=None if canonical["broken"].empty else _html(figures.canonical_table(canonical)),
+        quality=_html(figures.quality_table(run)),
+        ablation=_html(figures.ablation_table(run)),
+        canonical=_html(figures.canonical_table(run)),
         privacy={name: privacy_report.findings(section) for name, section in audits.items()},
         blind=privacy_report.blind(audits),
         controls=privacy_report.CONTROLS,
@@ -40,7 +36,7 @@ def write_report(run, failures):
 
 
 def _html(table):
-    return table.to_html(border=0, classes="numbers")
+    return table and table.data.to_html(border=0, classes="numbers")
 
 
 def _template():

@@ -1,0 +1,83 @@
+"""Names of metrics and models, and numbers and captions as text."""
+
+import numpy as np
+import pandas as pd
+
+METRIC_NAMES = {
+    "kernel_distance": "kernel distance",
+    "frechet_distance": "Fréchet distance",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "inception_score": "Inception score",
+    "ms_ssim": "MS-SSIM",
+    "frechet_distance_infinity": "Fréchet distance, infinite n",
+    "power_spectrum_distance": "power spectrum, dB",
+    "autocorrelation_distance": "autocorrelation",
+    "intensity_distance": "intensities, grey levels",
+    "copies": "copies",
+    "label_agreement": "label agreement",
+}
+FEATURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
+FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "copies")
+PIXELS = ("power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
+ARROWS = {"lower": "↓", "higher": "↑", "closer to real": "→"}
+MODEL_NAMES = {
+    "gan": "Dense GAN",
+    "dcgan": "DCGAN",
+    "cgan": "Conditional GAN",
+    "pggan": "Progressively growing GAN",
+    "stylegan2": "StyleGAN2",
+    "stylegan3": "StyleGAN3-T",
+    "stylegan3_r": "StyleGAN3-R",
+}
+ENDS = ["value", "low", "high"]
+
+
+def interval(value, low=None, high=None):
+    """The text "value [low, high]": three significant digits of the larger end, the same decimals throughout.
+
+    Without ends (None or NaN) it is the value alone, and without a value a dash: a metric need not have one, as the
+    autocorrelation of a generator that makes a single grey level.
+    """
+    if pd.isna(low):
+        return "–" if pd.isna(value) else f"{value:.3g}"
+    largest = max(abs(low), abs(high))
+    decimals = int(np.clip(2 - np.floor(np.log10(largest)), 0, 6)) if largest else 2
+    return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
+
+
+def cell(record):
+    """`interval` of a record with value, low and high."""
+    return interval(*(record[end] for end in ENDS))
+
+
+def cells(table, factor=1):
+    """`interval` of each row of a table with the columns value, low and high, multiplied by a factor."""
+    return [interval(*(factor * row)) for row in table[ENDS].to_numpy(float)]
+
+
+def titled(metric, better):
+    """A metric's name with an arrow that says which values are better."""
+    return f"{METRIC_NAMES[metric]} {ARROWS[better]}"
+
+
+def features_of(record):
+    """The features behind a metric's record, with the start of their weights' hash."""
+    return f"features {record['extractor']} ({record['weights_sha256'][:8]})"
+
+
+def measured_on(table):
+    """How the metrics in a table were measured, for a caption; the table's first row stands for all."""
+    row = table.iloc[0]
+    return (
+        f"mean and 95% interval over {row['repeats']} half-splits of {row['patients']:.0f} held-out patients,"
+        f" n = {row['n']} images a side, {features_of(row)}"
+    )
+
+
+def listed(names):
+    """Names as in a sentence: "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,70 @@
+"""How far a classifier's probabilities and the outlier score can be trusted."""
+
+import pandas as pd
+
+from medgan_tf import results
+
+from .cells import cell, interval
+from .saving import Figure, Table
+from .style import COLOURS, WIDTH, in_style, subplots
+
+
+@in_style
+def calibration(run):
+    """The proportion of correct answers over their mean probability, one point for each bin; None if not measured."""
+    record = results.read(run).get("calibration/label_classifier")
+    if not record:
+        return None
+    curve = pd.DataFrame(record["curve"])
+    figure, axes = subplots(WIDTH / 2, width=WIDTH / 2)
+    axis = axes[0, 0]
+    axis.plot([0, 1], [0, 1], ":", color=COLOURS[-1], linewidth=1)
+    axis.plot(curve["probability"], curve["right"], "o-", ms=4)
+    axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="mean probability of the answer", ylabel="proportion correct")
+    axis.set_aspect("equal")
+    return Figure(figure, "classifier_calibration", _caption(record), curve)
+
+
+def calibration_table(run):
+    """Accuracy, overconfidence and expected calibration error of the label classifier; None if not measured."""
+    record = results.read(run).get("calibration/label_classifier")
+    if not record:
+        return None
+    accuracy, over, error = (record[name] for name in ("accuracy", "overconfidence", "expected_calibration_error"))
+    perfect = interval(error["real_vs_real"], error["real_vs_real_low"], error["real_vs_real_high"])
+    text = {
+        "accuracy ↑": cell(accuracy),
+        "overconfidence": cell(over),
+        "expected calibration error ↓": f"{error['value']:.3f}",
+        "the same, perfectly calibrated": perfect,
+        "n": str(accuracy["n"]),
+    }
+    return Table(pd.DataFrame({"classifier": text}).T, "classifier_calibration", _caption(record))
+
+
+def _caption(record):
+    return (
+        f"Calibration of the label classifier on {record['accuracy']['n']} held-out real images of"
+        f" {record['patients']} patients: proportion of correct answers over their mean probability, in ten bins of"
+        " equal size."
+    )
+
+
+def outlier_table(run):
+    """Median outlier score and proportion of outliers, one row for each model; None if not measured."""
+    table = results.outliers(run)
+    if table.empty:
+        return None
+    rows = {
+        row["model"]: {
+            "median score": f"{row['median']:.2f}",
+            "beyond 95 in 100 real images": cell(row),
+            "n": str(row["n"]),
+        }
+        for row in table.to_dict("records")
+    }
+    caption = (
+        f"Outlier scores of {table['n'].iloc[0]} generated images of each model (seed 1): median, and proportion beyond"
+        " 95 in 100 held-out real images, with its 95% Wilson interval; of real images it is 0.05."
+    )
+    return Table(pd.DataFrame(rows).T, "outliers", caption)
