@@ -64,7 +64,7 @@ def samples(real, generated, name="real_and_synthetic", real_title="real, held o
 def nearest_training_images(sets, training, extractor, cache=None):
     """Images of each set that lie nearest to a training image, with that training image below each.
 
-    sets: {title: ImageSet}. training: an ImageSet. extractor: whose features are compared. cache: a folder for features.
+    sets: {title: ImageSet}. training: an ImageSet. extractor: of the features compared. cache: a folder for them.
     """
     panels = {}
     for title, images in sets.items():
