@@ -53,17 +53,17 @@ def served(served_outputs, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def service():
-    """One service for all tests of the app: a model is loaded once."""
+    """One service for all tests of the app, so that each model is loaded once."""
     from medgan_tf.app.service import Service
 
     made = Service()
     yield made
-    made.worker.close()
+    made.close()
 
 
 @pytest.fixture
 def client(served, service, tmp_path):
-    """A client of the app, without a limit of its rate."""
+    """A client of the app without rate limit."""
     from medgan_tf.app import ratings, server
 
     return server.create_app(service, ratings.Ratings(tmp_path / "ratings.sqlite3"), rate="").test_client()

@@ -107,4 +107,4 @@ def _sound(random):
 
 
 def _dicom(random):
-    return downloads.dicom_bytes(random.integers(0, 256, (40, 30), np.uint8), "noise", ["malformed"])
+    return downloads.synthetic_dicom(random.integers(0, 256, (40, 30), np.uint8), "noise", ["malformed"])

@@ -15,10 +15,9 @@ from app_models import write_model
 from PIL import Image
 
 from medgan_tf import generators, results
-from medgan_tf.app import asking, server
+from medgan_tf.app import requests, server
 from medgan_tf.app.errors import AppError
-from medgan_tf.app.service import Service
-from medgan_tf.app.worker import Worker
+from medgan_tf.app.service import Service, Worker
 
 
 def pixels(data):
@@ -32,8 +31,8 @@ def test_home_offers_the_models_and_the_conditions_of_the_chosen_one(client):
     page = client.get("/?model=trained/cgan").get_data(as_text=True)
     for text in ("trained/cgan", "trained/stylegan2", "bare/dcgan", '<option value="small"', "1.25 [1.00, 1.50]"):
         assert text in page
-    assert "this model has none" in client.get("/?model=trained/dcgan").get_data(as_text=True)
-    assert "Nothing was measured" in client.get("/?model=trained/dcgan").get_data(as_text=True)
+    assert "this model has no classes" in client.get("/?model=trained/dcgan").get_data(as_text=True)
+    assert "has not been measured yet" in client.get("/?model=trained/dcgan").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("path", ["/", "/models", f"/result?{LINK}", "/explore", "/rate", "/about", "/nowhere"])
@@ -78,11 +77,11 @@ def test_the_link_of_a_result_gives_the_same_bytes_also_from_another_replica(cli
     assert re.findall(r"data:image/png;base64,[^\"]+", again) == pictures
     downloads = [made.get(f"/download/zip?{LINK}").data for made in (client, server.create_app(other).test_client())]
     assert downloads[0] == downloads[1]
-    other.worker.close()
+    other.close()
 
 
 def test_what_was_asked_before_does_not_change_the_bytes(client, served):
-    """Keras's programs for one batch size and for any differ in the last bit; see `service._settled`."""
+    """Keras's programs for one batch size and for any differ in the last bit; see `service._compile`."""
     other = Service()
     before = server.create_app(other, rate="").test_client()
     for count in (8, 5, 2):
@@ -90,7 +89,7 @@ def test_what_was_asked_before_does_not_change_the_bytes(client, served):
     for seed in range(25):
         ask = {"model": "trained/stylegan2", "seed": seed, "num": 1 + seed % 3}
         assert before.post("/api/generate", json=ask).json == client.post("/api/generate", json=ask).json
-    other.worker.close()
+    other.close()
 
 
 def test_probabilities_come_with_what_they_are_worth_and_only_where_that_is_known(client, served):
@@ -99,11 +98,11 @@ def test_probabilities_come_with_what_they_are_worth_and_only_where_that_is_know
     assert f"{100 * trust['accuracy']['value']:.1f}%" in page
     assert "expected calibration error" in page
     assert page.count("<meter") == 3 * 2
-    assert page.count("Farther out than") == 3
+    assert page.count("Outlier score:") == 3
     bare = client.get("/result?model=bare/dcgan&num=2").get_data(as_text=True)
     assert "<meter" not in bare
-    assert "Farther out than" not in bare
-    assert "No classifier's probabilities are shown" in bare
+    assert "Outlier score:" not in bare
+    assert "No class probabilities are shown" in bare
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_probabilities_come_with_what_they_are_worth_and_only_where_that_is_know
         ("model=trained/none", 404, "no such model"),
         ("model=../../etc/passwd", 404, "no such model"),
         ("model=trained/cgan&class=huge", 422, "classes are large, small"),
-        ("model=trained/dcgan&class=large", 422, "knows no classes"),
+        ("model=trained/dcgan&class=large", 422, "has no classes"),
         ("model=trained/dcgan&truncation=0.5", 422, "Only StyleGANs"),
         ("model=trained/cgan&num=65", 422, "num: 65 is greater than the maximum of 64"),
         ("model=trained/cgan&num=0", 422, "num: 0 is less"),
@@ -166,7 +165,7 @@ def test_damaged_models_have_a_clear_page_and_the_others_go_on(served, tmp_path,
     listed = client.get("/models").get_data(as_text=True)
     assert all(f"trained/{name}" in listed for name in ("cut", "missing", "other", "record", "newer", "sound"))
     assert client.get("/").status_code == 200
-    service.worker.close()
+    service.close()
 
 
 def test_a_damaged_classifier_takes_only_its_opinions_away(served, tmp_path, monkeypatch):
@@ -180,8 +179,8 @@ def test_a_damaged_classifier_takes_only_its_opinions_away(served, tmp_path, mon
     assert answer.status_code == 200
     assert page.count("data:image/png") == 2
     assert "<meter" not in page
-    assert "Farther out" not in page
-    service.worker.close()
+    assert "Outlier score" not in page
+    service.close()
 
 
 def test_a_model_trained_again_is_read_again_and_old_links_say_so(served, tmp_path, monkeypatch):
@@ -199,7 +198,7 @@ def test_a_model_trained_again_is_read_again_and_old_links_say_so(served, tmp_pa
     assert before["images"] != after["images"]
     assert client.get(before["reproduce"]).status_code == 409
     assert client.get(after["reproduce"]).status_code == 200
-    service.worker.close()
+    service.close()
 
 
 def test_pretrained_models_are_served_beside_those_of_runs(client, tmp_path, monkeypatch):
@@ -232,7 +231,7 @@ def test_requests_at_the_same_time_never_mix(client, service):
     wanted = {
         seed: client.post("/api/generate", json={"model": "trained/cgan", "seed": seed}).json for seed in range(12)
     }
-    service._drawn.clear()
+    service._generated.clear()
     got = {}
 
     def ask(seed):
@@ -249,7 +248,7 @@ def test_requests_at_the_same_time_never_mix(client, service):
 
 
 def test_who_waits_too_long_is_told_and_the_work_is_never_done():
-    worker, done, begin = Worker(waiting=2), [], threading.Event()
+    worker, done, begin = Worker(max_waiting=2), [], threading.Event()
     first = threading.Thread(target=worker.run, args=(30, begin.wait))
     first.start()
     time.sleep(0.1)
@@ -282,12 +281,12 @@ def test_an_address_that_asks_too_fast_is_told(served, service):
 def test_forms_from_elsewhere_are_refused(client):
     answer = client.post("/upload", data={"model": "trained/cgan"})
     assert answer.status_code == 400
-    assert "This form is stale" in answer.get_data(as_text=True)
+    assert "This form has expired" in answer.get_data(as_text=True)
     assert client.post("/rate", data={"reader": "a"}).status_code == 400
 
 
 def test_an_error_of_the_app_itself_shows_no_inside(client, service, monkeypatch):
-    monkeypatch.setattr(service, "draw", lambda drawing: 1 / 0)
+    monkeypatch.setattr(service, "generate", lambda asked: 1 / 0)
     answer = client.get(f"/result?{LINK}")
     assert answer.status_code == 500
     assert "ZeroDivision" not in answer.get_data(as_text=True)
@@ -311,7 +310,7 @@ def test_the_explorer_moves_mixes_and_goes_between(client):
 
 
 def test_whole_numbers_may_come_as_floats_but_not_as_anything_else():
-    assert asking.drawing({"model": "a/b", "num": 2.0}).count == 2
+    assert requests.parse_generation({"model": "a/b", "num": 2.0}).count == 2
     for wrong in (True, "2", 2.5, [2]):
         with pytest.raises(AppError):
-            asking.drawing({"model": "a/b", "num": wrong})
+            requests.parse_generation({"model": "a/b", "num": wrong})

@@ -12,19 +12,19 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from medgan_tf import generators
-from medgan_tf.app import asking
+from medgan_tf.app import requests
 
 POSTS = ("/api/generate", "/api/explore", "/api/invert")
 
 
 def fits(answer, path, method="post"):
     """The JSON of an answer, held against what the document promises."""
-    responses = asking.DOCUMENT["paths"][path][method]["responses"]
+    responses = requests.OPENAPI["paths"][path][method]["responses"]
     promised = responses.get(str(answer.status_code), {"$ref": "#/components/responses/Failure"})
     if "$ref" in promised:
-        promised = asking.DOCUMENT["components"]["responses"]["Failure"]
+        promised = requests.OPENAPI["components"]["responses"]["Failure"]
     schema = promised["content"]["application/json"]["schema"]
-    Draft202012Validator(schema | {"components": asking.DOCUMENT["components"]}).validate(answer.json)
+    Draft202012Validator(schema | {"components": requests.OPENAPI["components"]}).validate(answer.json)
     return answer.json
 
 
@@ -34,7 +34,7 @@ def picture(text):
 
 def test_the_document_is_served_and_names_every_route(client):
     document = client.get("/api/openapi.json").json
-    assert document == asking.DOCUMENT
+    assert document == requests.OPENAPI
     routes = {rule.rule for rule in client.application.url_map.iter_rules() if rule.endpoint.startswith("api.")}
     assert routes - {"/api/openapi.json"} == set(document["paths"])
 
@@ -68,7 +68,7 @@ def test_the_link_says_the_truncation_to_the_last_bit(client, truncation):
     ask = {"model": "trained/stylegan2", "seed": 5, "truncation": truncation}
     link = client.post("/api/generate", json=ask).json["reproduce"]
     query = dict(parse_qsl(urlsplit(link).query))
-    again = asking.drawing(asking.from_text("Generate", query))
+    again = requests.parse_generation(requests.parse_fields("Generate", query))
     assert again.truncation == truncation
 
 

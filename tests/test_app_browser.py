@@ -86,7 +86,7 @@ def test_draw_by_class_download_everything_and_follow_the_link(page, address, se
     page.select_option("#class", "small")
     page.fill("#num", "3")
     page.fill("#seed", "21")
-    page.click("button:text-is('Draw')")
+    page.click("button:text-is('Generate')")
     page.wait_for_selector(".pictures")
     assert fits(page)
     first, link = pictures(page), page.get_attribute("#reproduce", "href")
@@ -106,7 +106,7 @@ def test_draw_by_class_download_everything_and_follow_the_link(page, address, se
     page.click("[data-zoom] >> nth=0")
     assert page.is_visible("#zoom img")
     page.keyboard.press("Escape")
-    page.click("text=Other pictures")
+    page.click("text=Other images")
     page.wait_for_url(lambda url: "seed=21" not in url)
     assert pictures(page) != first
 
@@ -196,7 +196,7 @@ def test_axe_finds_nothing_in_the_app_and_every_link_leads_somewhere(page, addre
         page.goto(address + path)
         links |= sound(page)
     page.fill("#reader", "R 1")
-    page.click("text=Begin")
+    page.click("text=Start")
     page.wait_for_selector(".rating img")
     links |= sound(page)
     Image.fromarray(discs(1, 5)[0][0, ..., 0]).save(tmp_path / "disc.png")

@@ -4,13 +4,13 @@ import copy
 
 import pytest
 
-from medgan_tf.app import asking, server
+from medgan_tf.app import requests, server
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed.")
 from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402, it comes with schemathesis
 from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402
 
-ROUTES = [(path, method) for path, methods in asking.DOCUMENT["paths"].items() for method in methods]
+ROUTES = [(path, method) for path, methods in requests.OPENAPI["paths"].items() for method in methods]
 MODES = list(schemathesis.GenerationMode)
 CASES = [
     (mode, *route) for mode in MODES for route in ROUTES if mode.is_positive or route[1] == "post"
@@ -23,7 +23,7 @@ SETTINGS = settings(
 @pytest.fixture
 def described(served, service):
     """The document with a model and classes that there are, so that what fits it can be drawn."""
-    document = copy.deepcopy(asking.DOCUMENT)
+    document = copy.deepcopy(requests.OPENAPI)
     schemas = document["components"]["schemas"]
     schemas["Model"] |= {"enum": ["trained/stylegan2"]}
     schemas["Class"] |= {"enum": ["large", "small", None]}

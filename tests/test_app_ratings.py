@@ -38,11 +38,11 @@ def send(client, path, **fields):
 
 def test_a_reader_answers_leaves_comes_back_and_is_through(reader, kit, tmp_path):
     page = send(reader, "/rate", reader="R 1", study="abc123")
-    assert "Picture 1 of 4" in page
+    assert "Image 1 of 4" in page
     page = send(reader, "/rate/answer", position=1, answer="real", confidence=5, realism=4)
-    assert "Picture 2 of 4" in page
+    assert "Image 2 of 4" in page
     assert "Your code" in send(reader, "/rate/leave")
-    assert "Picture 2 of 4" in send(reader, "/rate", reader="R 1", study="abc123")
+    assert "Image 2 of 4" in send(reader, "/rate", reader="R 1", study="abc123")
     for position in (2, 3, 4):
         page = send(reader, "/rate/answer", position=position, answer="synthetic", confidence=1, realism=2)
     assert "Thank you, R 1" in page

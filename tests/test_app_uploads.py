@@ -14,7 +14,7 @@ from malformed import malformed
 from PIL import Image
 
 from medgan_tf import dicom
-from medgan_tf.app import decoding, downloads, uploads
+from medgan_tf.app import downloads, uploads
 from medgan_tf.app.errors import AppError
 from medgan_tf.dicom import isolation
 
@@ -38,7 +38,7 @@ def test_png_jpg_and_dicom_of_one_picture_are_read_alike(picture):
         "palette": encoded(image.convert("P")),
         "alpha": encoded(image.convert("LA")),
         "16 bits": encoded(Image.fromarray(picture.astype(np.uint16) * 257)),
-        "dicom": downloads.dicom_bytes(picture, "a disc", ["test"]),
+        "dicom": downloads.synthetic_dicom(picture, "a disc", ["test"]),
     }
     for name, data in ways.items():
         np.testing.assert_allclose(uploads.read(data, 32)[..., 0], picture, atol=1, err_msg=name)
@@ -47,7 +47,7 @@ def test_png_jpg_and_dicom_of_one_picture_are_read_alike(picture):
 
 
 def test_monochrome1_is_shown_as_its_makers_meant(picture):
-    dataset = pydicom.dcmread(io.BytesIO(downloads.dicom_bytes(255 - picture, "", ["a"])))
+    dataset = pydicom.dcmread(io.BytesIO(downloads.synthetic_dicom(255 - picture, "", ["a"])))
     dataset.PhotometricInterpretation = "MONOCHROME1"
     dataset.WindowCenter, dataset.WindowWidth = 128, 256
     memory = io.BytesIO()
@@ -84,14 +84,14 @@ def test_what_needs_too_much_memory_is_refused_and_the_next_is_read(picture, mon
     monkeypatch.setattr(uploads, "DECODING_MEMORY", 2**29)
     large = encoded(Image.new("RGBA", (8192, 4096)))
     for _ in range(2):
-        with pytest.raises(AppError, match="its picture takes more than 512 MB of memory"):
+        with pytest.raises(AppError, match="its image takes more than 512 MB of memory"):
             uploads.read(large, 32)
         np.testing.assert_array_equal(uploads.read(encoded(Image.fromarray(picture)), 32)[..., 0], picture)
 
 
 def test_few_are_decoded_at_once_and_who_waits_too_long_is_told(picture, monkeypatch):
     data, places = encoded(Image.fromarray(picture)), threading.BoundedSemaphore(1)
-    monkeypatch.setattr(uploads, "_places", places)
+    monkeypatch.setattr(uploads, "_slots", places)
     monkeypatch.setattr(uploads, "WAITING_SECONDS", 0.01)
     with places, pytest.raises(AppError) as busy:
         uploads.read(data, 32)
@@ -114,7 +114,7 @@ def bomb(width, height):
 
 
 def multiframe(picture):
-    dataset = pydicom.dcmread(io.BytesIO(downloads.dicom_bytes(picture, "", ["a"])))
+    dataset = pydicom.dcmread(io.BytesIO(downloads.synthetic_dicom(picture, "", ["a"])))
     dataset.NumberOfFrames, dataset.PixelData = 2, dataset.PixelData * 2
     memory = io.BytesIO()
     dataset.save_as(memory)
@@ -130,14 +130,14 @@ REFUSED = {
     "thin bomb": (lambda picture: bomb(2**31 - 1, 16), "more than 33,554,432 pixels"),
     "wide": (lambda picture: bomb(9000, 9000), "more than 33,554,432 pixels"),
     "tiny": (lambda picture: encoded(Image.new("L", (4, 4))), "at least 16"),
-    "cut": (lambda picture: encoded(Image.fromarray(picture))[:-40], "damaged or not finished"),
-    "cut jpg": (lambda picture: encoded(Image.fromarray(picture), "JPEG")[:-60], "damaged or not finished"),
+    "cut": (lambda picture: encoded(Image.fromarray(picture))[:-40], "damaged or incomplete"),
+    "cut jpg": (lambda picture: encoded(Image.fromarray(picture), "JPEG")[:-60], "damaged or incomplete"),
     "two kinds": (
-        lambda picture: b"\x89PNG\r\n\x1a\n" + bytes(120) + downloads.dicom_bytes(picture, "", ["a"])[128:],
+        lambda picture: b"\x89PNG\r\n\x1a\n" + bytes(120) + downloads.synthetic_dicom(picture, "", ["a"])[128:],
         "two kinds at once",
     ),
     "frames": (multiframe, "holds 2 frames"),
-    "cut dicom": (lambda picture: downloads.dicom_bytes(picture, "", ["a"])[:-300], "truncated"),
+    "cut dicom": (lambda picture: downloads.synthetic_dicom(picture, "", ["a"])[:-300], "truncated"),
 }
 
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(name, picture):
     make, sentence = REFUSED[name]
     with pytest.raises(AppError) as raised:
         uploads.read(make(picture), 32)
-    assert sentence in raised.value.sentence
+    assert sentence in raised.value.message
     assert raised.value.status == 422
     assert raised.value.kind == "unreadable_image"
 
@@ -157,14 +157,14 @@ def test_a_claimed_size_is_refused_before_anything_is_decoded(picture, monkeypat
 
     monkeypatch.setattr(Image.Image, "load", decoded)
     monkeypatch.setattr("medgan_tf.dicom.reading.read_image", decoded)
-    with pytest.raises(decoding.RefusedError, match="more than"):
-        decoding.decode(bomb(60_000, 60_000), 32)
-    dataset = pydicom.dcmread(io.BytesIO(downloads.dicom_bytes(picture, "", ["a"])))
+    with pytest.raises(uploads.RefusedError, match="more than"):
+        uploads.decode(bomb(60_000, 60_000), 32)
+    dataset = pydicom.dcmread(io.BytesIO(downloads.synthetic_dicom(picture, "", ["a"])))
     dataset.Rows = dataset.Columns = 50_000
     memory = io.BytesIO()
     dataset.save_as(memory)
-    with pytest.raises(decoding.RefusedError, match="more than"):
-        decoding.decode(memory.getvalue(), 32)
+    with pytest.raises(uploads.RefusedError, match="more than"):
+        uploads.decode(memory.getvalue(), 32)
 
 
 def token(client):
@@ -173,7 +173,7 @@ def token(client):
 
 @pytest.mark.parametrize("model", ["trained/stylegan2", "trained/cgan", "trained/dcgan"])
 def test_an_upload_is_shown_beside_its_reconstruction_and_nothing_of_it_is_kept(client, model, picture, served):
-    dataset = pydicom.dcmread(io.BytesIO(downloads.dicom_bytes(picture, "", ["a"])))
+    dataset = pydicom.dcmread(io.BytesIO(downloads.synthetic_dicom(picture, "", ["a"])))
     dataset.PatientName, dataset.PatientID, dataset.InstitutionName = "Citizen^Jan", "4711-SECRET", "Mercy Hospital"
     memory = io.BytesIO()
     dataset.save_as(memory)

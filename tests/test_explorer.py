@@ -19,11 +19,11 @@ def test_it_draws_compares_and_measures_or_says_why_not(page):
     page.run()
     assert not page.exception
     assert "Synthetic, research only" in page.warning[0].value
-    assert [tab.label for tab in page.tabs] == ["Draw", "Scenarios", "Measure"]
+    assert [tab.label for tab in page.tabs] == ["Generate", "Scenarios", "Measure"]
     page.selectbox[0].set_value("trained/stylegan2").run()
     assert not page.exception
     assert "truncation 0.5" in " ".join(text.value for text in page.markdown)
-    assert "nothing to measure against" in page.info[0].value  # this run's images are not there
+    assert "nothing can be measured" in page.info[0].value  # this run's images are not there
 
 
 def test_it_is_short():

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from train_process import SETTINGS
 
 from medgan_tf import config, datasets, figures, generators, metrics, networks, phantoms, training
-from medgan_tf.app import catalogue, decoding, diagram, ratings, server
+from medgan_tf.app import catalogue, diagram, ratings, server, uploads
 from medgan_tf.app.service import Service
 from medgan_tf.dicom import pictures
 from medgan_tf.studies.classifier import Classifier
@@ -94,11 +94,11 @@ def test_the_app_shows_and_draws_it_and_takes_uploads_of_any_aspect(trained, tmp
         models = client.get("/api/models").get_json()["models"]
         assert [each["image_size"] for each in models] == [[32, 48]]
     finally:
-        service.worker.close()
+        service.close()
     for damaged in ("64", [64], [64, 64, 64], None, [64, "64"]):
         record = json.loads((model_dir / "model.json").read_text()) | {"image_size": damaged}
         (tmp_path / "model.json").write_text(json.dumps(record))
-        assert catalogue._record(tmp_path) == {}
+        assert catalogue._read_record(tmp_path) == {}
     assert "32 × 48" in diagram.architecture(entry.record)[0]
 
 
@@ -108,7 +108,7 @@ def test_files_and_uploads_are_padded_to_the_aspect_and_not_squeezed(shape, size
     white = np.full(shape, 255, np.uint8)
     (tmp_path / "white.png").write_bytes(png(white))
     covered = np.array(shape) * min(np.array(size) / shape)
-    for read in (datasets.read_image(tmp_path / "white.png", size), decoding.decode(png(white), size)):
+    for read in (datasets.read_image(tmp_path / "white.png", size), uploads.decode(png(white), size)):
         assert read.shape == (*size, 1)
         light = read[..., 0] > 127
         np.testing.assert_allclose([light.any(1).sum(), light.any(0).sum()], covered, atol=1.01)

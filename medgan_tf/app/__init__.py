@@ -1,1 +1,7 @@
-"""The web app, its JSON API, the static gallery and the Streamlit explorer: faces of one `service.Service`."""
+"""Web app, JSON API, static gallery and Streamlit explorer, all on one `service.Service`.
+
+`server.serve()` starts the Flask app, `gallery.write(run, out)` writes static pages, `explorer` is a Streamlit script,
+and `catalogue.entries()` lists the models that all of them show.
+"""
+
+__all__ = ["catalogue", "gallery", "server", "service"]

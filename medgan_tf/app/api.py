@@ -1,4 +1,4 @@
-"""The JSON API, as openapi.json describes it."""
+"""The JSON API that openapi.json describes."""
 
 import base64
 import hashlib
@@ -6,16 +6,16 @@ import math
 
 from flask import Blueprint, jsonify, request, url_for
 
-from medgan_tf.app import asking, catalogue, downloads
+from medgan_tf.app import catalogue, downloads, requests
 from medgan_tf.dicom.synthetic import NOTICE
 
-from .errors import AppError, invalid
+from .errors import AppError
 
-METRIC = ("metric", "value", "low", "high", "real_vs_real", "real_vs_real_low", "real_vs_real_high", "n", "extractor")
+METRIC_FIELDS = tuple(requests.OPENAPI["components"]["schemas"]["Metric"]["properties"])
 
 
 def blueprint(service, limited):
-    """The routes. limited: a decorator for those that need a network."""
+    """The routes. limited: the decorator that limits the rate of routes that use a network."""
     routes = Blueprint("api", __name__)
 
     @routes.get("/healthz")
@@ -24,59 +24,55 @@ def blueprint(service, limited):
 
     @routes.get("/api/openapi.json")
     def document():
-        return jsonify(asking.DOCUMENT)
+        return jsonify(requests.OPENAPI)
 
     @routes.get("/api/models")
     def models():
-        return jsonify(notice=NOTICE, models=[_described(entry) for entry in catalogue.entries().values()])
+        return jsonify(notice=NOTICE, models=[_describe(entry) for entry in catalogue.entries().values()])
 
     @routes.post("/api/generate")
     @limited
     def generate():
-        pictures = service.draw(asking.drawing(_json()))
-        drawing = pictures.drawing
-        files = [downloads.picture(pictures, index) for index in range(len(pictures.images))]
+        generated = service.generate(requests.parse_generation(_json_body()))
+        made = generated.request
+        files = [downloads.image_file(generated, index) for index in range(made.count)]
         return jsonify(
             {
                 "notice": NOTICE,
-                "model": drawing.model,
-                "version": drawing.version,
-                "class": drawing.label,
-                "seed": drawing.seed,
-                "truncation": drawing.truncation,
+                "model": made.model,
+                "version": made.version,
+                "class": made.label,
+                "seed": made.seed,
+                "truncation": made.truncation,
                 "images": [
-                    {"png": _text(file), "sha256": hashlib.sha256(file).hexdigest(), "class": label or None}
-                    for file, label in zip(files, pictures.labels, strict=True)
+                    {"png": _base64(file), "sha256": hashlib.sha256(file).hexdigest(), "class": label or None}
+                    for file, label in zip(files, generated.labels, strict=True)
                 ],
-                "reproduce": url_for("pages.result", **link(drawing)),
+                "reproduce": url_for("pages.result", **made.query()),
             }
         )
 
     @routes.post("/api/explore")
     @limited
     def explore():
-        view = asking.view(_json())
-        images = service.explore(view)
-        return jsonify(notice=NOTICE, images=[_text(downloads.png(image, model=view.model)) for image in images])
+        view = requests.parse_view(_json_body())
+        images = [downloads.synthetic_png(image, model=view.model) for image in service.explore(view)]
+        return jsonify(notice=NOTICE, images=list(map(_base64, images)))
 
     @routes.post("/api/invert")
     @limited
     def invert():
         if request.mimetype != "multipart/form-data":
             raise AppError(415, "malformed_request", "Send the file as multipart/form-data.")
-        values = asking.from_text("Invert", request.form)
-        if "file" not in request.files:
-            raise invalid("file: a PNG, JPG or DICOM image is missing.")
-        data = request.files["file"].read()
-        values = asking.checked("Invert", values | {"file": ""})
-        found = service.invert(values["model"], data, values.get("class"))
-        made = {name: _text(downloads.png(image, model=values["model"])) for name, image in found.versions.items()}
+        model, label, data = requests.parse_upload(request.form, request.files)
+        found = service.invert(model, data, label)
+        encode = lambda image: _base64(downloads.synthetic_png(image, model=model))  # noqa: E731
         return jsonify(
             {
                 "notice": NOTICE,
-                "original": _text(downloads.plain_png(found.original)),
-                "reconstruction": _text(downloads.png(found.reconstruction, model=values["model"])),
-                "versions": made,
+                "original": _base64(downloads.plain_png(found.original)),
+                "reconstruction": encode(found.image),
+                "versions": {name: encode(image) for name, image in found.versions.items()},
                 "class": found.label,
                 "ssim": found.ssim,
                 "psnr": found.psnr if math.isfinite(found.psnr) else None,
@@ -87,23 +83,17 @@ def blueprint(service, limited):
     return routes
 
 
-def link(drawing):
-    """The query of the page that shows exactly the pictures of a `service.Drawing`."""
-    shared = {"model": drawing.model, "class": drawing.label, "num": drawing.count, "seed": drawing.seed}
-    return shared | {"truncation": repr(drawing.truncation), "version": drawing.version or None}
-
-
-def _json():
+def _json_body():
     if not request.is_json:
         raise AppError(415, "malformed_request", "Send JSON, with Content-Type: application/json.")
-    return asking.from_json(request.get_data())
+    return requests.parse_json(request.get_data())
 
 
-def _text(data):
+def _base64(data):
     return base64.b64encode(data).decode()
 
 
-def _described(entry):
+def _describe(entry):
     if not entry.record:
         return {"name": entry.name, "problem": entry.problem}
     return {
@@ -111,7 +101,7 @@ def _described(entry):
         "problem": entry.problem,
         "architecture": entry.architecture,
         "classes": list(entry.classes),
-        "image_size": entry.size,
-        "styles": entry.styles,
-        "metrics": [{name: row[name] for name in METRIC} for row in entry.quality.to_dict("records")],
+        "image_size": entry.image_size,
+        "styles": entry.has_styles,
+        "metrics": [{name: row[name] for name in METRIC_FIELDS} for row in entry.quality.to_dict("records")],
     }

@@ -1,4 +1,4 @@
-"""Which models there are: those of all runs under outputs/, and those of pretrained/ in the repository."""
+"""The models that can be used: those of all runs under outputs/, and those of pretrained/ in the repository."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,70 +6,71 @@ from pathlib import Path
 
 from medgan_tf import config, figures, generators, networks, results
 
-from .errors import AppError, unknown
+from .errors import AppError, not_found
 
-MEASURED = ("quality", "few", "ablation")  # sections of results.json that hold metrics of models, the first wins
+METRIC_SECTIONS = ("quality", "few", "ablation")  # of results.json; the first that has metrics of the model is shown
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model that can be asked for, by `name`: RUN/MODEL or pretrained/NAME. Nothing of it is loaded yet."""
+    """A model by name, RUN/MODEL or pretrained/NAME, before any of it is loaded."""
 
     name: str
-    directory: Path  # model.json and generator.weights.h5
-    run_dir: Path  # results.json, and judge/ where a classifier was trained
-    record: dict
+    directory: Path  # holds model.json and generator.weights.h5
+    run_dir: Path  # holds results.json and the run's classifiers
+    record: dict  # model.json; {} if it is damaged
 
     @property
     def architecture(self):
-        """Its name in `networks.ARCHITECTURES`."""
+        """Name in `networks.ARCHITECTURES`."""
         return self.record["settings"]["architecture"]
 
     @property
-    def about(self):
-        """The architecture in words."""
-        return networks.ARCHITECTURES.get(self.architecture, "an architecture that this version does not know")
+    def description(self):
+        """The architecture in words, with a capital."""
+        text = networks.ARCHITECTURES.get(self.architecture, "an architecture that this version does not know")
+        return text[0].upper() + text[1:]
 
     @property
     def classes(self):
-        """Class names of a conditional model, else ()."""
+        """Class names of a conditional model, otherwise ()."""
         return tuple(self.record["classes"]) if self.record["conditional"] else ()
 
     @property
-    def styles(self):
-        """Whether it has styles: truncation, mixing, directions, inversion."""
+    def has_styles(self):
+        """Whether truncation, style mixing and latent directions are possible."""
         return self.architecture.startswith("stylegan")
 
     @property
-    def size(self):
+    def image_size(self):
         """Pixels of a side, or [height, width]."""
         return self.record["image_size"]
 
     @property
     def sides(self):
         """(height, width) in pixels."""
-        return config.sides(self.size)
+        return config.sides(self.image_size)
 
     @property
     def in_pixels(self):
-        """The size in words."""
-        return config.in_pixels(self.size)
+        """The image size in words."""
+        return config.in_pixels(self.image_size)
 
     @property
     def weights(self):
-        """The file of its weights."""
+        """Path of the generator's weights."""
         return self.directory / "generator.weights.h5"
 
     @property
     def problem(self):
-        """One sentence where it cannot be used; "" where it can be tried."""
+        """One sentence if the model cannot be used, otherwise ""."""
         if not self.record:
-            return "Its model.json is damaged or of another version: train or fetch it again."
-        return "" if self.weights.is_file() else "It has no weights: it is being trained, or they were deleted."
+            return "Its model.json is damaged or from another version: train or download the model again."
+        return "" if self.weights.is_file() else "It has no weights: it is still training, or they were deleted."
 
     @cached_property
     def sections(self):
-        """results.json of its run; {} where there is none or a damaged one."""
+        """results.json of the run; {} if it is missing or damaged."""
         try:
             return results.read(self.run_dir)
         except ValueError:
@@ -77,22 +78,22 @@ class Entry:
 
     @property
     def training(self):
-        """What results.json records of its training; {} where it records nothing."""
-        return self.sections.get(f"training/{self._measured_as}", {})
+        """The record of its training in results.json, or {}."""
+        return self.sections.get(f"training/{self._name_in_results}", {})
 
     @cached_property
     def quality(self):
-        """Its measured metrics, rows of `results.quality`; an empty table where nothing was measured."""
-        for kind in MEASURED if self.sections else ():
+        """A table of its metrics as from `results.quality`, empty if nothing was measured."""
+        for kind in METRIC_SECTIONS if self.sections else ():
             table = results.quality(self.run_dir, kind)
-            rows = table[table["model"] == self._measured_as] if len(table) else table
+            rows = table[table["model"] == self._name_in_results] if len(table) else table
             if len(rows):
                 return rows
         return results.quality(self.run_dir / "nowhere")
 
     @property
-    def quality_cells(self):
-        """[(metric, value with interval, the same between real images)] of the measured metrics, in words."""
+    def quality_rows(self):
+        """[(metric, value with interval, the same between real images)] as text."""
         if self.quality.empty:
             return []
         names = (*figures.FEATURES, *figures.FURTHER)
@@ -100,35 +101,40 @@ class Entry:
 
     @property
     def agreement(self):
-        """{class or "mean": record}: how often the classifier names the class that was asked for."""
-        return self.sections.get(f"agreement/{self._measured_as}", {})
+        """{class or "mean": record} of how often the label classifier predicts the requested class, or {}."""
+        return self.sections.get(f"agreement/{self._name_in_results}", {})
 
     @property
-    def _measured_as(self):
-        """This model's name in its results.json; a published one goes there by another than its folder's."""
+    def calibration(self):
+        """`metrics.calibration` of the run's label classifier on held-out real images, or None."""
+        return self.sections.get("calibration/label_classifier")
+
+    @property
+    def _name_in_results(self):
+        """The model's name in results.json; a published model was renamed with its folder."""
         return self.sections.get("published", {}).get("model", self.directory.name)
 
 
 def entries():
-    """All models by name, {name: Entry}, in the order of runs and names, also those that have a `problem`."""
+    """{name: Entry} of all models, sorted by name, including those that have a `problem`."""
     return {
-        name: Entry(name, path, path if name.startswith("pretrained/") else path.parents[1], _record(path))
+        name: Entry(name, path, path if name.startswith("pretrained/") else path.parents[1], _read_record(path))
         for name, path in sorted(generators.available().items())
     }
 
 
 def find(name):
-    """The Entry of this name, which never becomes a path. Raises AppError where there is none or it has a problem."""
+    """The Entry of a model. The name never becomes a path. Raises AppError if there is none or it has a problem."""
     known = entries()
     if name not in known:
-        raise unknown("There is no such model here; the page Models lists those there are.")
+        raise not_found("There is no such model here; the page Models lists all models.")
     if known[name].problem:
         raise AppError(503, "model_unavailable", f"The model {name} cannot be used. {known[name].problem}")
     return known[name]
 
 
-def _record(directory):
-    """model.json where it says what an entry needs, else {}."""
+def _read_record(directory):
+    """model.json if it holds what an Entry needs, otherwise {}."""
     try:
         record = config.read_record(directory / "model.json")
         usable = config.sides(record["image_size"]) and isinstance(record["settings"]["architecture"], str)

@@ -1,4 +1,4 @@
-"""Architectures drawn from the networks themselves: one image is sent through, and what comes by is drawn as SVG."""
+"""Diagrams of architectures as SVG, drawn from the shapes that one image has on its way through the network."""
 
 from itertools import groupby
 from unittest import mock
@@ -9,33 +9,33 @@ from markupsafe import Markup, escape
 
 from medgan_tf import networks
 
-EDGE, GAP, TALLEST, TOP, BELOW = 24, 34, 150, 8, 42  # units of the drawing
+MARGIN, GAP, MAX_HEIGHT, TOP, LABELS = 24, 34, 150, 8, 42  # SVG units
 
 
 def architecture(record):
-    """(generator, discriminator) as SVG of a model's record (model.json), built anew from its settings."""
+    """(generator, discriminator) as SVG, built from the settings in a model's record (model.json)."""
     settings, classes = record["settings"], len(record["classes"]) if record["conditional"] else 0
     pair = networks.build(settings["architecture"], record["image_size"], classes, **settings["network"])
-    names = f"Generator of a {settings['architecture']}", f"Discriminator of a {settings['architecture']}"
-    return tuple(draw(stages(network), name) for network, name in zip(pair, names, strict=True))
+    titles = f"Generator of a {settings['architecture']}", f"Discriminator of a {settings['architecture']}"
+    return tuple(draw(stages(network), title) for network, title in zip(pair, titles, strict=True))
 
 
 def stages(network):
-    """The shapes, without batch, that pass through a keras.Model: first its input, then each that differs.
+    """The shapes, without the batch axis, along the path of the image through a keras.Model, without repetitions.
 
-    Vectors inside a convolutional part, such as the styles of a layer, and maps of one channel that are only added up
-    are left out: what remains is the path of the image.
+    Left out are vectors inside the convolutional part, such as the styles of a layer, and intermediate maps of one
+    channel, which are only summed.
     """
     shapes, call = [], keras.layers.Layer.__call__
 
-    def recorded(layer, *arguments, **keywords):
+    def record_shape(layer, *arguments, **keywords):
         output = call(layer, *arguments, **keywords)
         if not getattr(layer, "_layers", None) and hasattr(output, "shape"):
             shapes.append(tuple(output.shape[1:]))
         return output
 
     inputs = [np.zeros((1, *each.shape[1:]), each.dtype) for each in network.inputs]
-    with mock.patch.object(keras.layers.Layer, "__call__", recorded):
+    with mock.patch.object(keras.layers.Layer, "__call__", record_shape):
         network(inputs if len(inputs) > 1 else inputs[0], training=False)
     path = [tuple(network.inputs[0].shape[1:]), *shapes, tuple(network.output_shape[1:])]
     maps = [index for index, shape in enumerate(path) if len(shape) == 3]
@@ -49,24 +49,26 @@ def stages(network):
 
 
 def draw(shapes, title):
-    """An SVG of `stages`: maps as boxes, the higher the larger and the wider the more channels; vectors as bars."""
-    place, parts = EDGE, []
+    """An SVG of `stages`: feature maps as boxes, taller with more pixels and wider with more channels; vectors as
+    bars.
+    """
+    x, parts = MARGIN, []
     for index, shape in enumerate(shapes):
         height, width = _size(shape)
-        top = TOP + (TALLEST - height) / 2
+        top = TOP + (MAX_HEIGHT - height) / 2
         kind = "map" if len(shape) == 3 else "vector"
         parts.append(
-            f'<rect class="{kind}" x="{place:.0f}" y="{top:.0f}" width="{width:.0f}" height="{height:.0f}" rx="3"/>'
+            f'<rect class="{kind}" x="{x:.0f}" y="{top:.0f}" width="{width:.0f}" height="{height:.0f}" rx="3"/>'
         )
         upper, lower = (f"{shape[0]} × {shape[1]}", f"{shape[2]}") if kind == "map" else (f"{shape[0]}", "")
-        middle = place + width / 2
-        parts.append(f'<text x="{middle:.0f}" y="{TOP + TALLEST + 18}">{upper}</text>')
-        parts.append(f'<text class="small" x="{middle:.0f}" y="{TOP + TALLEST + 34}">{lower}</text>')
-        place += width + GAP
+        middle = x + width / 2
+        parts.append(f'<text x="{middle:.0f}" y="{TOP + MAX_HEIGHT + 18}">{upper}</text>')
+        parts.append(f'<text class="small" x="{middle:.0f}" y="{TOP + MAX_HEIGHT + 34}">{lower}</text>')
+        x += width + GAP
         if index < len(shapes) - 1:
-            y = TOP + TALLEST / 2
-            parts.append(f'<path d="M{place - GAP + 6:.0f} {y:.0f}h{GAP - 14}m-5 -4l5 4l-5 4"/>')
-    size = f"0 0 {place - GAP + EDGE:.0f} {TOP + TALLEST + BELOW}"
+            y = TOP + MAX_HEIGHT / 2
+            parts.append(f'<path d="M{x - GAP + 6:.0f} {y:.0f}h{GAP - 14}m-5 -4l5 4l-5 4"/>')
+    size = f"0 0 {x - GAP + MARGIN:.0f} {TOP + MAX_HEIGHT + LABELS}"
     words = ", ".join(" by ".join(map(str, shape)) for shape in shapes)
     label = escape(f"{title}: {words}")
     return Markup(f'<svg class="network" viewBox="{size}" role="img" aria-label="{label}">{"".join(parts)}</svg>')
@@ -75,4 +77,4 @@ def draw(shapes, title):
 def _size(shape):
     if len(shape) == 1:
         return 24 + 8 * np.log2(1 + shape[0]), 12
-    return 20 + (TALLEST - 20) * min(1, np.log2(shape[0]) / 8), 14 + 7 * np.log2(1 + shape[2])
+    return 20 + (MAX_HEIGHT - 20) * min(1, np.log2(shape[0]) / 8), 14 + 7 * np.log2(1 + shape[2])

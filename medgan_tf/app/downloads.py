@@ -1,4 +1,4 @@
-"""Pictures as files: PNG with its origin written into it, ZIP of all, and synthetic DICOM."""
+"""Images as files: PNG and DICOM that state their origin, and a ZIP of all images."""
 
 import base64
 import json
@@ -12,83 +12,78 @@ from medgan_tf import dicom
 from medgan_tf.dicom.synthetic import NOTICE
 from medgan_tf.networks.sampling import tile
 
-TYPES = {"png": "image/png", "zip": "application/zip", "dcm": "application/dicom"}
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of files in a ZIP, so that the same pictures make the same bytes
+MIME_TYPES = {"png": "image/png", "zip": "application/zip", "dcm": "application/dicom"}
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # of all files in a ZIP, so that equal images give equal bytes
 
 
-def png(image, **origin):
-    """The bytes of an image (H, W) or (H, W, 1) as PNG, whose text says that it is synthetic, and its origin."""
+def synthetic_png(image, **origin):
+    """PNG bytes of an image (H, W) or (H, W, 1); its text chunks say that it is synthetic and where it comes from."""
     text = PngInfo()
-    text.add_text("Title", NOTICE)
-    text.add_text("Software", "medgan_tf")
+    for name, value in {"Title": NOTICE, "Software": "medgan_tf"}.items():
+        text.add_text(name, value)
     for name, value in origin.items():
         text.add_text(name.capitalize(), str(value))
-    return _encoded(image, pnginfo=text)
+    return _encode(image, pnginfo=text)
 
 
 def plain_png(image):
-    """The bytes of a picture that is not synthetic, or of which nobody may know: PNG without a word."""
-    return _encoded(image)
+    """PNG bytes without text, for images that are real or whose kind a reader must not learn."""
+    return _encode(image)
 
 
-def preview(images, columns=4, **origin):
-    """The bytes of images (n, H, W, 1) as one PNG."""
-    return png(tile(images, columns), **origin)
-
-
-def data_url(data, kind="png"):
-    """Bytes as a URL that a page can hold, so that nothing has to be kept for it."""
-    return f"data:{TYPES[kind]};base64,{base64.b64encode(data).decode()}"
-
-
-def origin(pictures, index):
-    """What is written into the file of one of `service.Pictures`."""
-    drawing = pictures.drawing
-    described = {"model": drawing.model, "version": drawing.version, "seed": drawing.seed, "number": index}
-    described |= {"class": pictures.labels[index]} if pictures.labels[index] else {}
-    return described | {"truncation": drawing.truncation, "count": drawing.count}
-
-
-def picture(pictures, index, kind="png"):
-    """The bytes of one picture as "png" or "dcm"."""
-    if kind == "png":
-        return png(pictures.images[index], **origin(pictures, index))
-    return _dicom(pictures, index)
-
-
-def archive(pictures):
-    """A ZIP of all pictures as PNG and DICOM, with origin.json; the same pictures give the same bytes."""
+def _encode(image, **options):
     memory = BytesIO()
-    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as file:
-
-        def add(name, data):
-            file.writestr(zipfile.ZipInfo(name, EPOCH), data)
-
-        origins = [origin(pictures, index) for index in range(len(pictures.images))]
-        add("README.txt", NOTICE + ".\n")
-        add("origin.json", json.dumps(origins, indent=2))
-        for index in range(len(pictures.images)):
-            for kind in ("png", "dcm"):
-                add(f"{kind}/{index:03d}.{kind}", picture(pictures, index, kind))
+    Image.fromarray(image[..., 0] if image.ndim == 3 else image).save(memory, "PNG", **options)
     return memory.getvalue()
 
 
-def dicom_bytes(image, description, series, number=1):
-    """The bytes of `dicom.synthetic`."""
+def synthetic_grid(images, columns, **origin):
+    """`synthetic_png` of images (n, H, W, 1) side by side."""
+    return synthetic_png(tile(images, columns), **origin)
+
+
+def synthetic_dicom(image, description, series, number=1):
+    """Bytes of the Dataset that `dicom.synthetic` makes of the same arguments."""
     memory = BytesIO()
     dicom.synthetic(image, description, series, number).save_as(memory, enforce_file_format=True)
     return memory.getvalue()
 
 
-def _dicom(pictures, index):
-    described = origin(pictures, index)
-    drawing = pictures.drawing
-    series = [str(value) for value in (drawing.model, drawing.version, drawing.label, drawing.seed, drawing.truncation)]
+def data_url(data, kind="png"):
+    """Bytes as a URL inside the page, so that the server need not keep a file."""
+    return f"data:{MIME_TYPES[kind]};base64,{base64.b64encode(data).decode()}"
+
+
+def image_file(generated, index, kind="png"):
+    """PNG or DICOM ("dcm") bytes of one of `service.GeneratedImages`."""
+    described, image = _origin(generated, index), generated.images[index]
+    if kind == "png":
+        return synthetic_png(image, **described)
+    asked = generated.request
+    series = (asked.model, asked.version, asked.label, asked.seed, asked.truncation, asked.count)
     text = ", ".join(f"{name} {value}" for name, value in described.items())
-    return dicom_bytes(pictures.images[index], text, [*series, str(drawing.count)], index + 1)
+    return synthetic_dicom(image, text, [str(value) for value in series], index + 1)
 
 
-def _encoded(image, **options):
-    memory = BytesIO()
-    Image.fromarray(image[..., 0] if image.ndim == 3 else image).save(memory, "PNG", **options)
+def archive(generated):
+    """ZIP bytes of all images as PNG and DICOM, with origin.json; equal images give equal bytes."""
+    memory, indices = BytesIO(), range(len(generated.images))
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as file:
+
+        def add(name, data):
+            file.writestr(zipfile.ZipInfo(name, ZIP_DATE), data)
+
+        add("README.txt", NOTICE + ".\n")
+        add("origin.json", json.dumps([_origin(generated, index) for index in indices], indent=2))
+        for index in indices:
+            for kind in ("png", "dcm"):
+                add(f"{kind}/{index:03d}.{kind}", image_file(generated, index, kind))
     return memory.getvalue()
+
+
+def _origin(generated, index):
+    """What is written into the file of one image."""
+    asked = generated.request
+    described = {"model": asked.model, "version": asked.version, "seed": asked.seed, "number": index}
+    described |= {"class": generated.labels[index]} if generated.labels[index] else {}
+    return described | {"truncation": asked.truncation, "count": asked.count}

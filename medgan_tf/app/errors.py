@@ -1,19 +1,24 @@
-"""What can go wrong, with its HTTP status, a type for programs and one sentence for people."""
+"""Expected failures: an HTTP status, an error type for programs and one sentence for people."""
 
 
 class AppError(Exception):
-    """An expected failure. status: HTTP. kind: for programs. sentence: what is wrong and what helps."""
+    """An expected failure. status: HTTP status code. kind: "type" of the JSON answer. message: one sentence."""
 
-    def __init__(self, status, kind, sentence):
-        super().__init__(sentence)
-        self.status, self.kind, self.sentence = status, kind, sentence
-
-
-def invalid(sentence):
-    """What was asked for cannot be."""
-    return AppError(422, "invalid_request", sentence)
+    def __init__(self, status, kind, message):
+        super().__init__(message)
+        self.status, self.kind, self.message = status, kind, message
 
 
-def unknown(sentence):
-    """What was asked for is not here."""
-    return AppError(404, "not_found", sentence)
+def invalid_request(message):
+    """AppError 422: the request cannot be fulfilled as it is."""
+    return AppError(422, "invalid_request", message)
+
+
+def not_found(message):
+    """AppError 404: the model or study in the request does not exist."""
+    return AppError(404, "not_found", message)
+
+
+def busy():
+    """AppError 503: too many requests are waiting."""
+    return AppError(503, "busy", "Too many people are waiting; try again in a minute.")

@@ -1,4 +1,4 @@
-"""The pages for people: draw, upload, models, explore, rate."""
+"""The HTML pages: generate, upload, models, explore, rate and about."""
 
 import re
 import secrets
@@ -6,94 +6,85 @@ import time
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 
-from medgan_tf.app import asking, catalogue, downloads, opinions
+from medgan_tf.app import catalogue, downloads, requests
 from medgan_tf.generators.latents import GROUPS
 
-from .api import link
-from .errors import invalid
-from .exploring import DIRECTIONS
+from .errors import invalid_request
 
-READER = re.compile(r"[\w .-]{1,40}")
+READER_CODE = re.compile(r"[\w .-]{1,40}")
+NAVIGATION = {"Generate": "home", "Explore": "explore", "Models": "models", "Rate": "rate", "About": "about"}
 
 
 def blueprint(service, ratings, limited):
-    """The routes. limited: a decorator for those that need a network or keep answers."""
+    """The routes. limited: the decorator that limits the rate of routes that use a network or keep answers."""
     routes = Blueprint("pages", __name__)
+    _add_generation_routes(routes, service, limited)
+    _add_exploration_routes(routes, service, limited)
+    _add_rating_routes(routes, ratings, limited)
 
     @routes.app_context_processor
     def navigation():
-        names = {"Draw": "home", "Explore": "explore", "Models": "models", "Rate": "rate", "About": "about"}
-        return {
-            "navigation": [
-                (name, url_for(f"pages.{page}"), f"pages.{page}" == request.endpoint) for name, page in names.items()
-            ]
-        }
+        links = [(name, f"pages.{page}") for name, page in NAVIGATION.items()]
+        return {"navigation": [(name, url_for(page), page == request.endpoint) for name, page in links]}
 
+    @routes.get("/about")
+    def about():
+        return render_template("about.html")
+
+    return routes
+
+
+def _add_generation_routes(routes, service, limited):
     @routes.get("/")
     def home():
-        usable, entry = _chosen(request.args.get("model"))
+        usable, entry = _choose_model(request.args.get("model"))
         return render_template("home.html", entries=usable, entry=entry, seed=secrets.randbelow(10**6))
 
     @routes.get("/result")
     @limited
     def result():
-        pictures, entry = _drawn(service)
-        drawing = pictures.drawing
-        again = link(drawing) | {"seed": secrets.randbelow(10**6)}
-        shown = [
+        generated, entry = _generate(service)
+        link = generated.request.query()
+        images = [
             {
-                "url": downloads.data_url(downloads.picture(pictures, index)),
-                "label": pictures.labels[index],
-                "opinion": said,
+                "url": downloads.data_url(downloads.image_file(generated, index)),
+                "label": generated.labels[index],
+                "scores": scores,
             }
-            for index, said in enumerate(service.opinions(pictures))
+            for index, scores in enumerate(service.score(generated))
         ]
+        again = link | {"seed": secrets.randbelow(10**6)}
         return render_template(
-            "result.html",
-            entry=entry,
-            drawing=drawing,
-            link=link(drawing),
-            again=again,
-            shown=shown,
-            trust=opinions.trust(entry),
+            "result.html", entry=entry, asked=generated.request, link=link, again=again, images=images
         )
 
     @routes.get("/download/<any(png, dcm, zip):kind>")
     @limited
     def download(kind):
-        pictures, _ = _drawn(service)
-        index = request.args.get("index", "0")
-        if not index.isascii() or not index.isdigit() or int(index[:4]) >= len(pictures.images):
-            raise invalid(f"index: the picture's number, below {len(pictures.images)}.")
-        data = downloads.archive(pictures) if kind == "zip" else downloads.picture(pictures, int(index[:4]), kind)
-        name = (
-            f"synthetic_seed{pictures.drawing.seed}" + ("" if kind == "zip" else f"_{int(index[:4]):02d}") + f".{kind}"
-        )
-        return Response(
-            data, mimetype=downloads.TYPES[kind], headers={"Content-Disposition": f"attachment; filename={name}"}
-        )
+        generated, _ = _generate(service)
+        name, index = f"synthetic_seed{generated.request.seed}", request.args.get("index", "0")
+        if not index.isascii() or not index.isdigit() or int(index[:4]) >= len(generated.images):
+            raise invalid_request(f"index: the number of an image, below {len(generated.images)}.")
+        if kind == "zip":
+            data = downloads.archive(generated)
+        else:
+            name += f"_{int(index[:4]):02d}"
+            data = downloads.image_file(generated, int(index[:4]), kind)
+        headers = {"Content-Disposition": f"attachment; filename={name}.{kind}"}
+        return Response(data, mimetype=downloads.MIME_TYPES[kind], headers=headers)
 
     @routes.post("/upload")
     @limited
     def upload():
-        values = asking.from_text("Invert", request.form)
-        if "file" not in request.files:
-            raise invalid("Choose a PNG, JPG or DICOM image first.")
-        data = request.files["file"].read()
-        values = asking.checked("Invert", values | {"file": ""})
-        found = service.invert(values["model"], data, values.get("class"))
-        entry = catalogue.find(values["model"])
-        made = {"reconstruction": found.reconstruction} | found.versions
-        files = {}
-        for name, image in made.items():
-            described = {"model": entry.name, "made": f"{name}, from an uploaded image"}
-            series = (entry.name, name, image.tobytes().hex())
-            files[name] = {
-                "png": downloads.data_url(downloads.png(image, **described)),
-                "dcm": downloads.data_url(downloads.dicom_bytes(image, described["made"], series), "dcm"),
-            }
+        model, label, data = requests.parse_upload(request.form, request.files)
+        found, files = service.invert(model, data, label), {}
+        for name, image in ({"reconstruction": found.image} | found.versions).items():
+            description, series = f"{name}, from an uploaded image", (model, name, image.tobytes().hex())
+            png = downloads.synthetic_png(image, model=model, made=description)
+            dcm = downloads.synthetic_dicom(image, description, series)
+            files[name] = {"png": downloads.data_url(png), "dcm": downloads.data_url(dcm, "dcm")}
         original = downloads.data_url(downloads.plain_png(found.original))
-        return render_template("upload.html", entry=entry, found=found, original=original, files=files)
+        return render_template("upload.html", entry=catalogue.find(model), found=found, original=original, files=files)
 
     @routes.get("/models")
     def models():
@@ -102,37 +93,41 @@ def blueprint(service, ratings, limited):
     @routes.get("/preview.png")
     @limited
     def preview():
-        pictures = service.draw(asking.drawing({"model": request.args.get("model", ""), "num": 8}))
-        return _png(downloads.preview(pictures.images, model=pictures.drawing.model))
+        asked = requests.parse_generation({"model": request.args.get("model", ""), "num": 8})
+        return _png_response(service.generate(asked).images, 4, asked.model)
 
+
+def _add_exploration_routes(routes, service, limited):
     @routes.get("/explore")
     def explore():
-        usable, entry = _chosen(request.args.get("model"))
+        usable, entry = _choose_model(request.args.get("model"))
         return render_template(
             "explore.html",
             entries=usable,
             entry=entry,
-            values=_view(request.args, entry),
+            values=_view_values(request.args, entry),
             query=request.query_string.decode("latin-1"),
-            directions=DIRECTIONS,
+            directions=requests.DIRECTIONS,
             layers=("all", *GROUPS),
         )
 
     @routes.get("/explore/picture.png")
     @limited
     def explored():
-        view = asking.view(_view(request.args))
+        view = requests.parse_view(_view_values(request.args))
         images = service.explore(view)
-        return _png(downloads.preview(images, min(len(images), 6), model=view.model))
+        return _png_response(images, min(len(images), 6), view.model)
 
+
+def _add_rating_routes(routes, ratings, limited):
     @routes.route("/rate", methods=["GET", "POST"])
     @limited
     def rate():
         studies = ratings.studies()
         if request.method == "POST":
             reader = request.form.get("reader", "").strip()
-            if not READER.fullmatch(reader):
-                raise invalid("A reader's code has 1 to 40 letters, digits, spaces, dots or hyphens.")
+            if not READER_CODE.fullmatch(reader):
+                raise invalid_request("A reader's code has 1 to 40 letters, digits, spaces, dots or hyphens.")
             session["reader"], session["study"] = reader, ratings.find(request.form.get("study", "")).name
             return redirect(url_for("pages.rate"))
         if session.get("study") not in studies:
@@ -150,10 +145,10 @@ def blueprint(service, ratings, limited):
     @limited
     def answer():
         if "study" not in session:
-            raise invalid("Give a reader's code first.")
+            raise invalid_request("Enter a reader's code first.")
         numbers = [request.form.get(name, "") for name in ("position", "confidence", "realism")]
         if not all(re.fullmatch(r"[0-9]{1,6}", number) for number in numbers):
-            raise invalid("Answer all three questions.")
+            raise invalid_request("Answer all three questions.")
         position, confidence, realism = map(int, numbers)
         seconds = time.time() - session.get("shown", time.time())
         study = ratings.find(session["study"])
@@ -165,35 +160,29 @@ def blueprint(service, ratings, limited):
         session.clear()
         return redirect(url_for("pages.rate"))
 
-    @routes.get("/about")
-    def about():
-        return render_template("about.html")
 
-    return routes
-
-
-def _chosen(name):
-    """(models that can be used, the one of this name or the first)."""
+def _choose_model(name):
+    """(entries that can be used, the entry of this name or the first)."""
     usable = [entry for entry in catalogue.entries().values() if not entry.problem]
     return usable, catalogue.find(name) if name else (usable[0] if usable else None)
 
 
-def _drawn(service):
-    """The Pictures that the link asks for, and the entry of their model."""
-    pictures = service.draw(asking.drawing(asking.from_text("Generate", request.args)))
-    return pictures, catalogue.find(pictures.drawing.model)
+def _generate(service):
+    """(GeneratedImages of the query, Entry of their model)."""
+    generated = service.generate(requests.parse_generation(requests.parse_fields("Generate", request.args)))
+    return generated, catalogue.find(generated.request.model)
 
 
-def _view(fields, entry=None):
-    """The values of an explorer's view from the fields of its form, sliders d1, d2, ... as strengths."""
+def _view_values(fields, entry=None):
+    """Values for `requests.parse_view` from the explorer's form; its sliders d1, d2, ... become the strengths."""
     name = fields.get("view", "moved")
     values = {"view": name, "model": entry.name if entry else fields.get("model", "")}
-    values |= asking.from_text(asking.VIEWS.get(name, "Moved"), fields) | {"view": name}
+    values |= requests.parse_fields(requests.VIEW_SCHEMAS.get(name, "Moved"), fields) | {"view": name}
     if name == "moved":
-        sliders = [fields.get(f"d{number}", "0") for number in range(1, DIRECTIONS + 1)]
-        values["strengths"] = [asking.number(text, "strength") for text in sliders]
+        sliders = [fields.get(f"d{number}", "0") for number in range(1, requests.DIRECTIONS + 1)]
+        values["strengths"] = [requests.parse_number(text, "strength") for text in sliders]
     return values
 
 
-def _png(data):
-    return Response(data, mimetype=downloads.TYPES["png"])
+def _png_response(images, columns, model):
+    return Response(downloads.synthetic_grid(images, columns, model=model), mimetype=downloads.MIME_TYPES["png"])

@@ -1,6 +1,6 @@
-"""The rating form: answers of readers to the kits of notebook 09, in SQLite and as the files its statistics read.
+"""Ratings of reader studies: answers are kept in SQLite and as CSV files for `studies.readers`.
 
-Of a kit only the pictures and the orders of presentation are read here; the key stays closed.
+Only the images and the orders of presentation are read from a kit of notebook 09; the key stays closed.
 """
 
 import csv
@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from medgan_tf import config
+from medgan_tf.files import atomic_write
 
-from .errors import invalid, unknown
+from .errors import invalid_request, not_found
 
 FILE = "ratings.sqlite3"
 COLUMNS = ("study", "source", "reader", "position", "image", "answer", "confidence", "realism")
-COLUMNS += ("artefacts", "diagnosis", "seconds")  # those of studies.readers
+COLUMNS += ("artefacts", "diagnosis", "seconds")  # as studies.readers reads them
 TABLE = """create table if not exists answers (
     study text, source text, reader text, position integer, image integer,
     answer text check (answer in ('real', 'synthetic')), confidence integer check (confidence between 1 and 5),
@@ -29,7 +30,7 @@ TABLE = """create table if not exists answers (
 
 @dataclass(frozen=True)
 class Study:
-    """A kit that readers can be shown: pictures by number, in one of several orders."""
+    """A kit: numbered images, shown in one of several orders."""
 
     name: str
     run: str
@@ -37,7 +38,7 @@ class Study:
     orders: tuple
 
     def order(self, reader):
-        """The numbers of the pictures in the order in which this reader sees them; some come twice."""
+        """The numbers of the images in the order in which this reader sees them; some appear twice."""
         return self.orders[int(hashlib.sha256(reader.encode()).hexdigest(), 16) % len(self.orders)]
 
     def picture(self, number):
@@ -46,10 +47,10 @@ class Study:
 
 
 class Ratings:
-    """Answers in outputs/ratings.sqlite3, and beside each kit as answers/*.csv, a file a reader.
+    """Answers in outputs/ratings.sqlite3 and, beside each kit, in answers/*.csv with one file for each reader.
 
-    kits: folders of kits, none unless named: half of a kit's pictures are of held-out patients. Raises ValueError for
-    a folder that is no kit.
+    kits: folders of kits. None is served by default, because half of a kit's images are of held-out patients. Raises
+    ValueError for a folder that is not a kit.
     """
 
     def __init__(self, path=None, kits=()):
@@ -57,29 +58,29 @@ class Ratings:
         self.studies()
 
     def studies(self):
-        """{name: Study} of the kits."""
-        return {study.name: study for study in map(_study, self._kits)}
+        """{name: Study} of all kits."""
+        return {study.name: study for study in map(_read_study, self._kits)}
 
     def find(self, name):
-        """The Study of this name. Raises AppError where there is none."""
+        """The Study of this name. Raises AppError if there is none."""
         studies = self.studies()
         if name not in studies:
-            raise unknown("There is no such reader study here.")
+            raise not_found("There is no such reader study here.")
         return studies[name]
 
     def next_position(self, study, reader):
-        """(position, number of the picture) that this reader has to answer next, from 1; (None, None) at the end."""
+        """(position from 1, image number) that this reader has to answer next; (None, None) after the last."""
         order, answered = study.order(reader), set(self._answered(study, reader))
         left = [position for position in range(1, len(order) + 1) if position not in answered]
         return (left[0], int(order[left[0] - 1])) if left else (None, None)
 
     def save(self, study, reader, position, answer, confidence, realism, seconds):
-        """Keep one answer, the first for its position. Raises AppError for one that no form can have sent."""
+        """Keep the first answer for a position. Raises AppError for answers that the form cannot send."""
         order = study.order(reader)
         if not 1 <= position <= len(order) or answer not in ("real", "synthetic"):
-            raise invalid("The answer does not belong to a picture of this study.")
+            raise invalid_request("The answer does not belong to an image of this study.")
         if not (1 <= confidence <= 5 and 1 <= realism <= 5):
-            raise invalid("Confidence and realism go from 1 to 5.")
+            raise invalid_request("Confidence and realism go from 1 to 5.")
         row = (study.name, "page", reader, position, int(order[position - 1]), answer, confidence, realism, "", "")
         with closing(self._connect()) as connection, connection:
             names = ", ".join(COLUMNS)
@@ -97,19 +98,19 @@ class Ratings:
             return [row[0] for row in rows]
 
     def _export(self, study, reader):
-        """The reader's answers so far as a file for `studies.readers`; no name from outside becomes a path."""
+        """Write the reader's answers so far for `studies.readers`; the reader's code never becomes a path."""
         with closing(self._connect()) as connection:
             rows = connection.execute(
                 f"select {', '.join(COLUMNS)} from answers where study = ? and reader = ? order by position",
                 (study.name, reader),
             ).fetchall()
         code = hashlib.sha256(reader.encode()).hexdigest()[:12]
-        folder = study.folder / "answers"
-        folder.mkdir(exist_ok=True)
-        unfinished = folder / f".unfinished-{code}"
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([COLUMNS, *rows])
-        unfinished.replace(folder / f"answers_app_{code}.csv")
+
+        def write(path):
+            with path.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([COLUMNS, *rows])
+
+        atomic_write(study.folder / "answers" / f"answers_app_{code}.csv", write)
 
     def _connect(self):
         path = self._path or config.outputs() / FILE
@@ -119,10 +120,11 @@ class Ratings:
         return connection
 
 
-def _study(kit):
+def _read_study(kit):
     try:
         settings = json.loads((Path(kit) / "hidden" / "kit.json").read_text())
         orders = tuple(tuple(order) for order in settings["orders"])
         return Study(settings["study"], settings["run"], Path(kit), orders)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{kit} is not the kit of a reader study; notebook 09 and `readers` make one.") from error
+        message = f"{kit} is not the kit of a reader study; make one with notebook 09 or `medgan_tf readers`."
+        raise ValueError(message) from error

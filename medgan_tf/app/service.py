@@ -1,136 +1,172 @@
-"""What pages, JSON API and explorer ask for, done one after the other by one thread: draw, invert, explore."""
+"""Everything that needs a network, done by one thread: generate, score, reconstruct and explore."""
 
 import hashlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import BoundedSemaphore
 
 import numpy as np
 from cachetools import LRUCache
 
 from medgan_tf import generators
-from medgan_tf.app import catalogue, opinions, uploads
+from medgan_tf.app import catalogue, classifier_scores, reconstruction, uploads
 
-from .errors import AppError, invalid
-from .worker import Worker
+from .errors import AppError, busy, invalid_request
+from .requests import GenerationRequest
 
-LOADED = 8  # models that stay in memory
-DRAWN = 64 * 2**20  # bytes of pictures that are remembered, for downloads and links just followed
-SECONDS = 60  # for a request that draws
+MAX_LOADED = 8  # models that stay in memory
+CACHE_BYTES = 64 * 2**20  # of generated images, for downloads and links that are followed at once
+MAX_WAITING = 128  # requests; further ones are refused
+SECONDS = 60  # that a request may take, waiting included
 INVERSION_SECONDS = 150
 log = logging.getLogger("medgan_tf.app")
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """What fixes pictures: the same drawing gives the same bytes. version: of the weights, "" for the present ones."""
+class GeneratedImages:
+    """Images with the request that produced them."""
 
-    model: str
-    label: str | None
-    count: int
-    seed: int
-    truncation: float = 1.0
-    version: str = ""
+    request: GenerationRequest  # its version is filled in
+    images: np.ndarray  # (n, H, W, 1) uint8
+    labels: tuple  # the class of each image; "" for an unconditional model
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """images (n, H, W, 1) uint8 of a drawing, whose version is filled in, and the class of each ("" without)."""
+class LoadedModel:
+    """A model in memory."""
 
-    drawing: Drawing
-    images: np.ndarray
-    labels: tuple
+    generator: generators.Generator
+    version: str  # of its weights: the first 12 digits of their SHA-256
+    classifiers: classifier_scores.Classifiers
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A model in memory: the generators.Generator, the version of its weights, and who judges its pictures."""
+class Worker:
+    """One thread that runs jobs in order of arrival: results cannot mix, and TensorFlow is entered once at a time."""
 
-    generator: object
-    version: str
-    opinions: object
+    def __init__(self, max_waiting=MAX_WAITING):
+        self._thread = ThreadPoolExecutor(1, "generation")
+        self._slots = BoundedSemaphore(max_waiting)
+
+    def run(self, seconds, function, *arguments):
+        """Return function(*arguments), or raise what it raises. seconds: None waits for ever.
+
+        Raises AppError if too many jobs wait already, or if there is no result after `seconds`; a job that has not
+        started by then is dropped, so that no time is spent on an answer that nobody waits for.
+        """
+        if not self._slots.acquire(blocking=False):
+            raise busy()
+        job = self._thread.submit(function, *arguments)
+        job.add_done_callback(lambda done: self._slots.release())
+        try:
+            return job.result(seconds)
+        except TimeoutError as error:
+            job.cancel()
+            message = f"There was no result after {seconds:g} seconds; try again later."
+            raise AppError(503, "timeout", message) from error
+
+    def close(self):
+        """Finish the running job and drop those that wait."""
+        self._thread.shutdown(cancel_futures=True)
 
 
 class Service:
-    """All that needs a network. Every method may be called from any thread and waits for its result."""
+    """Loads models and does the work. Every method may be called from any thread and waits for its result."""
 
     def __init__(self):
         self.worker = Worker()
-        self._loaded, self._drawn = LRUCache(LOADED), LRUCache(DRAWN, getsizeof=lambda pictures: pictures.images.nbytes)
+        self._loaded = LRUCache(MAX_LOADED)
+        self._generated = LRUCache(CACHE_BYTES, getsizeof=lambda generated: generated.images.nbytes)
 
-    def draw(self, drawing, seconds=SECONDS):
-        """The Pictures of a Drawing. Raises AppError for what the model cannot do and for another version's."""
-        entry = catalogue.find(drawing.model)
-        self._check(entry, drawing.label, drawing.truncation)
-        return self.worker.run(seconds, self._draw, entry, drawing)
+    def generate(self, request, seconds=SECONDS):
+        """The GeneratedImages of a GenerationRequest.
 
-    def opinions(self, pictures, seconds=SECONDS):
-        """What a classifier and the outlier score say of Pictures, an `opinions.Opinion` an image."""
-        entry = catalogue.find(pictures.drawing.model)
-        return self.worker.run(seconds, lambda: self._load(entry).opinions.of(pictures.images))
+        Raises AppError for a class or truncation that the model does not have, and for another version's weights.
+        """
+        entry = catalogue.find(request.model)
+        _check(entry, request.label, request.truncation)
+        return self.worker.run(seconds, self._generate, entry, request)
+
+    def score(self, generated, seconds=SECONDS):
+        """A `classifier_scores.ImageScores` for each of GeneratedImages."""
+        entry = catalogue.find(generated.request.model)
+        return self.worker.run(seconds, lambda: self._load(entry).classifiers.score(generated.images))
 
     def invert(self, model, data, label=None, seconds=INVERSION_SECONDS):
-        """An `uploads.Inverted` of the bytes of an uploaded file."""
+        """The `reconstruction.Reconstruction` of the bytes of an uploaded file."""
         entry = catalogue.find(model)
-        self._check(entry, label)
-        original = uploads.read(data, entry.size)
-        return self.worker.run(seconds, lambda: uploads.invert(self._load(entry), original, label))
+        _check(entry, label)
+        original = uploads.read(data, entry.image_size)
+        return self.worker.run(seconds, lambda: reconstruction.reconstruct(self._load(entry), original, label))
 
-    def explore(self, view, seconds=SECONDS):
-        """(n, H, W, 1) uint8, the pictures of one of `exploring`'s views: Moved, Mixed or Between."""
-        entry = catalogue.find(view.model)
-        self._check(entry, view.label, getattr(view, "truncation", 1.0))
-        if getattr(view, "to_label", None) is not None:
-            self._check(entry, view.to_label)
-            view = replace(view, label=view.label or entry.classes[0])
-        if view.needs_styles and not entry.styles:
-            raise invalid(f"A {entry.architecture} has no styles to move or mix; choose a stylegan2 or stylegan3.")
-        return self.worker.run(seconds, lambda: view.pictures(self._load(entry).generator))
+    def explore(self, request, seconds=SECONDS):
+        """(n, H, W, 1) uint8 of a MoveRequest, MixRequest or InterpolationRequest."""
+        entry = catalogue.find(request.model)
+        _check(entry, request.label, getattr(request, "truncation", 1.0))
+        if getattr(request, "to_label", None) is not None:
+            _check(entry, request.to_label)
+            request = replace(request, label=request.label or entry.classes[0])
+        if request.needs_styles and not entry.has_styles:
+            raise invalid_request(
+                f"A {entry.architecture} has no styles to move or mix; choose a stylegan2 or stylegan3."
+            )
+        return self.worker.run(seconds, lambda: request.images(self._load(entry).generator))
 
-    def _check(self, entry, label, truncation=1.0):
-        if label is not None and label not in entry.classes:
-            classes = ", ".join(entry.classes)
-            raise invalid(f"This model's classes are {classes}." if classes else "This model knows no classes.")
-        if truncation != 1 and not entry.styles:
-            raise invalid(f"Only StyleGANs can be truncated; for a {entry.architecture} leave the truncation at 1.")
+    def load(self, model, seconds=SECONDS):
+        """The LoadedModel of a name in the catalogue."""
+        return self.worker.run(seconds, self._load, catalogue.find(model))
 
-    def _draw(self, entry, drawing):
+    def close(self):
+        """Finish the running job and drop those that wait."""
+        self.worker.close()
+
+    def _generate(self, entry, request):
         loaded = self._load(entry)
-        if drawing.version not in ("", loaded.version):
-            raise AppError(409, "other_version", f"{entry.name} was trained again: pictures of the old one are gone.")
-        drawing = replace(drawing, version=loaded.version)
-        if drawing not in self._drawn:
-            images = loaded.generator.sample(drawing.count, drawing.label, drawing.seed, drawing.truncation)
+        if request.version not in ("", loaded.version):
+            message = f"{entry.name} was trained again, so the images of this link no longer exist; generate new ones."
+            raise AppError(409, "other_version", message)
+        request = replace(request, version=loaded.version)
+        if request not in self._generated:
+            images = loaded.generator.sample(request.count, request.label, request.seed, request.truncation)
             images.setflags(write=False)
-            given = [drawing.label] * drawing.count if drawing.label else np.resize(entry.classes or "", drawing.count)
-            pictures = Pictures(drawing, images, tuple(map(str, given)))
-            if images.nbytes > DRAWN:
-                return pictures
-            self._drawn[drawing] = pictures
-        return self._drawn[drawing]
+            labels = [request.label] * request.count if request.label else np.resize(entry.classes or "", request.count)
+            generated = GeneratedImages(request, images, tuple(map(str, labels)))
+            if images.nbytes > CACHE_BYTES:
+                return generated
+            self._generated[request] = generated
+        return self._generated[request]
 
     def _load(self, entry):
-        """The Loaded of an entry, read again where its files have changed."""
+        """The LoadedModel of an entry, read again if its files have changed."""
         try:
-            parts = [path.stat() for path in (entry.weights, entry.directory / "model.json")]
-            key = (entry.name, *((part.st_mtime_ns, part.st_size) for part in parts))
+            stats = [path.stat() for path in (entry.weights, entry.directory / "model.json")]
+            key = (entry.name, *((stat.st_mtime_ns, stat.st_size) for stat in stats))
             if key not in self._loaded:
                 version = hashlib.sha256(entry.weights.read_bytes()).hexdigest()[:12]
-                generator = _settled(generators.load(entry.directory), entry.styles)
-                self._loaded[key] = Loaded(generator, version, opinions.load(entry))
+                generator = _compile(generators.load(entry.directory), entry.has_styles)
+                self._loaded[key] = LoadedModel(generator, version, classifier_scores.load(entry))
             return self._loaded[key]
-        except Exception as error:  # whatever a damaged file or another version makes Keras raise
+        except Exception as error:  # Keras raises all kinds of errors for damaged files and those of other versions
             log.exception("%s cannot be loaded", entry.name)
-            sentence = f"The model {entry.name} cannot be loaded: its files are damaged, or of another version of"
-            raise AppError(503, "model_damaged", f"{sentence} medgan_tf. The other models go on working.") from error
+            message = f"The model {entry.name} cannot be loaded: its files are damaged, or from another version of"
+            raise AppError(503, "model_damaged", f"{message} medgan_tf. The other models still work.") from error
 
 
-def _settled(generator, styles):
-    """The generator, its programs compiled.
+def _check(entry, label, truncation=1.0):
+    if label is not None and label not in entry.classes:
+        classes = ", ".join(entry.classes)
+        raise invalid_request(f"This model's classes are {classes}." if classes else "This model has no classes.")
+    if truncation != 1 and not entry.has_styles:
+        raise invalid_request(f"Only StyleGANs can be truncated; for a {entry.architecture} leave the truncation at 1.")
 
-    Keras compiles one for the first batch size and one for all others, whichever come first, and the two differ in the
-    last bit. In a fixed order the same link gives the same bytes whatever was asked before, and from any replica.
+
+def _compile(generator, has_styles):
+    """The generator, after its first calls.
+
+    Keras compiles one program for the first batch size and one for all others, and their results differ in the last
+    bit. Compiling in a fixed order makes a link give the same bytes on every replica, whatever was asked before.
     """
-    for truncation in (1.0, 0.5) if styles else (1.0,):
+    for truncation in (1.0, 0.5) if has_styles else (1.0,):
         for count in (1, 2, 3):
             generator.sample(count, truncation=truncation)
     return generator

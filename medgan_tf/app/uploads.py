@@ -1,98 +1,136 @@
-"""An uploaded picture, what a model makes of it, and what that would be under the model's other conditions."""
+"""Uploaded bytes to grey pixels; the file's name, header and comments are never kept.
 
-from dataclasses import dataclass
+Decoding happens in a disposable child process (`dicom.isolation`), because decoders are old C libraries and uploads may
+be hostile. This module must stay cheap to import: each child imports it.
+"""
+
+from io import BytesIO
 from threading import BoundedSemaphore
 
 import numpy as np
+from PIL import Image
 
-from medgan_tf.app import decoding
-from medgan_tf.dicom import isolation
-from medgan_tf.generators import inversion, matching
-from medgan_tf.networks import sampling
+from medgan_tf.config import sides
+from medgan_tf.dicom import DicomError, isolation, reading
+from medgan_tf.dicom.greyscale import number
 
-from .errors import AppError
+from .errors import AppError, busy
 
+MAX_BYTES = 32 * 2**20
+MAX_PIXELS = 2**25  # enough for the largest mammograms; more is taken for an attack
+MIN_SIDE = 16  # pixels
 DECODING_SECONDS = 20
-DECODING_MEMORY = 2**30  # bytes of address space, a third of which the interpreter takes; the largest grey pictures fit
+DECODING_MEMORY = 2**30  # bytes of address space, of which the interpreter takes a third; enough for MAX_PIXELS of grey
 WAITING_SECONDS = 60
-STEPS = {"w+": 200, "z": 120}
-CENTRE = 2000  # latents whose mean is the centre of a class in w
-_places = BoundedSemaphore(2)  # files are decoded at once; each keeps a process
+SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
+_slots = BoundedSemaphore(2)  # files decoded at the same time, each in its own process
 
 
-@dataclass(frozen=True)
-class Inverted:
-    """original and reconstruction (H, W, 1) uint8; versions {class: (H, W, 1)}; how near the two first are.
-
-    label: the class given or, for a model with classes and no given one, the class that comes nearest. method: how the
-    latent was found, in words.
-    """
-
-    original: np.ndarray
-    reconstruction: np.ndarray
-    versions: dict
-    label: str | None
-    ssim: float
-    psnr: float
-    method: str
+class RefusedError(ValueError):
+    """An upload that cannot be used; the message is one sentence."""
 
 
 def read(data, image_size):
-    """(H, W, 1) uint8 of an uploaded file, by image_size. Raises AppError, in one sentence."""
+    """(H, W, 1) uint8 of the bytes of an uploaded file, at image_size. Raises AppError if it cannot be used."""
     if not data:
-        raise AppError(422, "unreadable_image", "The file is empty; choose a PNG, JPG or DICOM image.")
-    if len(data) > decoding.MAX_BYTES:
-        raise AppError(413, "too_large", f"Files of more than {decoding.MAX_BYTES >> 20} MB are refused.")
-    if not _places.acquire(timeout=WAITING_SECONDS):
-        raise AppError(503, "busy", "Too many people are waiting; try again in a minute.")
+        raise _unreadable("The file is empty; choose a PNG, JPG or DICOM image.")
+    if len(data) > MAX_BYTES:
+        raise AppError(413, "too_large", f"Files of more than {MAX_BYTES >> 20} MB are refused.")
+    if not _slots.acquire(timeout=WAITING_SECONDS):
+        raise busy()
     try:
-        decoding.kind(data)
-        limits = {"seconds": DECODING_SECONDS, "memory": DECODING_MEMORY}
-        return isolation.call(decoding.decode, data, image_size, **limits)
-    except decoding.RefusedError as error:
-        raise AppError(422, "unreadable_image", str(error)) from error
+        file_kind(data)
+        return isolation.call(decode, data, image_size, seconds=DECODING_SECONDS, memory=DECODING_MEMORY)
+    except RefusedError as error:
+        raise _unreadable(str(error)) from error
     except MemoryError as error:
-        sentence = f"The file cannot be read: its picture takes more than {DECODING_MEMORY >> 20} MB of memory."
-        raise AppError(422, "unreadable_image", sentence) from error
+        message = f"The file cannot be read: its image takes more than {DECODING_MEMORY >> 20} MB of memory."
+        raise _unreadable(message) from error
     except isolation.Crashed as error:
-        raise AppError(422, "unreadable_image", f"The file cannot be read: it {error}.") from error
+        raise _unreadable(f"The file cannot be read: it {error}.") from error
     finally:
-        _places.release()
+        _slots.release()
 
 
-def invert(loaded, original, label=None):
-    """The Inverted of an image (H, W, 1) uint8 by a `service.Loaded`."""
-    generator = loaded.generator
-    has_styles = "styles" in [layer.name for layer in generator.network.layers]
-    return (_by_styles if has_styles else _by_latents)(loaded, generator, original, label)
+def _unreadable(message):
+    return AppError(422, "unreadable_image", message)
 
 
-def _by_styles(loaded, generator, original, label):
-    found = inversion.invert(generator, original[None], loaded.opinions.feature_classifier, "w+", STEPS["w+"])
-    versions = {}
-    if generator.classes:
-        centres = {name: generator.map_latents(CENTRE, name).mean(axis=0) for name in generator.classes}
-        middle = found.ws[0].mean(axis=0)
-        label = label or min(centres, key=lambda name: np.linalg.norm(middle - centres[name]))
-        versions = {
-            name: generator.synthesise(found.ws + (centre - centres[label]))[0]
-            for name, centre in centres.items()
-            if name != label
-        }
-    method = f"inverted into the layers' latents (w+) in {STEPS['w+']} steps"
-    return Inverted(original, found.images[0], versions, label, float(found.ssim[0]), float(found.psnr[0]), method)
+def decode(data, image_size):
+    """(H, W, 1) uint8 of the bytes of a PNG, JPG or DICOM file, padded to the aspect ratio of image_size, antialiased.
+
+    The kind of file is recognised by its content, and size limits are checked before any pixel is decoded. Raises
+    RefusedError.
+    """
+    kind = file_kind(data)
+    grey = _decode_dicom(data) if kind == "DICOM" else _decode_picture(data, kind)
+    box = sides(image_size)[::-1]
+    box_side, own_side = min(zip(box, grey.size, strict=True), key=lambda pair: pair[0] / pair[1])  # fills the box
+    # Resize before padding: the square around a long strip would have thousands of times its pixels.
+    size = [max(1, round(box_side * side / own_side)) for side in grey.size]
+    canvas = Image.new("F", box)
+    corner = tuple((outer - inner) // 2 for outer, inner in zip(box, size, strict=True))
+    canvas.paste(grey.resize(size, Image.Resampling.LANCZOS), corner)
+    return np.clip(np.rint(np.asarray(canvas)), 0, 255).astype(np.uint8)[:, :, None]
 
 
-def _by_latents(loaded, generator, original, label):
-    labels = [label] if label else list(generator.classes) or [None]
-    given = labels if generator.classes else None
-    found = matching.match(
-        generator, np.repeat(original[None], len(labels), 0), given, loaded.opinions.feature_classifier, STEPS["z"]
-    )
-    best = int(found.losses.argmin())
-    others = [name for name in generator.classes if name != labels[best]]
-    z = np.repeat(found.z[best : best + 1], len(others), axis=0)
-    made = sampling.images(generator.network, z, generator.numbers(len(others), others)) if others else ()
-    method = f"matched to the nearest latent in {STEPS['z']} steps"
-    scores = float(found.ssim[best]), float(found.psnr[best])
-    return Inverted(original, found.images[best], dict(zip(others, made, strict=True)), labels[best], *scores, method)
+def file_kind(data):
+    """ "PNG", "JPEG" or "DICOM". Raises RefusedError for other files, and for files that are two kinds at once."""
+    kinds = [name for start, name in SIGNATURES.items() if data.startswith(start)]
+    kinds += ["DICOM"] if reading.looks_like_dicom(data) else []
+    if not kinds:
+        raise RefusedError("The file is neither a PNG, a JPG nor a DICOM image.")
+    if len(kinds) > 1:
+        raise RefusedError("The file is of two kinds at once; save the image again.")
+    return kinds[0]
+
+
+def _decode_picture(data, kind):
+    try:
+        with Image.open(BytesIO(data), formats=[kind]) as image:
+            _check_size(*image.size)
+            if getattr(image, "n_frames", 1) > 1:
+                raise RefusedError("The file holds several images; save one of them.")
+            image.load()
+            if image.mode.startswith("I"):  # 16 bits
+                return Image.fromarray(np.asarray(image).astype(np.float32) / 257)
+            if "A" in image.getbands() or "transparency" in image.info:  # on black, as viewers of radiographs do
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+            return image.convert("L").convert("F")
+    except (RefusedError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels() from error
+    except Exception as error:  # decoders raise all kinds of errors for malformed files
+        raise RefusedError(f"The {kind} file is damaged or incomplete; save the image again.") from error
+
+
+def _decode_dicom(data):
+    try:
+        dataset = reading.parse(data)
+        _check_size(int(number(dataset, "Columns", 0)), int(number(dataset, "Rows", 0)))
+        frames = reading.frame_count(dataset)
+        if frames > 1:
+            raise RefusedError(f"The DICOM file holds {frames} frames; save one of them as a file of its own.")
+        pixels = reading.read_image(dataset)
+    except RefusedError:
+        raise
+    except DicomError as error:
+        problem = str(error).removeprefix("The DICOM data ").rstrip(".")
+        raise RefusedError(f"The DICOM file {problem}.") from error
+    except Exception as error:
+        raise RefusedError("The DICOM file is damaged.") from error
+    _check_size(*pixels.shape[::-1])  # again: images with non-square pixels were resampled
+    return Image.fromarray(pixels * np.float32(255))
+
+
+def _check_size(width, height):
+    if min(width, height) < MIN_SIDE:
+        raise RefusedError(f"The image has {width} x {height} pixels; each side needs at least {MIN_SIDE}.")
+    if width * height > MAX_PIXELS:
+        raise _too_many_pixels()
+
+
+def _too_many_pixels():
+    return RefusedError(f"The image has more than {MAX_PIXELS:,} pixels, the largest number accepted.")

@@ -5,7 +5,7 @@ function each(selector, action, root = document) {
   root.querySelectorAll(selector).forEach(action);
 }
 
-// Two pictures laid over each other, the second cut off at the slider.
+// Two images on top of each other; the second is shown to the right of the slider.
 each("[data-compare]", (box) => {
   const handle = box.querySelector(".handle");
   const slider = handle.querySelector("input");
@@ -16,26 +16,26 @@ each("[data-compare]", (box) => {
   cut();
 });
 
-// A slider that shows one of several pictures of a list.
+// A slider that shows one of several images.
 each("[data-progression]", (box) => {
-  const pictures = [...box.querySelectorAll("figure")];
+  const images = [...box.querySelectorAll("figure")];
   const slider = box.querySelector("input[type=range]");
-  const show = () => pictures.forEach((picture, index) => { picture.hidden = index !== Number(slider.value); });
-  slider.max = pictures.length - 1;
-  slider.value = pictures.length - 1;
+  const show = () => images.forEach((image, index) => { image.hidden = index !== Number(slider.value); });
+  slider.max = images.length - 1;
+  slider.value = images.length - 1;
   slider.addEventListener("input", show);
   box.querySelector(".slider").hidden = false;
   show();
 });
 
-// Another model has other conditions: load the page with them.
+// Another model has other classes: load its page.
 each("select[data-reload]", (select) => {
   select.addEventListener("change", () => {
     location.href = `${location.pathname}?model=${encodeURIComponent(select.value)}`;
   });
 });
 
-// Say that something is being done, until the next page is there.
+// Show that the request is running until the next page loads.
 function wait(button, text) {
   button.classList.add("waiting");
   button.setAttribute("aria-live", "polite");
@@ -53,7 +53,7 @@ addEventListener("pageshow", () => each(".waiting[data-text]", (button) => {
   button.textContent = button.dataset.text;
 }));
 
-// A picture at full size.
+// An image at full size.
 const zoom = document.getElementById("zoom");
 each("[data-zoom]", (button) => {
   button.addEventListener("click", () => {
@@ -64,7 +64,7 @@ each("[data-zoom]", (button) => {
   });
 });
 
-// The explorer: what a form asks for is shown as it is moved, one request at a time.
+// The explorer: every change of the form loads a new image, one request at a time.
 each("form[data-live]", (form) => {
   const picture = form.querySelector(".stage img");
   const frame = form.querySelector("[data-frame] input");

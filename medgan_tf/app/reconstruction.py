@@ -1,0 +1,63 @@
+"""An image as a model can make it, and what it becomes under the model's other classes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medgan_tf.generators import inversion, matching
+from medgan_tf.networks import sampling
+
+STEPS = {"w+": 200, "z": 120}  # of gradient descent, by latent space
+CENTRE_LATENTS = 2000  # whose mean w is the centre of a class
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The nearest image that a model can make; all images are (H, W, 1) uint8."""
+
+    original: np.ndarray
+    image: np.ndarray
+    versions: dict  # {class: the image under that class}, without the class of the reconstruction
+    label: str | None  # the class given, or else the one that comes nearest; None for an unconditional model
+    ssim: float
+    psnr: float  # dB
+    method: str  # how the latent was found, in words
+
+
+def reconstruct(loaded, original, label=None):
+    """The Reconstruction of an image (H, W, 1) uint8 by a `service.LoadedModel`."""
+    names = [layer.name for layer in loaded.generator.network.layers]
+    method = _invert_into_styles if "styles" in names else _match_latent
+    return method(loaded.generator, loaded.classifiers.feature_classifier, original, label)
+
+
+def _invert_into_styles(generator, feature_classifier, original, label):
+    found = inversion.invert(generator, original[None], feature_classifier, "w+", STEPS["w+"])
+    versions = {}
+    if generator.classes:
+        centres = {name: generator.map_latents(CENTRE_LATENTS, name).mean(axis=0) for name in generator.classes}
+        mean_w = found.ws[0].mean(axis=0)
+        label = label or min(centres, key=lambda name: np.linalg.norm(mean_w - centres[name]))
+        versions = {
+            name: generator.synthesise(found.ws + (centre - centres[label]))[0]
+            for name, centre in centres.items()
+            if name != label
+        }
+    method = f"inverted into the latents of the layers (w+) in {STEPS['w+']} steps"
+    return Reconstruction(
+        original, found.images[0], versions, label, float(found.ssim[0]), float(found.psnr[0]), method
+    )
+
+
+def _match_latent(generator, feature_classifier, original, label):
+    labels = [label] if label else list(generator.classes) or [None]
+    given = labels if generator.classes else None
+    found = matching.match(generator, np.repeat(original[None], len(labels), 0), given, feature_classifier, STEPS["z"])
+    best = int(found.losses.argmin())
+    others = [name for name in generator.classes if name != labels[best]]
+    z = np.repeat(found.z[best : best + 1], len(others), axis=0)
+    made = sampling.images(generator.network, z, generator.numbers(len(others), others)) if others else ()
+    method = f"matched to the nearest latent in {STEPS['z']} steps"
+    scores = float(found.ssim[best]), float(found.psnr[best])
+    versions = dict(zip(others, made, strict=True))
+    return Reconstruction(original, found.images[best], versions, labels[best], *scores, method)
