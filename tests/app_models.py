@@ -1,6 +1,7 @@
-"""A folder of runs with small untrained models and measured classifiers, for the tests of the app."""
+"""Folders of runs with small untrained models and calibrated classifiers, for the tests of the app."""
 
 import json
+import shutil
 from dataclasses import asdict
 
 import keras
@@ -18,8 +19,30 @@ NETWORKS = {
 }
 
 
+METRIC = {
+    "value": 1.25,
+    "low": 1.0,
+    "high": 1.5,
+    "real_vs_real": 0.25,
+    "real_vs_real_low": 0.0,
+    "real_vs_real_high": 0.5,
+}
+METRIC |= {"n": 30, "better": "lower", "patients": 30, "repeats": 20, "extractor": "feature_classifier"}
+METRIC |= {"weights_sha256": "ab" * 32}
+EARLIER_NAMES = {  # of keys and values in JSON files
+    "feature_classifier": "domain",
+    "calibration/label_classifier": "calibration/judge",
+    "real_vs_real": "floor",
+    "real_vs_real_low": "floor_low",
+    "real_vs_real_high": "floor_high",
+    "interpretation": "reading",
+    "init_from": "begin",
+    "kimg_per_epoch": "epoch_kimg",
+}
+
+
 def write_model(folder, architecture, conditional, seed=0):
-    """An untrained model with loud weights, as training saves one."""
+    """Save an untrained model with large weights, as training does."""
     folder.mkdir(parents=True)
     keras.utils.set_random_seed(seed)
     network, _ = networks.build(architecture, SIZE, len(CLASSES) if conditional else 0, **NETWORKS[architecture])
@@ -44,7 +67,7 @@ def discs(count, seed):
 
 
 def write_runs(outputs):
-    """outputs/trained with three models and all that is measured of them, outputs/bare with nothing measured."""
+    """Write outputs/trained, with three models and their measurements, and outputs/bare, with nothing measured."""
     run = outputs / "trained"
     for number, (architecture, conditional) in enumerate((("dcgan", False), ("cgan", True), ("stylegan2", True))):
         write_model(run / "models" / architecture, architecture, conditional, number)
@@ -62,24 +85,22 @@ def write_runs(outputs):
     judged = ImageSet(held_out, answers, np.arange(60) // 2, classes=CLASSES)
     results.write(run, "calibration/label_classifier", metrics.calibration(label_classifier, judged))
     metrics.save_reference(metrics.outlier_reference(feature_classifier, images, held_out), run / "feature_classifier")
-    record = {
-        "value": 1.25,
-        "low": 1.0,
-        "high": 1.5,
-        "real_vs_real": 0.25,
-        "real_vs_real_low": 0.0,
-        "real_vs_real_high": 0.5,
-        "n": 30,
-    }
-    record |= {
-        "better": "lower",
-        "patients": 30,
-        "repeats": 20,
-        "extractor": "feature_classifier",
-        "weights_sha256": "ab" * 32,
-    }
-    results.write(run, "quality/cgan", {"metrics": {"kernel_distance": record}})
+    results.write(run, "quality/cgan", {"metrics": {"kernel_distance": METRIC}})
     training = {"kimg": 1.5, "seconds": 60.0, "collapsed_at_kimg": []}
     results.write(run, "training/cgan", training | {"parameters": {"generator": 10, "discriminator": 20}})
     (run / "run.json").write_text(json.dumps({"profile": "smoke", "data": []}))
     return outputs
+
+
+def write_earlier_run(run, folder):
+    """Copy a run as a version before the names of today would have written it."""
+    shutil.copytree(run, folder)
+    for name, earlier in {"feature_classifier": "domain", "label_classifier": "judge"}.items():
+        (folder / name).rename(folder / earlier)
+        for suffix in (".keras", ".json"):
+            (folder / earlier / f"classifier{suffix}").rename(folder / earlier / f"domain{suffix}")
+    for path in folder.rglob("*.json"):
+        text = path.read_text()
+        for name, earlier in EARLIER_NAMES.items():
+            text = text.replace(f'"{name}"', f'"{earlier}"')
+        path.write_text(text)

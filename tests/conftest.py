@@ -43,7 +43,7 @@ def served_outputs(tmp_path_factory):
 
 @pytest.fixture
 def served(served_outputs, tmp_path, monkeypatch):
-    """The folder of runs that the app serves, and nothing of pretrained/."""
+    """The folder of runs that the app serves, without those of pretrained/."""
     from medgan_tf import generators
 
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(served_outputs))
@@ -59,6 +59,24 @@ def service():
     made = Service()
     yield made
     made.close()
+
+
+@pytest.fixture
+def new_client(served, monkeypatch):
+    """A function: a client of an app with a Service of its own, which serves `outputs` if they are given."""
+    from medgan_tf.app import server
+    from medgan_tf.app.service import Service
+
+    services = []
+
+    def make(outputs=served):
+        monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
+        services.append(Service())
+        return server.create_app(services[-1], rate="").test_client()
+
+    yield make
+    for service in services:
+        service.close()
 
 
 @pytest.fixture

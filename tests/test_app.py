@@ -1,4 +1,4 @@
-"""The app's pages and downloads, and what happens when something is wrong."""
+"""The app's pages, downloads and error answers."""
 
 import json
 import re
@@ -11,28 +11,28 @@ from io import BytesIO
 import numpy as np
 import pydicom
 import pytest
-from app_models import write_model
+from app_models import METRIC, write_earlier_run, write_model
 from PIL import Image
 
-from medgan_tf import generators, results
-from medgan_tf.app import requests, server
+from medgan_tf import config, generators, results
+from medgan_tf.app import gallery, requests, server
 from medgan_tf.app.errors import AppError
-from medgan_tf.app.service import Service, Worker
+from medgan_tf.app.service import Worker
+
+LINK = "model=trained/cgan&class=small&num=3&seed=11"
 
 
 def pixels(data):
     return np.asarray(Image.open(BytesIO(data)))
 
 
-LINK = "model=trained/cgan&class=small&num=3&seed=11"
-
-
-def test_home_offers_the_models_and_the_conditions_of_the_chosen_one(client):
+def test_home_offers_the_models_and_the_classes_of_the_chosen_one(client):
     page = client.get("/?model=trained/cgan").get_data(as_text=True)
     for text in ("trained/cgan", "trained/stylegan2", "bare/dcgan", '<option value="small"', "1.25 [1.00, 1.50]"):
         assert text in page
-    assert "this model has no classes" in client.get("/?model=trained/dcgan").get_data(as_text=True)
-    assert "has not been measured yet" in client.get("/?model=trained/dcgan").get_data(as_text=True)
+    page = client.get("/?model=trained/dcgan").get_data(as_text=True)
+    assert "this model has no classes" in page
+    assert "has not been measured yet" in page
 
 
 @pytest.mark.parametrize("path", ["/", "/models", f"/result?{LINK}", "/explore", "/rate", "/about", "/nowhere"])
@@ -49,7 +49,7 @@ def test_every_page_says_that_it_is_synthetic_and_loads_nothing_from_elsewhere(c
     assert re.fullmatch("[0-9a-f]{12}", answer.headers["X-Request-ID"])
 
 
-def test_downloads_are_what_the_model_draws_and_say_where_they_come_from(client, served):
+def test_downloads_are_the_images_of_the_model_and_state_their_origin(client, served):
     expected = generators.load(served / "trained" / "models" / "cgan").sample(3, "small", 11)
     for index in range(3):
         data = client.get(f"/download/png?{LINK}&index={index}").data
@@ -66,43 +66,58 @@ def test_downloads_are_what_the_model_draws_and_say_where_they_come_from(client,
         assert json.loads(archive.read("origin.json"))[2]["seed"] == 11
 
 
-def test_the_link_of_a_result_gives_the_same_bytes_also_from_another_replica(client, served):
+def test_the_link_of_a_result_gives_the_same_bytes_also_from_another_replica(client, new_client):
     page = client.get(f"/result?{LINK}").get_data(as_text=True)
     link = re.search(r'id="reproduce" href="([^"]+)"', page)[1].replace("&amp;", "&")
     assert "version=" in link
-    other = Service()
-    again = server.create_app(other, rate="").test_client().get(link).get_data(as_text=True)
-    pictures = re.findall(r"data:image/png;base64,[^\"]+", page)
-    assert len(pictures) == 3
-    assert re.findall(r"data:image/png;base64,[^\"]+", again) == pictures
-    downloads = [made.get(f"/download/zip?{LINK}").data for made in (client, server.create_app(other).test_client())]
-    assert downloads[0] == downloads[1]
-    other.close()
+    other = new_client()
+    images, again = (
+        re.findall(r"data:image/png;base64,[^\"]+", text) for text in (page, other.get(link).get_data(as_text=True))
+    )
+    assert len(images) == 3
+    assert again == images
+    assert client.get(f"/download/zip?{LINK}").data == other.get(f"/download/zip?{LINK}").data
 
 
-def test_what_was_asked_before_does_not_change_the_bytes(client, served):
+def test_earlier_requests_do_not_change_the_bytes(client, new_client):
     """Keras's programs for one batch size and for any differ in the last bit; see `service._compile`."""
-    other = Service()
-    before = server.create_app(other, rate="").test_client()
+    before = new_client()
     for count in (8, 5, 2):
         before.post("/api/generate", json={"model": "trained/stylegan2", "num": count, "seed": 99})
     for seed in range(25):
         ask = {"model": "trained/stylegan2", "seed": seed, "num": 1 + seed % 3}
         assert before.post("/api/generate", json=ask).json == client.post("/api/generate", json=ask).json
-    other.close()
 
 
-def test_probabilities_come_with_what_they_are_worth_and_only_where_that_is_known(client, served):
+def test_class_probabilities_are_shown_with_their_calibration_and_only_if_there_is_one(client, served):
     page = client.get(f"/result?{LINK}").get_data(as_text=True)
-    trust = results.read(served / "trained")["calibration/label_classifier"]
-    assert f"{100 * trust['accuracy']['value']:.1f}%" in page
-    assert "expected calibration error" in page
+    calibration = results.read(served / "trained")["calibration/label_classifier"]
+    perfect = calibration["expected_calibration_error"]
+    assert f"{100 * calibration['accuracy']['value']:.1f}%" in page
+    assert f"{100 * perfect['real_vs_real_low']:.1f} to {100 * perfect['real_vs_real_high']:.1f} on as many" in page
     assert page.count("<meter") == 3 * 2
     assert page.count("Outlier score:") == 3
     bare = client.get("/result?model=bare/dcgan&num=2").get_data(as_text=True)
     assert "<meter" not in bare
     assert "Outlier score:" not in bare
     assert "No class probabilities are shown" in bare
+
+
+def test_a_run_of_an_earlier_version_is_served_and_has_a_gallery(served, tmp_path, new_client):
+    write_earlier_run(served / "trained", tmp_path / "trained")
+    shutil.rmtree(tmp_path / "trained" / "models" / "stylegan2")
+    client = new_client(tmp_path)
+    assert "epoch_kimg" in (tmp_path / "trained/models/cgan/model.json").read_text()
+    assert "floor_low" in (tmp_path / "trained/results.json").read_text()
+    page = client.get(f"/result?{LINK}").get_data(as_text=True)
+    assert page.count("<meter") == 3 * 2
+    assert page.count("Outlier score:") == 3
+    assert "1.25 [1.00, 1.50]" in page
+    metric = client.get("/api/models").json["models"][0]["metrics"][0]
+    assert metric == {name: METRIC[name] for name in metric}
+    run = config.find_run("trained")
+    index = gallery.write(config.Run(run.name, run.profile, (tmp_path,)), tmp_path / "gallery")
+    assert "1.25 [1.00, 1.50]" in index.read_text()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +137,7 @@ def test_probabilities_come_with_what_they_are_worth_and_only_where_that_is_know
         ("", 422, "model"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_sentence_and_no_picture(client, query, status, sentence):
+def test_a_wrong_request_gives_one_sentence_and_no_image(client, query, status, sentence):
     answer = client.get(f"/result?{query}")
     page = answer.get_data(as_text=True)
     assert answer.status_code == status
@@ -131,12 +146,10 @@ def test_what_cannot_be_drawn_is_one_sentence_and_no_picture(client, query, stat
     assert answer.headers["X-Request-ID"] in page
 
 
-def test_damaged_models_have_a_clear_page_and_the_others_go_on(served, tmp_path, monkeypatch):
-    outputs = tmp_path / "outputs"
-    models = outputs / "trained" / "models"
-    for name in ("cut", "missing", "other", "record", "newer"):
+def test_damaged_models_have_a_clear_page_and_the_others_still_work(served, tmp_path, new_client):
+    models = tmp_path / "outputs" / "trained" / "models"
+    for name in ("cut", "missing", "other", "record", "newer", "sound"):
         shutil.copytree(served / "trained" / "models" / "dcgan", models / name)
-    shutil.copytree(served / "trained" / "models" / "dcgan", models / "sound")
     weights = (models / "cut" / "generator.weights.h5").read_bytes()
     (models / "cut" / "generator.weights.h5").write_bytes(weights[: len(weights) // 2])
     (models / "missing" / "generator.weights.h5").unlink()
@@ -145,50 +158,38 @@ def test_damaged_models_have_a_clear_page_and_the_others_go_on(served, tmp_path,
     record = json.loads((models / "newer" / "model.json").read_text())
     record["settings"]["network"]["invented_later"] = 3
     (models / "newer" / "model.json").write_text(json.dumps(record))
-    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
-    service = Service()
-    client = server.create_app(service, rate="").test_client()
-    for name, sentence in {
-        "cut": "cannot be loaded",
-        "missing": "has no weights",
-        "other": "cannot be loaded",
-        "record": "model.json is damaged",
-        "newer": "another version",
-    }.items():
+    client = new_client(tmp_path / "outputs")
+    sentences = {"cut": "cannot be loaded", "missing": "has no weights", "other": "cannot be loaded"}
+    sentences |= {"record": "model.json is damaged", "newer": "another version"}
+    for name, sentence in sentences.items():
         answer = client.get(f"/result?model=trained/{name}")
         page = answer.get_data(as_text=True)
         assert answer.status_code == 503
-        assert sentence in page.replace("another version of\n", "another version of"), name
+        assert sentence in page, name
         assert str(tmp_path) not in page
         assert "data:image" not in page
     assert client.get("/result?model=trained/sound").status_code == 200
     listed = client.get("/models").get_data(as_text=True)
-    assert all(f"trained/{name}" in listed for name in ("cut", "missing", "other", "record", "newer", "sound"))
+    assert all(f"trained/{name}" in listed for name in (*sentences, "sound"))
     assert client.get("/").status_code == 200
-    service.close()
 
 
-def test_a_damaged_classifier_takes_only_its_opinions_away(served, tmp_path, monkeypatch):
+def test_with_a_damaged_classifier_only_its_scores_are_missing(served, tmp_path, new_client):
     shutil.copytree(served, tmp_path / "outputs")
-    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
     for name in ("label_classifier", "feature_classifier"):
         (tmp_path / "outputs" / "trained" / name / "classifier.keras").write_bytes(b"cut")
-    service = Service()
-    answer = server.create_app(service, rate="").test_client().get("/result?model=trained/cgan&num=2")
+    answer = new_client(tmp_path / "outputs").get("/result?model=trained/cgan&num=2")
     page = answer.get_data(as_text=True)
     assert answer.status_code == 200
     assert page.count("data:image/png") == 2
     assert "<meter" not in page
     assert "Outlier score" not in page
-    service.close()
 
 
-def test_a_model_trained_again_is_read_again_and_old_links_say_so(served, tmp_path, monkeypatch):
-    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
+def test_a_model_trained_again_is_loaded_again_and_old_links_say_so(tmp_path, new_client):
     folder = tmp_path / "outputs" / "run" / "models" / "dcgan"
     write_model(folder, "dcgan", False, 1)
-    service = Service()
-    client = server.create_app(service, rate="").test_client()
+    client = new_client(tmp_path / "outputs")
     ask = {"model": "run/dcgan", "seed": 1}
     before = client.post("/api/generate", json=ask).json
     shutil.rmtree(folder)
@@ -198,56 +199,36 @@ def test_a_model_trained_again_is_read_again_and_old_links_say_so(served, tmp_pa
     assert before["images"] != after["images"]
     assert client.get(before["reproduce"]).status_code == 409
     assert client.get(after["reproduce"]).status_code == 200
-    service.close()
 
 
 def test_pretrained_models_are_served_beside_those_of_runs(client, tmp_path, monkeypatch):
     write_model(tmp_path / "chest", "dcgan", False)
-    record = {
-        "value": 2.5,
-        "low": 2.0,
-        "high": 3.0,
-        "real_vs_real": 0.5,
-        "real_vs_real_low": 0.0,
-        "real_vs_real_high": 1.0,
-        "n": 99,
-    }
-    record |= {
-        "better": "lower",
-        "patients": 9,
-        "repeats": 20,
-        "extractor": "feature_classifier",
-        "weights_sha256": "ab" * 32,
-    }
     results.write(tmp_path / "chest", "published", {"model": "dcgan"})
-    results.write(tmp_path / "chest", "quality/gan", {"metrics": {"kernel_distance": record | {"value": 9.0}}})
-    results.write(tmp_path / "chest", "quality/dcgan", {"metrics": {"kernel_distance": record}})
+    results.write(tmp_path / "chest", "quality/gan", {"metrics": {"kernel_distance": METRIC | {"value": 9.0}}})
+    results.write(tmp_path / "chest", "quality/dcgan", {"metrics": {"kernel_distance": METRIC | {"value": 1.125}}})
     monkeypatch.setattr(generators.loading, "PRETRAINED", tmp_path)
     assert client.get("/result?model=pretrained/chest").status_code == 200
-    assert "2.50 [2.00, 3.00]" in client.get("/?model=pretrained/chest").get_data(as_text=True)
+    assert "1.12 [1.00, 1.50]" in client.get("/?model=pretrained/chest").get_data(as_text=True)
 
 
-def test_requests_at_the_same_time_never_mix(client, service):
-    wanted = {
-        seed: client.post("/api/generate", json={"model": "trained/cgan", "seed": seed}).json for seed in range(12)
-    }
-    service._generated.clear()
-    got = {}
-
+def test_simultaneous_requests_never_mix(client, service):
     def ask(seed):
         with client.application.test_client() as own:
-            got[seed] = own.post("/api/generate", json={"model": "trained/cgan", "seed": seed}).json
+            return own.post("/api/generate", json={"model": "trained/cgan", "seed": seed}).json
 
-    threads = [threading.Thread(target=ask, args=(seed,)) for seed in wanted]
+    expected = {seed: ask(seed) for seed in range(12)}
+    service._generated.clear()
+    answers = {}
+    threads = [threading.Thread(target=lambda seed=seed: answers.update({seed: ask(seed)})) for seed in expected]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert got == wanted
-    assert len({answer["images"][0]["sha256"] for answer in got.values()}) == 12
+    assert answers == expected
+    assert len({answer["images"][0]["sha256"] for answer in answers.values()}) == 12
 
 
-def test_who_waits_too_long_is_told_and_the_work_is_never_done():
+def test_a_job_that_waits_too_long_is_refused_and_never_done():
     worker, done, begin = Worker(max_waiting=2), [], threading.Event()
     first = threading.Thread(target=worker.run, args=(30, begin.wait))
     first.start()
@@ -270,7 +251,7 @@ def test_who_waits_too_long_is_told_and_the_work_is_never_done():
     worker.close()
 
 
-def test_an_address_that_asks_too_fast_is_told(served, service):
+def test_an_address_with_too_many_requests_is_refused(served, service):
     client = server.create_app(service, rate="2 per minute").test_client()
     statuses = [client.get("/result?model=trained/none").status_code for _ in range(3)]
     assert statuses == [404, 404, 429]
@@ -278,21 +259,21 @@ def test_an_address_that_asks_too_fast_is_told(served, service):
     assert client.post("/api/generate", json={"model": "trained/cgan"}).json["error"]["type"] == "rate_limited"
 
 
-def test_forms_from_elsewhere_are_refused(client):
+def test_forms_from_other_sites_are_refused(client):
     answer = client.post("/upload", data={"model": "trained/cgan"})
     assert answer.status_code == 400
     assert "This form has expired" in answer.get_data(as_text=True)
     assert client.post("/rate", data={"reader": "a"}).status_code == 400
 
 
-def test_an_error_of_the_app_itself_shows_no_inside(client, service, monkeypatch):
+def test_an_error_of_the_app_itself_shows_no_details(client, service, monkeypatch):
     monkeypatch.setattr(service, "generate", lambda asked: 1 / 0)
     answer = client.get(f"/result?{LINK}")
     assert answer.status_code == 500
     assert "ZeroDivision" not in answer.get_data(as_text=True)
 
 
-def test_the_explorer_moves_mixes_and_goes_between(client):
+def test_the_explorer_moves_mixes_and_interpolates(client):
     style, plain = "model=trained/stylegan2", "model=trained/dcgan"
     still, moved = (
         pixels(client.get(f"/explore/picture.png?{style}&view=moved&seed=2&d1={d}").data) for d in ("0", "3")
@@ -309,7 +290,7 @@ def test_the_explorer_moves_mixes_and_goes_between(client):
     assert client.get(f"/explore/picture.png?{style}&view=sideways").status_code == 422
 
 
-def test_whole_numbers_may_come_as_floats_but_not_as_anything_else():
+def test_whole_numbers_may_be_floats_but_nothing_else():
     assert requests.parse_generation({"model": "a/b", "num": 2.0}).count == 2
     for wrong in (True, "2", 2.5, [2]):
         with pytest.raises(AppError):
