@@ -19,15 +19,8 @@ NETWORKS = {
 }
 
 
-METRIC = {
-    "value": 1.25,
-    "low": 1.0,
-    "high": 1.5,
-    "real_vs_real": 0.25,
-    "real_vs_real_low": 0.0,
-    "real_vs_real_high": 0.5,
-}
-METRIC |= {"n": 30, "better": "lower", "patients": 30, "repeats": 20, "extractor": "feature_classifier"}
+METRIC = {"value": 1.25, "low": 1.0, "high": 1.5, "n": 30, "better": "lower", "patients": 30, "repeats": 20}
+METRIC |= {"real_vs_real": 0.25, "real_vs_real_low": 0.0, "real_vs_real_high": 0.5, "extractor": "feature_classifier"}
 METRIC |= {"weights_sha256": "ab" * 32}
 EARLIER_NAMES = {  # of keys and values in JSON files
     "feature_classifier": "domain",
@@ -56,7 +49,7 @@ def write_model(folder, architecture, conditional, seed=0):
 
 
 def discs(count, seed):
-    """Images (count, SIZE, SIZE, 1) uint8 of large and small discs, and their labels."""
+    """(images (count, SIZE, SIZE, 1) uint8, labels (count,)) of large and small discs."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:SIZE, :SIZE]
     labels = np.arange(count) % 2
@@ -74,17 +67,14 @@ def write_runs(outputs):
     write_model(outputs / "bare" / "models" / "dcgan", "dcgan", False, 9)
     images, labels = discs(80, 0)
     held_out, answers = discs(60, 1)
+    classifiers = []
     for name, seed in (("feature_classifier", 0), ("label_classifier", 1)):
-        trained = metrics.train_feature_classifier(
-            ImageSet(images, labels, classes=CLASSES), None, SIZE, seed, steps=60
-        )
-        metrics.save_classifier(trained, run / name)
-    label_classifier, feature_classifier = (
-        metrics.load_classifier(run / name) for name in ("label_classifier", "feature_classifier")
-    )
-    judged = ImageSet(held_out, answers, np.arange(60) // 2, classes=CLASSES)
-    results.write(run, "calibration/label_classifier", metrics.calibration(label_classifier, judged))
-    metrics.save_reference(metrics.outlier_reference(feature_classifier, images, held_out), run / "feature_classifier")
+        train = ImageSet(images, labels, classes=CLASSES)
+        metrics.save_classifier(metrics.train_feature_classifier(train, None, SIZE, seed, steps=60), run / name)
+        classifiers.append(metrics.load_classifier(run / name))
+    test = ImageSet(held_out, answers, np.arange(60) // 2, classes=CLASSES)
+    results.write(run, "calibration/label_classifier", metrics.calibration(classifiers[1], test))
+    metrics.save_reference(metrics.outlier_reference(classifiers[0], images, held_out), run / "feature_classifier")
     results.write(run, "quality/cgan", {"metrics": {"kernel_distance": METRIC}})
     training = {"kimg": 1.5, "seconds": 60.0, "collapsed_at_kimg": []}
     results.write(run, "training/cgan", training | {"parameters": {"generator": 10, "discriminator": 20}})

@@ -1,4 +1,4 @@
-"""A real browser drives every page; skipped where there is none."""
+"""Every page in a real browser; skipped if there is none."""
 
 import base64
 import shutil
@@ -51,17 +51,17 @@ def address(served, service, tmp_path):
 
 @pytest.fixture(params=SIZES)
 def page(request, browser):
-    """A page that keeps what its console complained of, as phone and as desktop."""
+    """A page, as phone and as desktop, that fails the test if its console reports errors."""
     width, height = SIZES[request.param]
     context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
     opened = context.new_page()
     opened.set_default_timeout(120_000)
-    opened.complaints = []
-    opened.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
-    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    opened.on("request", lambda asked: opened.complaints.append(asked.url) if _outside(asked.url) else None)
+    opened.errors = []
+    opened.on("console", lambda said: opened.errors.append(said.text) if said.type == "error" else None)
+    opened.on("pageerror", lambda error: opened.errors.append(str(error)))
+    opened.on("request", lambda asked: opened.errors.append(asked.url) if _outside(asked.url) else None)
     yield opened
-    assert opened.complaints == []
+    assert opened.errors == []
     context.close()
 
 
@@ -70,7 +70,7 @@ def _outside(url):
 
 
 def fits(page):
-    """Nothing is wider than the window."""
+    """Whether nothing is wider than the window."""
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
@@ -78,7 +78,7 @@ def pictures(page):
     return page.eval_on_selector_all("img[src^='data:image/png']", "images => images.map(image => image.src)")
 
 
-def test_draw_by_class_download_everything_and_follow_the_link(page, address, served, tmp_path):
+def test_generate_by_class_download_everything_and_follow_the_link(page, address, served, tmp_path):
     page.goto(address)
     page.select_option("#model", "trained/cgan")
     page.wait_for_url("**model=trained**")
@@ -159,7 +159,7 @@ def test_the_explorer_follows_its_sliders(page, address):
 
 
 @pytest.mark.parametrize("path", ["/models", "/about", "/rate", "/explore?model=trained/dcgan"])
-def test_other_pages_fit_and_complain_of_nothing(page, address, path):
+def test_other_pages_fit_and_report_no_errors(page, address, path):
     page.goto(address + path)
     page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
     page.wait_for_load_state("networkidle")
@@ -170,8 +170,8 @@ def test_other_pages_fit_and_complain_of_nothing(page, address, path):
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
 
 
-def sound(page):
-    """The page's links; every picture is there, and axe finds nothing: light on a phone, dark on a desktop."""
+def checked_links(page):
+    """The page's links, after a check that all images load and axe finds nothing, light on a phone and dark on a desktop."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
     page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
@@ -194,17 +194,17 @@ def test_axe_finds_nothing_in_the_app_and_every_link_leads_somewhere(page, addre
     paths = ("/?model=trained/stylegan2", "/result?model=trained/cgan&num=2", "/explore?model=trained/stylegan2")
     for path in (*paths, "/models", "/about", "/rate"):
         page.goto(address + path)
-        links |= sound(page)
+        links |= checked_links(page)
     page.fill("#reader", "R 1")
     page.click("text=Start")
     page.wait_for_selector(".rating img")
-    links |= sound(page)
+    links |= checked_links(page)
     Image.fromarray(discs(1, 5)[0][0, ..., 0]).save(tmp_path / "disc.png")
     page.goto(f"{address}/?model=trained/cgan")
     page.set_input_files("#file", tmp_path / "disc.png")
     page.click("text=Upload and compare")
     page.wait_for_selector(".compare.ready")
-    links |= sound(page)
+    links |= checked_links(page)
     addresses = {urldefrag(link).url for link in links if not link.startswith("data:")}
     addresses.remove(f"{address}/upload")  # a skip link on the page that only a form leads to
     assert len(addresses) > 15
@@ -216,7 +216,7 @@ def test_axe_finds_nothing_in_a_gallery_opened_from_disk_and_every_link_resolves
     index = gallery.write(shown_run, tmp_path / "gallery")
     for path in index.parent.glob("*.html"):
         page.goto(path.as_uri())
-        for link in sound(page):
+        for link in checked_links(page):
             file, anchor = urldefrag(link)
             target = Path(unquote(urlsplit(file).path))
             assert target.is_file() and (not anchor or f'id="{anchor}"' in target.read_text()), link

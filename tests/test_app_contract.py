@@ -1,4 +1,4 @@
-"""Schemathesis: requests made from the OpenAPI document, fitting it and not; no answer may be of another kind."""
+"""Schemathesis: requests that obey or break the OpenAPI document; every answer has to obey it."""
 
 import copy
 
@@ -14,7 +14,7 @@ ROUTES = [(path, method) for path, methods in requests.OPENAPI["paths"].items() 
 MODES = list(schemathesis.GenerationMode)
 CASES = [
     (mode, *route) for mode in MODES for route in ROUTES if mode.is_positive or route[1] == "post"
-]  # GETs take nothing
+]  # GET requests have no parameters
 SETTINGS = settings(
     max_examples=12, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
@@ -22,7 +22,7 @@ SETTINGS = settings(
 
 @pytest.fixture
 def described(served, service):
-    """The document with a model and classes that there are, so that what fits it can be drawn."""
+    """The app with its document, restricted to a model and classes that exist: valid requests succeed."""
     document = copy.deepcopy(requests.OPENAPI)
     schemas = document["components"]["schemas"]
     schemas["Model"] |= {"enum": ["trained/stylegan2"]}
@@ -35,9 +35,12 @@ def described(served, service):
 
 
 @pytest.mark.parametrize(("mode", "path", "method"), CASES)
-def test_answers_are_what_the_document_promises(described, path, method, mode):
-    """In negative mode requests break the document, and have to be refused with what it promises for that."""
-    statuses, excluded = [], [positive_data_acceptance] if path == "/api/invert" else []  # random bytes are no image
+def test_answers_obey_the_document(described, path, method, mode):
+    """In negative mode requests break the document and have to be refused as it describes."""
+    statuses, excluded = (
+        [],
+        [positive_data_acceptance] if path == "/api/invert" else [],
+    )  # random bytes are not an image
 
     @SETTINGS
     @given(described[path][method.upper()].as_strategy(generation_mode=mode))

@@ -1,4 +1,4 @@
-"""The rating form: what a reader answers is kept, and is what the reader statistics read."""
+"""The rating form: answers are kept, in the files that the statistics of reader studies read."""
 
 import base64
 import csv
@@ -14,7 +14,7 @@ from medgan_tf.app import ratings, server
 
 @pytest.fixture
 def kit(tmp_path, monkeypatch):
-    """A kit as notebook 09 makes it, as far as the app may look into it."""
+    """A kit as notebook 09 makes it, as far as the app reads it."""
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path))
     folder = tmp_path / "run" / "readers" / "kit"
     (folder / "hidden").mkdir(parents=True)
@@ -36,7 +36,7 @@ def send(client, path, **fields):
     return client.post(path, data=fields, follow_redirects=True).get_data(as_text=True)
 
 
-def test_a_reader_answers_leaves_comes_back_and_is_through(reader, kit, tmp_path):
+def test_a_reader_answers_leaves_returns_and_finishes(reader, kit, tmp_path):
     page = send(reader, "/rate", reader="R 1", study="abc123")
     assert "Image 1 of 4" in page
     page = send(reader, "/rate/answer", position=1, answer="real", confidence=5, realism=4)
@@ -81,7 +81,7 @@ def test_the_first_answer_counts(reader, kit):
         {"position": "1'; --"},
     ],
 )
-def test_answers_that_no_form_sends_are_not_kept(reader, kit, wrong):
+def test_answers_that_the_form_cannot_send_are_not_kept(reader, kit, wrong):
     send(reader, "/rate", reader="a", study="abc123")
     page = send(reader, "/rate/answer", **{"position": 1, "answer": "real", "confidence": 3, "realism": 3} | wrong)
     assert "422" in page
@@ -89,29 +89,29 @@ def test_answers_that_no_form_sends_are_not_kept(reader, kit, wrong):
 
 
 @pytest.mark.parametrize("code", ["", "a/b", "../x", "x" * 41, "<b>"])
-def test_codes_are_plain(reader, code):
+def test_only_plain_codes_are_accepted(reader, code):
     assert "reader&#39;s code" in send(reader, "/rate", reader=code, study="abc123")
 
 
-def test_pages_and_pictures_tell_nothing_of_the_kind(reader, kit):
+def test_pages_and_images_do_not_reveal_the_kind(reader, kit):
     page = send(reader, "/rate", reader="a", study="abc123")
     picture = page.split("data:image/png;base64,")[1].split('"')[0]
     assert "Synthetic" not in base64.b64decode(picture).decode("latin-1")
     before = page.replace(picture, "")
     key = kit / "hidden" / "key.csv"
-    key.unlink()  # nothing of the page came from it
+    key.unlink()  # the page must not depend on it
     after = reader.get("/rate").get_data(as_text=True)
     assert after.replace(picture, "").split("<main")[1].split("csrf")[0] == before.split("<main")[1].split("csrf")[0]
 
 
-def test_a_kit_among_the_runs_is_shown_to_nobody_unless_the_server_is_told_to(kit, service):
+def test_a_kit_is_only_served_if_the_server_is_told_to(kit, service):
     client = server.create_app(service, rate="").test_client()
     page = client.get("/rate").get_data(as_text=True)
     assert "<form" not in page
     assert "serve --readers KIT" in page
     client.application.config["WTF_CSRF_ENABLED"] = False
     assert client.post("/rate", data={"reader": "a", "study": "abc123"}).status_code == 404
-    with client.session_transaction() as session:  # begun while the study was served
+    with client.session_transaction() as session:  # started while the study was served
         session.update(reader="a", study="abc123")
     assert "data:image" not in client.get("/rate").get_data(as_text=True)
     answer = {"position": 1, "answer": "real", "confidence": 3, "realism": 3}
@@ -119,7 +119,7 @@ def test_a_kit_among_the_runs_is_shown_to_nobody_unless_the_server_is_told_to(ki
     assert not (kit / "answers").exists()
 
 
-def test_serve_names_the_kits_and_refuses_what_is_none(kit, monkeypatch, capsys):
+def test_serve_takes_kits_and_refuses_other_folders(kit, monkeypatch, capsys):
     served = []
     monkeypatch.setattr("waitress.serve", lambda app, **_: served.append(app.test_client().get("/rate")))
     assert main(["serve", "--readers", str(kit)]) == 0
@@ -131,7 +131,7 @@ def test_serve_names_the_kits_and_refuses_what_is_none(kit, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(("method", "path"), [("get", "/rate"), ("post", "/rate"), ("post", "/rate/answer")])
-def test_readers_are_held_to_the_rate(kit, service, tmp_path, method, path):
+def test_the_rate_limit_holds_for_readers(kit, service, tmp_path, method, path):
     made = server.create_app(service, ratings.Ratings(tmp_path / "r.sqlite3", [kit]), rate="2 per minute")
     made.config["WTF_CSRF_ENABLED"] = False
     client = made.test_client()

@@ -1,4 +1,4 @@
-"""Uploads: what is read, what is refused, and that nothing of a file but its pixels comes through."""
+"""Uploads: which files are read or refused, and that only their pixels are used."""
 
 import io
 import struct
@@ -25,12 +25,22 @@ def encoded(image, name="PNG", **options):
     return memory.getvalue()
 
 
+def dicom_file(picture, **elements):
+    """Bytes of a DICOM file of the image with these elements changed."""
+    dataset = pydicom.dcmread(io.BytesIO(downloads.synthetic_dicom(picture, "", ["a"])))
+    for name, value in elements.items():
+        setattr(dataset, name, value)
+    memory = io.BytesIO()
+    dataset.save_as(memory)
+    return memory.getvalue()
+
+
 @pytest.fixture
 def picture():
     return discs(1, 4)[0][0, ..., 0]
 
 
-def test_png_jpg_and_dicom_of_one_picture_are_read_alike(picture):
+def test_png_jpg_and_dicom_of_one_image_give_the_same_pixels(picture):
     image = Image.fromarray(picture)
     ways = {
         "png": encoded(image),
@@ -46,16 +56,12 @@ def test_png_jpg_and_dicom_of_one_picture_are_read_alike(picture):
     assert np.abs(jpg.astype(int) - picture).mean() < 3
 
 
-def test_monochrome1_is_shown_as_its_makers_meant(picture):
-    dataset = pydicom.dcmread(io.BytesIO(downloads.synthetic_dicom(255 - picture, "", ["a"])))
-    dataset.PhotometricInterpretation = "MONOCHROME1"
-    dataset.WindowCenter, dataset.WindowWidth = 128, 256
-    memory = io.BytesIO()
-    dataset.save_as(memory)
-    np.testing.assert_allclose(uploads.read(memory.getvalue(), 32)[..., 0], picture, atol=2)
+def test_monochrome1_is_inverted(picture):
+    data = dicom_file(255 - picture, PhotometricInterpretation="MONOCHROME1", WindowCenter=128, WindowWidth=256)
+    np.testing.assert_allclose(uploads.read(data, 32)[..., 0], picture, atol=2)
 
 
-def test_pictures_are_padded_to_a_square_and_not_squeezed():
+def test_images_are_padded_to_a_square_and_not_distorted():
     wide = np.full((40, 80), 200, np.uint8)
     read = uploads.read(encoded(Image.fromarray(wide)), 32)[..., 0]
     assert read.shape == (32, 32)
@@ -64,15 +70,15 @@ def test_pictures_are_padded_to_a_square_and_not_squeezed():
 
 
 def peak(data):
-    """MiB that a process takes which decodes an upload and nothing before."""
+    """Peak memory in MiB of a new process that decodes one upload."""
     isolation.release()
     uploads.read(data, 32)
     status = Path(f"/proc/{isolation._idle[-1].process.pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) >> 10
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says what a process took at most")
-def test_a_long_strip_takes_no_more_memory_than_a_square_of_as_many_pixels():
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak memory of a process")
+def test_a_long_strip_takes_no_more_memory_than_a_square_with_as_many_pixels():
     square, strip = (peak(encoded(Image.new("L", size))) for size in ((2450, 2450), (12_000, 500)))
     assert strip < square + 50
     read = uploads.read(encoded(Image.new("L", (60_000, 500), 200)), 32)[..., 0]
@@ -80,7 +86,7 @@ def test_a_long_strip_takes_no_more_memory_than_a_square_of_as_many_pixels():
     assert (read[15] == 200).all()
 
 
-def test_what_needs_too_much_memory_is_refused_and_the_next_is_read(picture, monkeypatch):
+def test_an_upload_that_needs_too_much_memory_is_refused_and_the_next_is_read(picture, monkeypatch):
     monkeypatch.setattr(uploads, "DECODING_MEMORY", 2**29)
     large = encoded(Image.new("RGBA", (8192, 4096)))
     for _ in range(2):
@@ -89,7 +95,7 @@ def test_what_needs_too_much_memory_is_refused_and_the_next_is_read(picture, mon
         np.testing.assert_array_equal(uploads.read(encoded(Image.fromarray(picture)), 32)[..., 0], picture)
 
 
-def test_few_are_decoded_at_once_and_who_waits_too_long_is_told(picture, monkeypatch):
+def test_few_files_are_decoded_at_once_and_long_waits_are_refused(picture, monkeypatch):
     data, places = encoded(Image.fromarray(picture)), threading.BoundedSemaphore(1)
     monkeypatch.setattr(uploads, "_slots", places)
     monkeypatch.setattr(uploads, "WAITING_SECONDS", 0.01)
@@ -103,7 +109,7 @@ def test_few_are_decoded_at_once_and_who_waits_too_long_is_told(picture, monkeyp
 
 
 def bomb(width, height):
-    """A PNG whose header claims these sizes."""
+    """A PNG whose header claims this size."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -111,14 +117,6 @@ def bomb(width, height):
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     lines = zlib.compress(bytes(10**6))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
-
-
-def multiframe(picture):
-    dataset = pydicom.dcmread(io.BytesIO(downloads.synthetic_dicom(picture, "", ["a"])))
-    dataset.NumberOfFrames, dataset.PixelData = 2, dataset.PixelData * 2
-    memory = io.BytesIO()
-    dataset.save_as(memory)
-    return memory.getvalue()
 
 
 REFUSED = {
@@ -136,13 +134,16 @@ REFUSED = {
         lambda picture: b"\x89PNG\r\n\x1a\n" + bytes(120) + downloads.synthetic_dicom(picture, "", ["a"])[128:],
         "two kinds at once",
     ),
-    "frames": (multiframe, "holds 2 frames"),
+    "frames": (
+        lambda picture: dicom_file(picture, NumberOfFrames=2, PixelData=picture.tobytes() * 2),
+        "holds 2 frames",
+    ),
     "cut dicom": (lambda picture: downloads.synthetic_dicom(picture, "", ["a"])[:-300], "truncated"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_used_is_refused_in_one_sentence(name, picture):
+def test_unusable_files_are_refused_with_one_sentence(name, picture):
     make, sentence = REFUSED[name]
     with pytest.raises(AppError) as raised:
         uploads.read(make(picture), 32)
@@ -151,7 +152,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(name, picture):
     assert raised.value.kind == "unreadable_image"
 
 
-def test_a_claimed_size_is_refused_before_anything_is_decoded(picture, monkeypatch):
+def test_a_huge_size_in_the_header_is_refused_before_anything_is_decoded(picture, monkeypatch):
     def decoded(*_):
         raise AssertionError("pixels were decoded")
 
@@ -159,12 +160,8 @@ def test_a_claimed_size_is_refused_before_anything_is_decoded(picture, monkeypat
     monkeypatch.setattr("medgan_tf.dicom.reading.read_image", decoded)
     with pytest.raises(uploads.RefusedError, match="more than"):
         uploads.decode(bomb(60_000, 60_000), 32)
-    dataset = pydicom.dcmread(io.BytesIO(downloads.synthetic_dicom(picture, "", ["a"])))
-    dataset.Rows = dataset.Columns = 50_000
-    memory = io.BytesIO()
-    dataset.save_as(memory)
     with pytest.raises(uploads.RefusedError, match="more than"):
-        uploads.decode(memory.getvalue(), 32)
+        uploads.decode(dicom_file(picture, Rows=50_000, Columns=50_000), 32)
 
 
 def token(client):
@@ -173,12 +170,9 @@ def token(client):
 
 @pytest.mark.parametrize("model", ["trained/stylegan2", "trained/cgan", "trained/dcgan"])
 def test_an_upload_is_shown_beside_its_reconstruction_and_nothing_of_it_is_kept(client, model, picture, served):
-    dataset = pydicom.dcmread(io.BytesIO(downloads.synthetic_dicom(picture, "", ["a"])))
-    dataset.PatientName, dataset.PatientID, dataset.InstitutionName = "Citizen^Jan", "4711-SECRET", "Mercy Hospital"
-    memory = io.BytesIO()
-    dataset.save_as(memory)
+    data = dicom_file(picture, PatientName="Citizen^Jan", PatientID="4711-SECRET", InstitutionName="Mercy Hospital")
     before = {path: path.stat().st_mtime_ns for path in served.rglob("*")}
-    form = {"csrf_token": token(client), "model": model, "file": (io.BytesIO(memory.getvalue()), "Citizen.dcm")}
+    form = {"csrf_token": token(client), "model": model, "file": (io.BytesIO(data), "Citizen.dcm")}
     answer = client.post("/upload", data=form)
     page = answer.get_data(as_text=True)
     assert answer.status_code == 200
@@ -189,7 +183,7 @@ def test_an_upload_is_shown_beside_its_reconstruction_and_nothing_of_it_is_kept(
 
 
 def test_a_sample_of_malformed_uploads_is_refused_and_leaves_nothing(client, tmp_path, monkeypatch):
-    """The first of those that benchmarks/malformed_uploads.py sends by the thousand."""
+    """The first of the files that benchmarks/malformed_uploads.py sends."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     secret, statuses = token(client), []
     for name, data in malformed(30, seed=0):

@@ -1,4 +1,4 @@
-"""The Streamlit explorer, run without a browser; skipped where Streamlit is not installed."""
+"""The Streamlit explorer without a browser; skipped if Streamlit is not installed."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def page(served):
     return testing.AppTest.from_file(str(FILE), default_timeout=120)
 
 
-def test_it_draws_compares_and_measures_or_says_why_not(page):
+def test_it_generates_compares_and_measures_or_says_why_not(page):
     page.run()
     assert not page.exception
     assert "Synthetic, research only" in page.warning[0].value
@@ -23,7 +23,7 @@ def test_it_draws_compares_and_measures_or_says_why_not(page):
     page.selectbox[0].set_value("trained/stylegan2").run()
     assert not page.exception
     assert "truncation 0.5" in " ".join(text.value for text in page.markdown)
-    assert "nothing can be measured" in page.info[0].value  # this run's images are not there
+    assert "nothing can be measured" in page.info[0].value  # this run has no images
 
 
 def test_it_is_short():

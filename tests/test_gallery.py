@@ -1,4 +1,4 @@
-"""The static gallery: every link resolves from disk, real images only where they may."""
+"""The static gallery: every link resolves from disk, and real images are shown only where they may be."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ from medgan_tf.app import diagram, gallery
 
 @pytest.fixture
 def run(served, tmp_path, monkeypatch):
-    """The trained run with images of its own, a figure, and samples of a training."""
+    """The trained run with images, figures, and sample grids of a training."""
     shutil.copytree(served / "trained", tmp_path / "trained")
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path))
     found = config.find_run("trained")
@@ -97,7 +97,7 @@ def test_a_run_without_models_says_so(tmp_path, monkeypatch):
         gallery.write(config.open_run("r", "smoke"), tmp_path / "out")
 
 
-def test_drawings_show_the_way_through_the_networks():
+def test_diagrams_show_the_path_through_the_networks():
     generator, discriminator = networks.build("dcgan", 32, base_filters=4, latent_dim=8)
     shapes = diagram.stages(generator)
     assert shapes[0] == (8,)
@@ -110,7 +110,7 @@ def test_drawings_show_the_way_through_the_networks():
 
 
 @pytest.mark.parametrize("architecture", ["gan", "pggan", "stylegan2", "stylegan3"])
-def test_every_architecture_can_be_drawn(architecture):
+def test_every_architecture_has_a_diagram(architecture):
     record = {"image_size": 32, "classes": CLASSES, "conditional": architecture != "gan"}
     record["settings"] = {"architecture": architecture, "network": {}}
     if architecture.startswith("stylegan"):
