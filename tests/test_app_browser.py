@@ -171,7 +171,7 @@ def test_other_pages_fit_and_report_no_errors(page, address, path):
 
 
 def checked_links(page):
-    """The page's links, after a check that all images load and axe finds nothing, light on a phone and dark on a desktop."""
+    """Links of the page, after a check that images load and axe finds nothing, light on phones, dark on desktops."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
     page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")

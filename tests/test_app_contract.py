@@ -37,10 +37,8 @@ def described(served, service):
 @pytest.mark.parametrize(("mode", "path", "method"), CASES)
 def test_answers_obey_the_document(described, path, method, mode):
     """In negative mode requests break the document and have to be refused as it describes."""
-    statuses, excluded = (
-        [],
-        [positive_data_acceptance] if path == "/api/invert" else [],
-    )  # random bytes are not an image
+    # Random bytes are not an image, so valid requests to invert are refused.
+    statuses, excluded = [], [positive_data_acceptance] if path == "/api/invert" else []
 
     @SETTINGS
     @given(described[path][method.upper()].as_strategy(generation_mode=mode))

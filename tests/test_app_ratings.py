@@ -70,17 +70,10 @@ def test_the_first_answer_counts(reader, kit):
     assert "synthetic" not in text
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"answer": "maybe"},
-        {"confidence": 6},
-        {"confidence": ""},
-        {"realism": 0},
-        {"position": 5},
-        {"position": "1'; --"},
-    ],
-)
+WRONG = {"answer": ["maybe"], "confidence": [6, ""], "realism": [0], "position": [5, "1'; --"]}
+
+
+@pytest.mark.parametrize("wrong", [{name: value} for name, values in WRONG.items() for value in values])
 def test_answers_that_the_form_cannot_send_are_not_kept(reader, kit, wrong):
     send(reader, "/rate", reader="a", study="abc123")
     page = send(reader, "/rate/answer", **{"position": 1, "answer": "real", "confidence": 3, "realism": 3} | wrong)
