@@ -62,26 +62,21 @@ def _page(source, out, run):
     resources = {"unique_key": source.stem, "output_files_dir": folder.name}
     page, resources = MarkdownExporter().from_notebook_node(notebook, resources)
     pictures = {Path(name).name: data for name, data in resources["outputs"].items()}
-    captions = (
-        caption for cell in notebook.cells for output in cell.get("outputs", ()) for caption in _captions(output)
+    captions = iter(
+        [
+            re.sub(r"[][\n]", "", output.metadata.get("image/png", {}).get("alt", ""))
+            for cell in notebook.cells
+            for output in cell.get("outputs", ())
+            if "image/png" in output.get("data", {})
+        ]
     )
-    page = re.sub(r"!\[png\]\(([^)]+)\)", lambda match: _captioned(match[1], next(captions)), page)
+    page = re.sub(r"!\[png\](?=\()", lambda _: f"![{next(captions)}]", page)
     for name, data in pictures.items():
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(_small(data))
     (out / f"{source.stem}.md").write_text(re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
     first = f"![{_title(notebook)}]({folder.name}/{next(iter(pictures))})" if pictures else ""
     return "\n\n".join(filter(None, [f"## [{_title(notebook)}]({source.stem}.md)", _sentence(notebook), first]))
-
-
-def _captions(output):
-    """[alternative text] of an output with a picture, [] of any other."""
-    picture = "image/png" in output.get("data", {})
-    return [output.metadata.get("image/png", {}).get("alt", "")] if picture else []
-
-
-def _captioned(path, caption):
-    return f"![{re.sub(r'[][]', '', caption)}]({path})" + (f"\n\n<sub>{caption}</sub>" if caption else "")
 
 
 def _clean(output, source, run):
