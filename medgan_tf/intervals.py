@@ -1,19 +1,21 @@
-"""One resampling scheme for every metric: repeated halves of the patients and of the fakes.
+"""Resampling by patient and 95% intervals: half-splits, bootstrap, Wilson's interval and Holm's correction.
 
-What the 95% intervals hold was simulated with known truth: 200 studies each of 200 patients with one image and of 60
-with four that are alike. Those of every metric hold it in 90 to 98% of them, which tests/test_metrics.py demands (for
-MS-SSIM in 100 studies of the 60 patients alone). For the kernel distance, the Frechet distance at infinite n and the
-distances of intensities and of power spectra the truth is that of infinitely many images. For the others it is what is
-expected at the n of the record: fewer than half of the intervals hold the Frechet distance of infinitely many images,
-since they know nothing of its bias. Label agreement has intervals of its own: tests/test_agreement.py. Where synthetic
-images are distributed as the real ones, intervals of neighbour metrics tend to be wider than need be. Not simulated:
-floors, classes of fewer patients, features that are not Gaussian.
+How often the intervals of `half_split_interval` contain the truth was simulated: 200 studies each of 200 patients with
+one image, and of 60 patients with four similar images. For every metric 90 to 98% of the intervals contain it, which
+tests/test_metrics.py requires (for MS-SSIM in 100 studies of the 60 patients only). For the kernel distance, the
+Frechet distance at infinite n and the distances of intensities and of power spectra, the truth is the value for
+infinitely many images. For the other metrics it is the expected value at the n of the record: fewer than half of the
+intervals contain the Frechet distance of infinitely many images, because they do not include its bias. Label agreement
+has its own intervals, which tests/test_agreement.py simulates. Where synthetic images follow the distribution of the
+real ones, intervals of nearest-neighbour metrics tend to be wider than necessary. Not simulated: the comparison of real
+with real images, classes with fewer patients, features that are not Gaussian.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 
 class TooFewError(ValueError):
@@ -22,8 +24,7 @@ class TooFewError(ValueError):
 
 @dataclass(frozen=True)
 class Draw:
-    """Indices of one repeat, n each: two halves of the real images that share no patient, two of the fakes that share
-    no image."""
+    """Indices of one half-split, n each: two sets of real images without a common patient, two of synthetic images."""
 
     reference: np.ndarray
     other: np.ndarray
@@ -32,54 +33,148 @@ class Draw:
 
 
 def draw_halves(patients, fakes, repeats=20, seed=0):
-    """Draws of half-samples; `patients` (N,) holds each real image's patient, `fakes` is a count.
+    """Draw repeated half-splits of the real images, by patient, and of the synthetic images.
 
-    In each repeat the shuffled patients are cut where half of the images is nearest: one half is the
-    reference B_r, the other A_r. n images are kept of each, and a pool of 2n fakes is cut into F_r and G_r, all without
-    replacement; n is the largest number that every repeat and half of the fakes allow.
+    patients: (N,), the patient of each real image. fakes: the number of synthetic images.
 
-    A metric then has the values metric(B_r, F_r) and metric(A_r, G_r), for `estimate`, and floor_r = metric(B_r, A_r).
-    All are taken at n, hence with the same finite-sample bias. Patients are drawn, not images, because images of one
-    patient are not independent.
+    In each repeat r the real images are split into a reference half B_r and another half A_r (see `split_halves`), and
+    n images of each are kept. 2n synthetic images are split into F_r and G_r. All draws are without replacement; n is
+    the largest number that every repeat and half of the synthetic images allow.
 
-    Where the fakes limit n, or patients have very unequal numbers of images, less than half of the real images is
-    kept and the interval is too wide rather than too narrow. The floor's interval is the spread over splits of
-    these same patients. Where patients have several images alike, both sides of the floor are clustered and of the
-    value only one, so a good generator may lie below the floor.
+    A metric is then computed as metric(B_r, F_r) and metric(A_r, G_r), for `half_split_interval`, and as
+    metric(B_r, A_r) between real images. All have the same n, and so the same finite-sample bias. Patients are drawn,
+    not images, because images of one patient are not independent.
 
-    Returns a list of `Draw`. Raises TooFewError for fewer than two patients, two fakes or two repeats.
+    Where the synthetic images limit n, or patients have very different numbers of images, less than half of the real
+    images are kept and the interval is too wide rather than too narrow. The interval of real against real is the spread
+    over splits of the same patients. Where patients have several similar images, both sides of real against real are
+    clustered, but only one side of real against synthetic is, so a good generator may score below real against real.
+
+    Returns a list of `Draw`. Raises TooFewError for fewer than two patients, synthetic images or repeats.
     """
-    patients = np.asarray(patients)
     names, owner = np.unique(patients, return_inverse=True)
     if min(len(names), fakes, repeats) < 2:
         raise TooFewError(
             f"halves need at least 2 patients, 2 fakes and 2 repeats, not {len(names)}, {fakes} and {repeats}"
         )
     generator = np.random.default_rng(seed)
-    halves = [_split(owner, len(names), generator) for _ in range(repeats)]
+    halves = [split_halves(owner, generator) for _ in range(repeats)]
     n = min(fakes // 2, *(len(half) for pair in halves for half in pair))
     pool = generator.permutation(fakes)[: 2 * n]
-    keep = lambda indices: generator.choice(indices, n, replace=False)  # noqa: E731
     draws = []
     for pair in halves:
         shuffled = generator.permutation(pool)
-        draws.append(Draw(*map(keep, pair), shuffled[:n], shuffled[n:]))
+        kept = [generator.choice(half, n, replace=False) for half in pair]
+        draws.append(Draw(*kept, shuffled[:n], shuffled[n:]))
     return draws
 
 
-def estimate(values, others, lowest=-np.inf, highest=np.inf):
-    """(value, low, high): the mean over both halves of all repeats with its 95% interval, kept within the metric's own
-    range. values, others: a metric of the first and of the other halves of each repeat.
+def split_halves(patients, seed=0):
+    """Split images into two groups of whole patients: the shuffled patients are cut where the images halve best.
 
-    The two halves of a repeat are independent samples. So the mean square of half their difference, D, is half the
-    variance that the metric has at n; it is the variance of the mean where the metric is an average over images
-    (McCarthy 1969, Review of the International Statistical Institute 37: balanced half-samples). A metric of neighbours
-    is not: averaging over many halves takes more of its variance away. By the decomposition of Hoeffding the variance
-    of the mean is then D - M, with M that of the repeats' own means: half-samples of one sample overlap by half. All of
-    M taken off is right on average, but two noisy figures are subtracted, and intervals held the truth too seldom in
-    simulations; a third of it is taken off, and never more than half of D.
+    patients: (N,), the patient of each image. seed: int or numpy Generator. Returns two index arrays. Raises
+    TooFewError for fewer than two patients.
+    """
+    names, owner = np.unique(patients, return_inverse=True)
+    if len(names) < 2:
+        raise TooFewError(f"Halves need at least 2 patients, not {len(names)}.")
+    order = np.random.default_rng(seed).permutation(len(names))
+    images = np.bincount(owner)[order].cumsum()
+    cut = 1 + np.abs(images[:-1] - images[-1] / 2).argmin()
+    first = np.isin(owner, order[:cut])
+    return np.flatnonzero(first), np.flatnonzero(~first)
 
-    A repeat without a value (NaN) does not count; of fewer than two there is no interval, and all three are NaN.
+
+def bootstrap_weights(patients, repeats=1000, seed=0, strata=None):
+    """Draw whole patients with replacement; float64 (1 + repeats, N), how often each image is in each resample.
+
+    Row 0 is the sample itself, all ones. patients: (N,), the patient of each image: images of one patient are not
+    independent, so patients are drawn (the cluster bootstrap of Davison and Hinkley 1997, section 3.8). strata: (N,),
+    the same for all images of a patient; within each stratum as many patients are drawn as it has. seed: int or numpy
+    Generator.
+
+    >>> bootstrap_weights(["a", "a", "b"], repeats=1, seed=1)[1].tolist()
+    [1.0, 1.0, 1.0]
+    """
+    names, first, owner = np.unique(patients, return_index=True, return_inverse=True)
+    strata = np.zeros(len(names)) if strata is None else np.asarray(strata)[first]
+    generator = np.random.default_rng(seed)
+    counts = np.ones((1 + repeats, len(names)))
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        chances = np.full(len(members), 1 / len(members))
+        counts[1:, members] = generator.multinomial(len(members), chances, repeats)
+    return counts[:, owner]
+
+
+def bootstrap(statistic, groups, repeats=500, seed=0):
+    """{value, low, high} of statistic(*indices) by `percentile_interval` over resampled patients.
+
+    groups: for each set of images the patient of each image (n,). `statistic` takes one index array for each set.
+    """
+    generator = np.random.default_rng(seed)
+    weights = [bootstrap_weights(patients, repeats, generator).astype(int) for patients in groups]
+    resamples = zip(*weights, strict=True)
+    return percentile_interval([statistic(*(np.repeat(np.arange(len(w)), w) for w in ws)) for ws in resamples])
+
+
+def percentile_interval(values):
+    """{value, low, high} from a statistic of the sample (first) and of its resamples: their middle 95%.
+
+    Resamples without a value (NaN) are left out. The interval always contains the value.
+    """
+    low, high = np.nanpercentile(values[1:], [2.5, 97.5])
+    return widen(dict.fromkeys(("value", "low", "high"), float(values[0])), {"low": low, "high": high})
+
+
+def widen(record, other):
+    """The record with its interval extended to cover the interval of another record."""
+    return record | {
+        "low": float(min(record["low"], other["low"])),
+        "high": float(max(record["high"], other["high"])),
+    }
+
+
+def wilson(k, n):
+    """{value, low, high, k, n}: the proportion k of n with its 95% interval; value, low and high are None for n = 0.
+
+    Wilson 1927 (J. Am. Stat. Assoc. 22). The n observations must be independent.
+    """
+    if n == 0:
+        return {"value": None, "low": None, "high": None, "k": 0, "n": 0}
+    low, high = stats.binomtest(int(k), int(n)).proportion_ci(method="wilson")
+    return {"value": int(k) / int(n), "low": float(low), "high": float(high), "k": int(k), "n": int(n)}
+
+
+def proportion(hits):
+    """The proportion of true values in `hits` (n,) with its 95% interval, see `wilson`.
+
+    >>> proportion([True, True, False, False])["value"]
+    0.5
+    """
+    return wilson(np.sum(hits), len(hits))
+
+
+def holm(p_values):
+    """The p values (n,) of one family of tests after the correction of Holm 1979 (Scand. J. Stat. 6)."""
+    return multipletests(p_values, method="holm")[1]
+
+
+def half_split_interval(values, others, lowest=-np.inf, highest=np.inf):
+    """(value, low, high): the mean over both halves of all repeats with its 95% interval, clipped to the metric's
+    range.
+
+    values, others: (repeats,), a metric of the first and of the second halves that `draw_halves` draws.
+
+    The two halves of a repeat are independent samples. So D, the mean square of half their difference, is half the
+    variance of the metric at n; it is the variance of the mean where the metric is an average over images (McCarthy
+    1969, Review of the International Statistical Institute 37: balanced half-samples). A nearest-neighbour metric is
+    not an average: the mean over many halves has less variance. By Hoeffding's decomposition the variance of the mean
+    is then D - M, where M is the variance of the repeats' own means, since two half-samples of one sample overlap by
+    half. Subtracting all of M is right on average, but both terms are noisy, and the intervals contained the truth too
+    rarely in simulations. So a third of M is subtracted, and never more than half of D.
+
+    Repeats without a value (NaN) are left out. With fewer than two repeats all three are NaN.
     """
     pairs = np.array([pair for pair in zip(values, others, strict=True) if np.isfinite(pair).all()])
     if len(pairs) < 2:
@@ -87,35 +182,34 @@ def estimate(values, others, lowest=-np.inf, highest=np.inf):
     means, half_differences = pairs.mean(1), (pairs[:, 0] - pairs[:, 1]) / 2
     squares = np.square(half_differences).mean()
     variance = max(squares - means.var(ddof=1) / 3, squares / 2)
-    value, margin = means.mean(), stats.t.ppf(0.975, len(pairs)) * np.sqrt(variance)
-    return float(value), float(max(value - margin, lowest)), float(min(value + margin, highest))
+    return _clipped(means.mean(), stats.t.ppf(0.975, len(pairs)) * np.sqrt(variance), lowest, highest)
 
 
-def summary(values, lowest=-np.inf, highest=np.inf):
-    """(value, low, high): the mean over repeats with its 95% interval, kept within the metric's own range.
+def repeat_interval(values, lowest=-np.inf, highest=np.inf):
+    """(value, low, high): the mean over half-samples with its 95% interval, clipped to the metric's range.
 
-    Half-samples spread around the full sample's statistic as the full sample does around the truth, since the finite-
-    population variance factor 1/n - 1/(2n) is the full sample's 1/(2n): where the statistic is an average, their spread
-    is the error of their mean (Shao and Wu 1989, delete-d jackknife). The interval is mean +- t(0.975, repeats - 1) sd
-    sqrt(1 + 1 / repeats), sd being that of the values and the root adding the error of taking few repeats. Percentiles
-    of as few as 20 values would be too narrow: from one to the other lie 19 x 0.95 of the 21 gaps that 20 values leave,
-    or 86%. Repeats without a value (NaN) do not count; of fewer than two values there is no interval, and all three are
-    NaN.
+    values: (repeats,). Half-samples spread around the statistic of the full sample as the full sample does around the
+    truth, because the factor of a finite population's variance, 1/n - 1/(2n), is the full sample's 1/(2n). Where the
+    statistic is an average, their spread is the standard error of their mean (Shao and Wu 1989, delete-d jackknife).
+    The interval is mean +- t(0.975, repeats - 1) sd sqrt(1 + 1 / repeats), where sd is that of the values and the root
+    adds the error of using few repeats. Percentiles of only 20 values would be too narrow: they cover 19 x 0.95 of the
+    21 gaps between 20 values, or 86%.
+
+    Repeats without a value (NaN) are left out. With fewer than two values all three are NaN.
     """
-    values = [value for value in values if np.isfinite(value)]  # a repeat may have no value of a metric
+    values = [value for value in values if np.isfinite(value)]
     repeats = len(values)
     if repeats < 2:
         return float("nan"), float("nan"), float("nan")
     sd = np.std(values, ddof=1) * np.sqrt(1 + 1 / repeats)
-    value, margin = np.mean(values), stats.t.ppf(0.975, repeats - 1) * sd
-    return float(value), float(max(value - margin, lowest)), float(min(value + margin, highest))
+    return _clipped(np.mean(values), stats.t.ppf(0.975, repeats - 1) * sd, lowest, highest)
 
 
-def over_seeds(rows):
-    """(value, low, high) of rows of one measure, one a seed.
+def seed_interval(rows):
+    """(value, low, high) of the rows of one measure, one row for each seed (DataFrame with value, low and high).
 
-    Of three seeds and more the mean with its 95% t interval; of fewer the mean of value and interval over half-splits,
-    which does not know how much another seed would differ.
+    With three seeds or more the mean with its 95% t interval. With fewer, the means of value, low and high, which do
+    not include how much another seed would differ.
     """
     if len(rows) < 3:
         return tuple(rows[["value", "low", "high"]].mean())
@@ -123,11 +217,11 @@ def over_seeds(rows):
     return mean, *(mean + side * stats.t.ppf(0.975, len(rows) - 1) * error for side in (-1, 1))
 
 
-def difference(a, b):
-    """(value, low, high) of a - b from the 95% intervals of both: Zou and Donner 2008 (MOVER).
+def difference_interval(a, b):
+    """(value, low, high) of a - b from two records with value, low and high: Zou and Donner 2008 (MOVER).
 
-    Models are measured against the same halves, whose luck they share; taking them for independent makes the interval
-    rather too wide. Records that have value, low and high.
+    Models are measured against the same halves of the real images. Treating them as independent makes the interval
+    rather too wide.
     """
     value = a["value"] - b["value"]
     return (
@@ -137,25 +231,6 @@ def difference(a, b):
     )
 
 
-def proportion(hits):
-    """The proportion of true values (n,) with its 95% Wilson interval: value, low, high, k and n.
-
-    Wilson 1927 (J. Am. Stat. Assoc. 22). value, low and high are None where n is 0.
-
-    >>> proportion([True, True, False, False])["value"]
-    0.5
-    """
-    k, n = int(np.sum(hits)), len(hits)
-    if n == 0:
-        return {"value": None, "low": None, "high": None, "k": 0, "n": 0}
-    low, high = stats.binomtest(k, n).proportion_ci(method="wilson")
-    return {"value": k / n, "low": float(low), "high": float(high), "k": k, "n": n}
-
-
-def _split(owner, patients, generator):
-    """Image indices of two groups of patients, as equal in images as whole patients in this order allow."""
-    order = generator.permutation(patients)
-    images = np.bincount(owner, minlength=patients)[order].cumsum()
-    cut = 1 + np.abs(images[:-1] - images[-1] / 2).argmin()
-    first = np.isin(owner, order[:cut])
-    return np.flatnonzero(first), np.flatnonzero(~first)
+def _clipped(value, margin, lowest, highest):
+    """(value, low, high) of value +- margin within the range lowest to highest."""
+    return float(value), float(max(value - margin, lowest)), float(min(value + margin, highest))

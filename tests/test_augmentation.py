@@ -10,7 +10,7 @@ from medgan_tf import config, datasets, figures, phantoms, results
 from medgan_tf.studies import arms, augmentation, sources
 from medgan_tf.studies.classifier import Classifier
 
-SETTINGS = config.Augmentation(
+SETTINGS = config.AugmentationStudyConfig(
     steps=100, seeds=(0, 1, 2), ratios=(5,), fractions=(), batch_size=32, learning_rate=3e-3, resamples=400
 )
 

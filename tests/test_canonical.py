@@ -10,7 +10,7 @@ from scipy import stats
 
 from medgan_tf import datasets, figures, phantoms, results
 from medgan_tf.metrics import canonical
-from medgan_tf.phantoms import findings, obeyed
+from medgan_tf.phantoms import findings, rules_kept
 
 CLASSES = ("normal", "nodule", "pneumonia", "effusion")
 PIXEL = 1 / 64
@@ -49,7 +49,7 @@ def first(read, kind, count):
 
 def test_phantoms_keep_every_rule():
     read = reading(400)
-    kept = obeyed(read)
+    kept = rules_kept(read)
     assert kept.fillna(True).all(axis=None)
     assert kept["lesions_inside"].notna().tolist() == (read["nodules"] > 0).tolist()  # of others nothing is asked
     assert canonical(read, reading(400, seed=1))["broken"]["any rule"]["k"] == 0
@@ -83,8 +83,8 @@ def test_each_broken_rule_is_counted_with_its_interval(rule, values):
 def test_a_lesion_of_phantom_size_read_a_little_off_keeps_the_rule():
     read = reading(50)
     rows = first(read, "nodules", 3)
-    assert obeyed(changed(read, rows, nodule_sizes=[0.075 + 0.9 * PIXEL]))["lesion_size"].dropna().all()
-    assert not obeyed(changed(read, rows, nodule_sizes=[0.075 + 1.1 * PIXEL]))["lesion_size"].dropna().all()
+    assert rules_kept(changed(read, rows, nodule_sizes=[0.075 + 0.9 * PIXEL]))["lesion_size"].dropna().all()
+    assert not rules_kept(changed(read, rows, nodule_sizes=[0.075 + 1.1 * PIXEL]))["lesion_size"].dropna().all()
 
 
 def test_lesions_count_only_in_a_chest():

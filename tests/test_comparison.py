@@ -111,7 +111,7 @@ def test_the_interval_of_a_difference_holds_the_truth_as_often_as_it_says():
             dict(zip(("value", "low", "high"), (x, x - 1.96 * sd, x + 1.96 * sd), strict=True))
             for x, sd in ((rng.normal(2, 0.5), 0.5), (rng.normal(1, 0.2), 0.2))
         )
-        _, low, high = intervals.difference(a, b)
+        _, low, high = intervals.difference_interval(a, b)
         held += low <= 1 <= high
     assert 0.93 < held / 1000 < 0.97
 

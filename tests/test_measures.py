@@ -56,16 +56,6 @@ def test_the_operating_point_has_the_specificity_asked_for():
     assert (found["specificity"][0, :2] < 0.91).all()  # and no more than needed
 
 
-def test_patients_are_drawn_whole_and_within_their_class():
-    patients, labels = np.repeat(np.arange(40), 3), np.repeat([0] * 36 + [1] * 4, 3)
-    weights = comparison.resample(patients, labels, 200, seed=0)
-    assert (weights[0] == 1).all()
-    by_patient = weights.reshape(201, 40, 3)
-    assert (by_patient == by_patient[..., :1]).all()
-    assert (weights[:, labels == 1].sum(axis=1) == 12).all()
-    assert len(np.unique(weights[1:], axis=0)) > 150
-
-
 WEIGHTS = comparison.resample(np.arange(60), np.zeros(60, int), 200)
 
 

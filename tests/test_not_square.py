@@ -153,7 +153,7 @@ def test_what_cannot_be_is_said_in_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="a number of pixels or a pair"):
         datasets.read_image(tmp_path / "none.png", (1, 2, 3))
     with pytest.raises(ValueError, match="squares, as phantoms are"):
-        phantoms.train_reader(tmp_path, datasets.read_image, SIZE)
+        phantoms.train_segmenter(tmp_path, datasets.read_image, SIZE)
     with pytest.raises(ValueError, match="Growing doubles"):
         networks.build("pggan", (32, 36))
     monkeypatch.setitem(config.PROFILES, "smoke", replace(config.PROFILES["smoke"], image_size=SIZE))

@@ -21,7 +21,7 @@ from skimage.morphology import disk
 
 from medgan_tf import phantoms
 from medgan_tf.phantoms.anatomy import SIDES, dome_top, in_lung, lung_edges, to_patient
-from medgan_tf.phantoms.picture import body, pixel_grid
+from medgan_tf.phantoms.drawing import body, pixel_grid
 
 SIZE = 192
 FINDINGS = ["pneumonia", "nodule", "effusion"]
@@ -267,11 +267,11 @@ def test_killed_run_leaves_whole_files_and_no_truth(tmp_path):
     code = f"from medgan_tf import phantoms; phantoms.write_cohort({str(tmp_path)!r}, 5000, workers=1)"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while len(list(tmp_path.rglob("*.dcm"))) < 10 and time.monotonic() < deadline:
+    while len(list(tmp_path.rglob("image_*.dcm"))) < 10 and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    written = list(tmp_path.rglob("*.dcm"))
+    written = list(tmp_path.rglob("image_*.dcm"))
     assert len(written) >= 10
     assert all(pydicom.dcmread(path).pixel_array.shape == (256, 256) for path in written)
     assert not (tmp_path / "truth.csv").exists()

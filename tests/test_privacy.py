@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from medgan_tf import datasets, figures, metrics, results
-from medgan_tf.studies import membership, memorisation, patients, privacy, privacy_report, registration
+from medgan_tf.studies import membership, memorisation, privacy, privacy_report, registration
 
 
 def pictures(count, seed):
@@ -132,28 +132,10 @@ def test_attack_figures_are_those_of_known_scores():
     )
 
 
-def test_intervals_are_wider_when_patients_have_many_images():
-    scores = np.repeat(np.random.default_rng(1).normal(size=50), 10)
-    statistic = lambda index: scores[index].mean()  # noqa: E731
-    by_image = patients.bootstrap(statistic, (np.arange(500),))
-    by_patient = patients.bootstrap(statistic, (np.repeat(np.arange(50), 10),))
-    assert by_image[0] == by_patient[0] == pytest.approx(scores.mean())
-    assert (by_patient[2] - by_patient[1]) > 2 * (by_image[2] - by_image[1])
-
-
-def test_a_share_of_none_has_an_upper_bound():
-    assert patients.of_share((0.0, 0.0, 0.0), 500) == (0.0, 0.0, pytest.approx(0.0076, abs=1e-4))
-    assert patients.of_share((0.5, 0.2, 0.8), 500) == (0.5, 0.2, 0.8)
-
-
-def test_halves_and_choices_keep_patients_whole():
+def test_sampled_patients_are_whole():
     owners = np.repeat([f"p{number}" for number in range(30)], 4)
-    first, second = patients.halves(owners, 3)
-    assert not set(owners[first]) & set(owners[second]) and len(first) == len(second) == 60
-    some = patients.some(owners, 50)
+    some = memorisation.sample_patients(owners, 50)
     assert len(some) == 48 and len(set(owners[some])) == 12
-    with pytest.raises(ValueError, match="One patient cannot be cut"):
-        patients.halves(["a", "a"])
 
 
 @pytest.mark.slow

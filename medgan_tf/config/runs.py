@@ -9,7 +9,7 @@ from pathlib import Path
 from .profiles import PROFILES
 from .settings import Profile
 
-EARLIER_NAMES = {"feature_classifier": "domain", "label_classifier": "judge"}
+EARLIER_NAMES = {"feature_classifier": "domain", "label_classifier": "judge", "segmenter": "reader"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Run:
         """The classifier that says whether generated images show the class that was asked for."""
         return classifier_folder(self.directory, "label_classifier")
 
+    @property
+    def segmenter(self):
+        """The segmenter that finds the structures of phantoms in images."""
+        return classifier_folder(self.directory, "segmenter")
+
     def __fspath__(self):
         """The directory as text: a run may be given wherever a run's folder is expected."""
         return str(self.directory)
@@ -63,8 +68,9 @@ class Run:
 
 
 def classifier_folder(run_dir, name):
-    """The folder of a run's "feature_classifier" or "label_classifier", under its old name where an earlier version
-    made the run.
+    """The folder of a run's "feature_classifier", "label_classifier" or "segmenter".
+
+    In a run of an earlier version it has its earlier name.
     """
     earlier = Path(run_dir) / EARLIER_NAMES[name]
     return earlier if earlier.is_dir() else Path(run_dir) / name

@@ -62,7 +62,7 @@ class Profile:
     name: str
     image_size: int | tuple[int, int]  # pixels of a square's side, or (height, width)
     phantom_patients: int
-    reader_patients: int  # fresh ones, for the reader of phantoms
+    segmenter_patients: int  # fresh phantoms that the phantom segmenter is trained on
     classifier_steps: (
         int | None
     )  # training of what measures: domain classifier, judge, reader; None: by the data's size

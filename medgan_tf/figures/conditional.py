@@ -5,7 +5,7 @@ from itertools import pairwise
 import pandas as pd
 
 from medgan_tf import results
-from medgan_tf.intervals import over_seeds
+from medgan_tf.intervals import seed_interval
 
 from .cells import METRIC_NAMES, cells, features_of, interval, titled
 from .panels import by_class, join_metrics, scatter_with_intervals
@@ -71,7 +71,7 @@ def ablation_table(run):
     text = {metric: {} for metric in ABLATION if metric in set(table["metric"])}
     for (step, metric), rows in table.groupby(["step", "metric"], sort=False):
         if metric in text:
-            text[metric][step] = interval(*over_seeds(rows))
+            text[metric][step] = interval(*seed_interval(rows))
     better = table.drop_duplicates("metric").set_index("metric")["better"]
     first = table.iloc[0]
     caption = (
@@ -89,7 +89,7 @@ def ablation_verdict(table, metric="kernel_distance"):
 
     table: `results.ablation`, or any `results.quality` with a column step.
     """
-    steps = {step: over_seeds(rows) for step, rows in table[table["metric"] == metric].groupby("step", sort=False)}
+    steps = {step: seed_interval(rows) for step, rows in table[table["metric"] == metric].groupby("step", sort=False)}
     sentences = []
     for (before, old), (step, new) in pairwise(steps.items()):
         change = f"{interval(*old)} to {interval(*new)}"
@@ -119,7 +119,7 @@ def ablation(run, metrics=("kernel_distance", "coverage", "label_agreement")):
         if "real_vs_real_low" in own and own["real_vs_real_low"].notna().any():
             axis.axhspan(own["real_vs_real_low"].min(), own["real_vs_real_high"].max(), zorder=0, **BAND)
         for place, step in enumerate(steps):
-            value, *ends = over_seeds(own[own["step"] == step])
+            value, *ends = seed_interval(own[own["step"] == step])
             look = {"color": COLOURS[place % 7], "edgecolor": "black", "hatch": HATCHES[place % 4], "lw": 0.5}
             axis.bar(place, value, yerr=error_bars(value, *ends), capsize=3, error_kw={"lw": 1}, **look)
         axis.set_xticks(range(len(steps)), steps, rotation=35, ha="right", rotation_mode="anchor")

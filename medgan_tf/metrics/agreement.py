@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from medgan_tf.intervals import proportion
+from medgan_tf.intervals import bootstrap_weights, percentile_interval, proportion, widen
 
 from .features import extract
 from .records import interpret
@@ -43,8 +43,8 @@ def agreement(label_classifier, image_set, cache=None):
         records[classes[label]] = proportion(answers[labels == label] == label) | {"chance": chance, "named": named}
     if image_set.patients is not None:
         drawn = _over_patients(answers == labels, labels, present, image_set.patients)
-        for record, values in zip(records.values(), drawn.T, strict=True):
-            _widen(record, values)
+        for name, values in zip(list(records), drawn.T, strict=True):
+            records[name] = widen(records[name], percentile_interval(values))
     value, low, high = (np.array([record[name] for record in records.values()]) for name in ENDS)
     records["mean"] = {
         "value": value.mean(),
@@ -54,7 +54,7 @@ def agreement(label_classifier, image_set, cache=None):
         "chance": chance,
     }
     if image_set.patients is not None:
-        _widen(records["mean"], np.nanmean(drawn, axis=1))
+        records["mean"] = widen(records["mean"], percentile_interval(np.nanmean(drawn, axis=1)))
     return records
 
 
@@ -103,20 +103,11 @@ def _labels_among(classes, image_set):
 
 
 def _over_patients(right, labels, present, patients):
-    """(1,000, classes): proportion right of each class, over patients drawn with replacement; NaN for no image."""
-    names, owner = np.unique(patients, return_inverse=True)
-    columns = np.searchsorted(present, labels)
-    hits, counts = np.zeros((2, len(names), len(present)))
-    np.add.at(hits, (owner, columns), right)
-    np.add.at(counts, (owner, columns), 1)
-    times = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
+    """(1 + DRAWS, classes): the proportion of each class that is right, over resampled patients; NaN without images."""
+    of_class = labels[:, None] == present
+    weights = bootstrap_weights(patients, DRAWS)
     with np.errstate(invalid="ignore"):
-        return (times @ hits) / (times @ counts)
-
-
-def _widen(record, drawn):
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    record |= {"low": min(record["low"], float(low)), "high": max(record["high"], float(high))}
+        return (weights @ (of_class & right[:, None])) / (weights @ of_class)
 
 
 def _beside_real(record, limit):

@@ -2,7 +2,8 @@
 
 import numpy as np
 from scipy.special import softmax
-from scipy.stats import binomtest
+
+from medgan_tf.intervals import bootstrap_weights, percentile_interval, proportion, widen
 
 from .features import extract
 
@@ -27,26 +28,19 @@ def calibration(label_classifier, image_set, seed=0):
     """
     given, labels, patients = probabilities(label_classifier, image_set), image_set.labels, image_set.patients
     confidence, right = given.max(axis=1), given.argmax(axis=1) == labels
-    wilson = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     random = np.random.default_rng(seed)
-    names, members = np.unique(patients, return_inverse=True)
-    times = random.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)[:, members]  # (draws, n)
-    over, accuracy = (
-        np.percentile(times @ each / times.sum(axis=1), [2.5, 97.5]) for each in (confidence - right, right)
+    weights = bootstrap_weights(patients, DRAWS, random)
+    overconfidence, accuracy = (
+        percentile_interval(weights @ each / weights.sum(axis=1)) for each in (confidence - right, right)
     )
     perfect = [_error(confidence, random.random(len(confidence)) < confidence) for _ in range(DRAWS)]
     low, high = np.percentile(perfect, [2.5, 97.5])
     n = len(right)
     return {
         "classes": label_classifier.report["classes"],
-        "patients": len(names),
-        "accuracy": {
-            "value": right.mean(),
-            "low": min(accuracy[0], wilson.low),
-            "high": max(accuracy[1], wilson.high),
-            "n": n,
-        },
-        "overconfidence": {"value": (confidence - right).mean(), "low": over[0], "high": over[1], "n": n},
+        "patients": len(np.unique(patients)),
+        "accuracy": widen(proportion(right), accuracy),
+        "overconfidence": overconfidence | {"n": n},
         "expected_calibration_error": {
             "value": _error(confidence, right),
             "real_vs_real": np.mean(perfect),

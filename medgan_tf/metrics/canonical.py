@@ -2,7 +2,8 @@
 
 After Kelkar et al. 2023 (arXiv 2204.12007) and Deshpande et al. 2021 (arXiv 2111.12577): generators that match a whole
 set's statistics break rules within single images, and mix the classes in other proportions. What an image shows is read
-back by `phantoms.Reader`, and always held against what the same reader reads in phantoms: its errors are on both sides.
+back by `phantoms.PhantomSegmenter`, and always held against what the same segmenter finds in phantoms: its errors are
+on both sides.
 """
 
 import numpy as np
@@ -10,20 +11,20 @@ import pandas as pd
 from scipy import stats
 
 from medgan_tf.intervals import proportion
-from medgan_tf.phantoms import findings, obeyed
+from medgan_tf.phantoms import findings, rules_kept
 
 SEVERAL, NO_CHEST = "several findings", "no two lungs"
 DRAWS = 9999  # of a test by simulation
 
 
 def canonical(read, reference, seed=0):
-    """{part: {name: record}} of one set of images against phantoms, from what `Reader.read` says of both.
+    """{part: {name: record}} of one set of images against phantoms, from what `PhantomSegmenter.describe` says of both.
 
     read, reference: its DataFrames, a row an image, of independent images (`phantoms.independent_images`).
 
-    "broken"      for each rule of `phantoms.obeyed`, and for "any rule", the share of images that break it: value, low,
-                  high (95 %, Wilson), k and n. The same of the phantoms is the floor, their `floor`, `floor_low` and
-                  `floor_high`: no phantom breaks a rule, so all of it is the reader's error.
+    "broken"      for each rule of `phantoms.rules_kept` and for "any rule", the share of images that break it:
+                  value, low, high (95 %, Wilson), k and n. The same of the phantoms is the floor, their `floor`,
+                  `floor_low` and `floor_high`: no phantom breaks a rule, so all of it is the segmenter's error.
     "prevalence"  for normal, each finding, several findings and images without two lungs, the share of images
     "lesions"     of the number of nodules and of patches of pneumonia in images that have any, and of the nodules'
                   diameters (shares of the image's side): the mean with its 95 % interval, that of the phantoms, and n
@@ -53,7 +54,7 @@ def canonical(read, reference, seed=0):
 
 def _broken(read):
     """{rule: bool array over the images that it asks something of}, and "any rule" over all images."""
-    kept = obeyed(read)
+    kept = rules_kept(read)
     broken = {rule: ~column.dropna().to_numpy(bool) for rule, column in kept.items()}
     return {"any rule": ~kept.fillna(True).to_numpy(bool).all(axis=1)} | broken
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from medgan_tf.datasets import read_images
-from medgan_tf.intervals import draw_halves, summary
+from medgan_tf.intervals import draw_halves, repeat_interval
 
 from .statistics import autocorrelation, autocovariances, power_spectra
 
@@ -29,6 +29,6 @@ def curves(images, repeats=20, seed=0):
 
 def _record(values, n):
     """values: (repeats, R)."""
-    ends = np.array([summary(column) for column in values.T])
+    ends = np.array([repeat_interval(column) for column in values.T])
     record = {name: ends[:, place].tolist() for place, name in enumerate(("value", "low", "high"))}
     return {"place": list(range(1, values.shape[1] + 1))} | record | {"n": n}

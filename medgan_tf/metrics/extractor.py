@@ -1,6 +1,5 @@
 """What an extractor is, and the one way in which images reach its network."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -60,15 +59,6 @@ def on_images(network, image_size, channels=1, compiled=True):
         return Features(_flat(features), None if logits is None else _flat(logits))
 
     return function
-
-
-def weights_hash(model):
-    """sha256 over the shapes, types and bytes of a Keras model's weights, in their order."""
-    digest = hashlib.sha256()
-    for array in model.get_weights():
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
 
 
 def _flat(tensor):

@@ -9,9 +9,10 @@ from tqdm import tqdm
 
 from medgan_tf.datasets import read_images
 from medgan_tf.datasets.input_pipeline import predict, without_autotune
+from medgan_tf.files import sha256_of_weights
 
 from .backbone import convolutions, options, random_layers, seeds_of
-from .extractor import Extractor, on_images, prepare, weights_hash
+from .extractor import Extractor, on_images, prepare
 
 FEATURES = 64
 BATCH = 64
@@ -84,7 +85,7 @@ def load_classifier(folder):
         raise FileNotFoundError(f"{folder} holds no feature classifier: run notebook 01, or train_feature_classifier")
     record = json.loads(description.read_text())
     model = keras.saving.load_model(weights, compile=False)
-    if weights_hash(model) != record["weights_sha256"]:
+    if sha256_of_weights(model) != record["weights_sha256"]:
         raise ValueError(f"the weights in {weights} are not those of {description.name}: train them again")
     return _extractor(model, record["image_size"], record["report"])
 
@@ -95,7 +96,7 @@ def _extractor(model, image_size, report):
         return outputs["features"], outputs.get("logits")
 
     return Extractor(
-        "feature_classifier", weights_hash(model), image_size, on_images(network, image_size), model, report
+        "feature_classifier", sha256_of_weights(model), image_size, on_images(network, image_size), model, report
     )
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from tqdm import tqdm
 
 from medgan_tf.datasets import ImageSet
+from medgan_tf.files import sha256_of_weights
 
-from .extractor import Extractor, Features, on_images, prepare, weights_hash
+from .extractor import Extractor, Features, on_images, prepare
 from .feature_classifier import load_classifier, save_classifier, train_feature_classifier
 from .radimagenet import SOURCE as RADIMAGENET
 from .radimagenet import radimagenet
@@ -136,7 +137,7 @@ def keras_inception():
             f"MEDGAN_TF_KERAS_INCEPTION to that file"
         ) from error
     function = on_images(lambda images: model(images, training=False), 299, channels=3)
-    return Extractor("keras_inception", weights_hash(model), 299, function, model)
+    return Extractor("keras_inception", sha256_of_weights(model), 299, function, model)
 
 
 def custom(name, network, image_size):
@@ -150,7 +151,7 @@ def custom(name, network, image_size):
     channels = network.input_shape[-1] if is_model else 1
     call = (lambda images: network(images, training=False)) if is_model else network
     function = on_images(call, image_size, channels, compiled=is_model)
-    digest = weights_hash(network) if is_model else _probe_hash(function, image_size)
+    digest = sha256_of_weights(network) if is_model else _probe_hash(function, image_size)
     return Extractor(name, digest, image_size, function, network if is_model else None)
 
 

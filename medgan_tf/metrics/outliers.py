@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.neighbors import NearestNeighbors
+
+from medgan_tf.intervals import proportion
 
 from .features import extract
 
@@ -41,10 +42,7 @@ def outlier_scores(reference, features):
 
 def outlier_record(scores):
     """Of scores (n,): their median, and the share above 0.95, 0.05 for real images: value, low, high (Wilson), n."""
-    beyond = int((scores > COMMON).sum())
-    interval = binomtest(beyond, len(scores)).proportion_ci(method="wilson")
-    found = {"value": beyond / len(scores), "low": interval.low, "high": interval.high, "n": len(scores)}
-    return {"median": np.median(scores)} | found
+    return {"median": np.median(scores)} | proportion(scores > COMMON)
 
 
 def save_reference(reference, folder):

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from .extractor import Extractor, on_images, weights_hash
+from medgan_tf.files import sha256_of_weights
+
+from .extractor import Extractor, on_images
 
 NETWORKS = ("InceptionV3", "ResNet50", "DenseNet121")  # of keras.applications
 IMAGE_SIZE = 224
@@ -36,4 +38,4 @@ def radimagenet(path):
             f"{file} does not hold weights of {name} without its top; get it again from {SOURCE}"
         ) from error
     function = on_images(lambda images: model(images, training=False), IMAGE_SIZE, channels=3)
-    return Extractor(f"radimagenet {name}", weights_hash(model), IMAGE_SIZE, function, model)
+    return Extractor(f"radimagenet {name}", sha256_of_weights(model), IMAGE_SIZE, function, model)

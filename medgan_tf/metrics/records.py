@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from medgan_tf.intervals import estimate, summary
+from medgan_tf.intervals import half_split_interval, repeat_interval
 
 METRICS = {  # name: (which direction is better, lowest and highest possible value)
     "frechet_distance": ("lower", 0, np.inf),
@@ -22,15 +22,15 @@ METRICS = {  # name: (which direction is better, lowest and highest possible val
 
 
 def record(metric, values, others, real_vs_real):
-    """The record of one metric from its values in the halves of each repeat, see `intervals.estimate`, and those of
-    real against real, {metric: float} each.
+    """The record of one metric from its values in the halves of each repeat, see `intervals.half_split_interval`, and
+    those of real against real, {metric: float} each.
 
     Returns value, low, high (95%), floor, floor_low, floor_high, better and reading.
     """
     better, *limits = METRICS[metric]
     of = lambda measured: [each[metric] for each in measured]  # noqa: E731
-    value, low, high = estimate(of(values), of(others), *limits)
-    real_vs_real, real_vs_real_low, real_vs_real_high = summary(of(real_vs_real), *limits)
+    value, low, high = half_split_interval(of(values), of(others), *limits)
+    real_vs_real, real_vs_real_low, real_vs_real_high = repeat_interval(of(real_vs_real), *limits)
     found = {
         "value": value,
         "low": low,

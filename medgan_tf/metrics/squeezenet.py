@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from .extractor import Extractor, on_images, weights_hash
+from medgan_tf.files import sha256_of_weights
+
+from .extractor import Extractor, on_images
 
 IMAGE_SIZE = 227
 SOURCE = "https://github.com/DeepCognition/keras-squeezenet"
@@ -33,7 +35,7 @@ def squeezenet(path):
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"{file} does not hold SqueezeNet 1.1 without its top; get it again from {SOURCE}") from error
     function = on_images(lambda images: model(images, training=False), IMAGE_SIZE, channels=3)
-    return Extractor("squeezenet", weights_hash(model), IMAGE_SIZE, function, model)
+    return Extractor("squeezenet", sha256_of_weights(model), IMAGE_SIZE, function, model)
 
 
 def network():

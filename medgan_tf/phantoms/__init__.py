@@ -1,18 +1,23 @@
-"""Cohorts of chest-like phantoms as DICOM, drawn from a random model whose truth is known exactly."""
+"""Cohorts of chest-like phantoms as DICOM files, drawn from a random model whose truth is known exactly.
 
-from medgan_tf.phantoms.segmenter.report import check_rules, findings, obeyed
-from medgan_tf.phantoms.segmenter.segmenter import (
-    PhantomSegmenter,
-    fit_segmenter,
-    load_segmenter,
-    segmenter_in,
-    train_segmenter,
-)
-from medgan_tf.phantoms.segmenter.truth import independent_images
+`write_cohort` writes a cohort and its truth. The `segmenter` package finds the structures again in images, to check
+generated phantoms: `load_or_train_segmenter`, `check_rules`.
+"""
 
 from .anatomy import sample_acquisition, sample_anatomy
 from .cohort import PREVALENCE, sample_lesions, write_cohort
-from .picture import Lesion, draw
+from .drawing import Lesion, draw
+from .segmenter import (
+    PhantomSegmenter,
+    check_rules,
+    findings,
+    fit_segmenter,
+    independent_images,
+    load_or_train_segmenter,
+    load_segmenter,
+    rules_kept,
+    train_segmenter,
+)
 
 __all__ = [
     "PREVALENCE",
@@ -23,12 +28,12 @@ __all__ = [
     "findings",
     "fit_segmenter",
     "independent_images",
+    "load_or_train_segmenter",
     "load_segmenter",
-    "obeyed",
+    "rules_kept",
     "sample_acquisition",
     "sample_anatomy",
     "sample_lesions",
-    "segmenter_in",
     "train_segmenter",
     "write_cohort",
 ]

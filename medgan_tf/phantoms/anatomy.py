@@ -1,7 +1,7 @@
 """The random model behind the phantoms: a patient's anatomy, an image's acquisition, and their geometry.
 
-Lengths and places are fractions of the (square) image, x to the right and y downwards, unless a name says
-otherwise; the image is 400 mm wide. As on a PA film the patient's left is on the image's right.
+Lengths and positions are fractions of the side of the (square) image, x to the right and y downwards, unless a name
+says otherwise; the image is 400 mm wide. As on a PA film, the patient's left is on the image's right.
 """
 
 import math
@@ -16,7 +16,7 @@ MIDLINE = 0.5
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What stays the same in all images of one patient, at mean breath and before shift and rotation."""
+    """What is the same in all images of one patient, at mean breath and before shift and rotation."""
 
     sex: str
     age: int
@@ -24,7 +24,7 @@ class Anatomy:
     body_half_width: float
     lung_top: float
     lung_half_width: float
-    apex_x: float  # distance of the lungs' tips from the midline
+    apex_x: float  # distance of the lung apices from the midline
     mediastinum_half_width: float
     dome_right: float  # y of the diaphragm's highest points
     dome_left: float
@@ -54,45 +54,45 @@ class Acquisition:
     exposure: float  # relative dose: noise falls with its root
     noise: float  # relative noise of an unattenuated pixel of 1/256 of the image
     blur: float  # standard deviation of the focal spot's and detector's blur
-    scatter: float  # scattered share of the dose behind the patient
+    scatter: float  # scattered fraction of the dose behind the patient
     gamma: float  # steepness of the display curve
     marker: str  # lead letter, or "none"
 
 
-def normal(rng, mean, deviation):
-    """Draw from a normal distribution cut at 2.5 standard deviations."""
-    return mean + deviation * float(np.clip(rng.standard_normal(), -2.5, 2.5))
+def clipped_normal(rng, mean, deviation):
+    """Draw from a normal distribution, clipped at 2.5 standard deviations."""
+    return mean + deviation * float(np.clip(rng.standard_clipped_normal(), -2.5, 2.5))
 
 
 def sample_anatomy(rng):
     """Draw one patient's `Anatomy` from the numpy Generator `rng`."""
     sex = str(rng.choice(["F", "M"]))
-    lung_top = normal(rng, 0.125, 0.012)
-    lung_half_width = normal(rng, 0.345, 0.014)
-    dome_right = normal(rng, 0.70, 0.025)
-    heart_half_width = lung_half_width * normal(rng, 0.45, 0.035)
+    lung_top = clipped_normal(rng, 0.125, 0.012)
+    lung_half_width = clipped_normal(rng, 0.345, 0.014)
+    dome_right = clipped_normal(rng, 0.70, 0.025)
+    heart_half_width = lung_half_width * clipped_normal(rng, 0.45, 0.035)
     rib_count = int(rng.integers(9, 12))
     return Anatomy(
         sex=sex,
         age=int(rng.integers(18, 91)),
-        chest_depth_cm=normal(rng, 22, 1.6),
+        chest_depth_cm=clipped_normal(rng, 22, 1.6),
         body_half_width=lung_half_width + 0.04 + min(float(rng.gamma(3, 0.018)), 0.13),
         lung_top=lung_top,
         lung_half_width=lung_half_width,
-        apex_x=normal(rng, 0.125, 0.007),
-        mediastinum_half_width=normal(rng, 0.062, 0.006),
+        apex_x=clipped_normal(rng, 0.125, 0.007),
+        mediastinum_half_width=clipped_normal(rng, 0.062, 0.006),
         dome_right=dome_right,
-        dome_left=dome_right + normal(rng, 0.025, 0.007),
-        dome_depth=normal(rng, 0.13, 0.014),
-        heart_x=MIDLINE + heart_half_width * normal(rng, 0.38, 0.05),
-        heart_y=dome_right - normal(rng, 0.065, 0.01),
+        dome_left=dome_right + clipped_normal(rng, 0.025, 0.007),
+        dome_depth=clipped_normal(rng, 0.13, 0.014),
+        heart_x=MIDLINE + heart_half_width * clipped_normal(rng, 0.38, 0.05),
+        heart_y=dome_right - clipped_normal(rng, 0.065, 0.01),
         heart_half_width=heart_half_width,
-        heart_half_height=heart_half_width * normal(rng, 0.74, 0.05),
-        aortic_knob_radius=normal(rng, 0.038, 0.005),
+        heart_half_height=heart_half_width * clipped_normal(rng, 0.74, 0.05),
+        aortic_knob_radius=clipped_normal(rng, 0.038, 0.005),
         rib_count=rib_count,
-        rib_spacing=(dome_right + 0.06 - lung_top) / rib_count * normal(rng, 1, 0.03),
-        rib_drop=normal(rng, 0.23, 0.025),
-        rib_radius=normal(rng, 0.0135, 0.001),
+        rib_spacing=(dome_right + 0.06 - lung_top) / rib_count * clipped_normal(rng, 1, 0.03),
+        rib_drop=clipped_normal(rng, 0.23, 0.025),
+        rib_radius=clipped_normal(rng, 0.0135, 0.001),
         breast_cm=min(float(rng.gamma(4, 0.5)), 3.0) if sex == "F" else 0.0,
         gas_cm=float(rng.uniform(1.5, 5)) if rng.random() < 0.6 else 0.0,
         vessel_seed=int(rng.integers(2**31)),
@@ -102,45 +102,45 @@ def sample_anatomy(rng):
 def sample_acquisition(rng):
     """Draw one image's `Acquisition` from the numpy Generator `rng`."""
     return Acquisition(
-        shift_x=normal(rng, 0, 0.012),
-        shift_y=normal(rng, 0, 0.012),
-        rotation=normal(rng, 0, 1.2),
-        breath=normal(rng, 0, 0.012),
-        exposure=float(rng.lognormal(0, 0.3)),
+        shift_x=clipped_normal(rng, 0, 0.012),
+        shift_y=clipped_normal(rng, 0, 0.012),
+        rotation=clipped_normal(rng, 0, 1.2),
+        breath=clipped_normal(rng, 0, 0.012),
+        exposure=float(rng.logclipped_normal(0, 0.3)),
         noise=float(rng.uniform(0.003, 0.007)),
         blur=float(rng.uniform(0.001, 0.0028)),
         scatter=float(rng.uniform(0.15, 0.45)),
-        gamma=normal(rng, 3.6, 0.4),
+        gamma=clipped_normal(rng, 3.6, 0.4),
         marker=str(rng.choice(["none", "L", "R"], p=[0.4, 0.3, 0.3])),
     )
 
 
 def to_patient(acquisition, x, y):
-    """Places in the image -> places in the upright, centred patient."""
+    """Transform positions in the image to positions in the upright, centred patient."""
     cos, sin = cosine_sine(acquisition.rotation)
     x, y = x - 0.5 - acquisition.shift_x, y - 0.5 - acquisition.shift_y
     return 0.5 + cos * x + sin * y, 0.5 - sin * x + cos * y
 
 
 def to_image(acquisition, x, y):
-    """Places in the upright, centred patient -> places in the image."""
+    """Transform positions in the upright, centred patient to positions in the image."""
     cos, sin = cosine_sine(acquisition.rotation)
     x, y = x - 0.5, y - 0.5
     return 0.5 + acquisition.shift_x + cos * x - sin * y, 0.5 + acquisition.shift_y + sin * x + cos * y
 
 
 def cosine_sine(degrees):
-    """Return cosine and sine as Python floats, which leave the pictures' arithmetic in float32."""
+    """Cosine and sine as Python floats, which keep float32 arrays in float32."""
     return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
 
 
 def dome_top(anatomy, breath, side):
-    """Height (y) of the diaphragm's highest point on `side`, -1 (patient's right) or 1."""
+    """y of the diaphragm's highest point on `side`, -1 (patient's right) or 1."""
     return (anatomy.dome_right if side < 0 else anatomy.dome_left) + breath
 
 
 def lung_edges(anatomy, breath, x, y, side):
-    """Distances inward from a lung's chest wall, mediastinum and diaphragm at places of the patient.
+    """Distances inward from a lung's chest wall, mediastinum and diaphragm at positions in the patient.
 
     All three are positive inside the lung; `side` is -1 (patient's right) or 1. The heart is not subtracted.
     """
@@ -157,7 +157,7 @@ def lung_edges(anatomy, breath, x, y, side):
 
 
 def heart_depth(anatomy, breath, x, y):
-    """Depth inside the shadow of heart, aorta and great vessels at places of the patient, else negative."""
+    """Depth inside the shadow of heart, aorta and great vessels at positions in the patient; negative outside."""
     a, heart_y = anatomy, anatomy.heart_y + breath
     ellipses = [  # x, y, half width, half height, tilt in degrees
         (a.heart_x, heart_y, a.heart_half_width, a.heart_half_height, 30),
@@ -175,20 +175,20 @@ def heart_depth(anatomy, breath, x, y):
 
 
 def in_lung(anatomy, breath, x, y, side, margin=0.0):
-    """Whether places of the patient lie in the visible lung of `side`, clear of heart and diaphragm."""
+    """Whether positions in the patient lie in the visible lung of `side`, clear of heart and diaphragm."""
     edges = np.min(lung_edges(anatomy, breath, x, y, side), axis=0)
     return (edges > margin) & (heart_depth(anatomy, breath, x, y) < -margin)
 
 
 def effusion_depth(anatomy, breath, x, y, side, height):
-    """Depth below an effusion's surface, a meniscus that reaches `height` above the costophrenic angle."""
+    """Depth below the surface of an effusion: a meniscus that reaches `height` above the costophrenic angle."""
     wall = lung_edges(anatomy, breath, x, y, side)[0]
     top = dome_top(anatomy, breath, side) + anatomy.dome_depth - height
     return y - top - 0.4 * height * (1 - np.exp(-np.clip(wall, 0, None) / 0.06))
 
 
 def rib_lines(anatomy, points):
-    """Centre lines of all ribs, tilted hoops around the chest, as x, y, radius, each (ribs, points)."""
+    """Centre lines of all ribs, tilted hoops around the chest: x, y and radius, each (ribs, points)."""
     a = anatomy
     number = np.arange(a.rib_count)[:, None]
     end = 2.25 - 0.12 * np.clip(number - 5, 0, None)  # the lowest ribs end in the flank
@@ -202,17 +202,17 @@ def rib_lines(anatomy, points):
 
 
 def vessel_tree(anatomy, breath, levels=5, roots=8):
-    """Centre lines of the vessels of both lungs as x, y, radius, each (vessels, 24), thickest first."""
+    """Centre lines of the vessels of both lungs: x, y and radius, each (vessels, 24), thickest first."""
     rng = np.random.default_rng(anatomy.vessel_seed)
     t = np.linspace(0, 1, 24)
     side = np.repeat([-1.0, 1.0], roots)
-    angle = np.tile(np.linspace(-1.25, 1.4, roots), 2) + rng.normal(0, 0.1, 2 * roots)  # below the horizontal
+    angle = np.tile(np.linspace(-1.25, 1.4, roots), 2) + rng.clipped_normal(0, 0.1, 2 * roots)  # below the horizontal
     x = MIDLINE + side * (anatomy.mediastinum_half_width + 0.008)
     y = anatomy.lung_top + 0.29 - 0.01 * side + breath / 2 + np.tile(np.linspace(-0.035, 0.05, roots), 2)
     radius = rng.uniform(0.007, 0.011, 2 * roots)
     lines = []
     for _ in range(levels):
-        length, bend = rng.uniform(0.03, 0.09, len(x)), rng.normal(0, 0.3, len(x))
+        length, bend = rng.uniform(0.03, 0.09, len(x)), rng.clipped_normal(0, 0.3, len(x))
         course = angle[:, None] + bend[:, None] * t
         line_x = x[:, None] + (side * length)[:, None] * np.cos(course).cumsum(1) / len(t)
         line_y = y[:, None] + length[:, None] * np.sin(course).cumsum(1) / len(t)

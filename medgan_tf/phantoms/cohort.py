@@ -1,8 +1,8 @@
 """Cohorts of chest-like phantoms: random patients whose truth is known exactly, as DICOM files.
 
-Classes, prevalences, anatomy and lesions come from a stochastic model with known rules, the kind of test bed
-that Kelkar et al. (IEEE TMI 2023, arXiv 2204.12007) and Deshpande et al. (arXiv 2111.12577) built for
-generative models. These are drawings for testing software, not for learning medicine.
+Classes, prevalences, anatomy and lesions come from a stochastic model with known rules, a test bed for generative
+models like those of Kelkar et al. (IEEE TMI 2023, arXiv 2204.12007) and Deshpande et al. (arXiv 2111.12577). The
+drawings are for testing software, not for learning medicine.
 """
 
 import json
@@ -15,39 +15,32 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from medgan_tf.phantoms import files
+from medgan_tf.files import atomic_write
 
-from .anatomy import (
-    SIDES,
-    effusion_depth,
-    in_lung,
-    sample_acquisition,
-    sample_anatomy,
-    to_image,
-    to_patient,
-)
-from .picture import Lesion, draw, pixel_grid
+from . import dicom_files
+from .anatomy import SIDES, effusion_depth, in_lung, sample_acquisition, sample_anatomy, to_image, to_patient
+from .drawing import Lesion, draw, pixel_grid
 
-DIAMETERS = {"nodule": (0.02, 0.075), "pneumonia": (0.11, 0.2)}  # least and most, as shares of the image's side
-MOST_SPOTS = 3  # nodules or patches of pneumonia in one image
+DIAMETERS = {"nodule": (0.02, 0.075), "pneumonia": (0.11, 0.2)}  # smallest and largest, as fractions of the image side
+MAX_SPOTS = 3  # nodules or patches of pneumonia in one image
 PREVALENCE = {"normal": 0.4, "pneumonia": 0.3, "nodule": 0.2, "effusion": 0.1}
 
 
 def sample_lesions(kind, anatomy, acquisition, rng):
-    """Draw the list of `Lesion` of one image of class `kind` from the numpy Generator `rng`."""
+    """Draw the lesions of one image of class `kind`, a list of `Lesion`; rng: numpy Generator."""
     if kind == "normal":
         return []
     if kind == "effusion":
         sides = [["right"], ["left"], ["right", "left"]][rng.choice(3, p=[0.4, 0.35, 0.25])]
         return [_sample_effusion(anatomy, acquisition, side, rng) for side in sides]
     lesions = []
-    for _ in range(rng.integers(1, MOST_SPOTS, endpoint=True)):
+    for _ in range(rng.integers(1, MAX_SPOTS, endpoint=True)):
         lesions.append(_sample_spot(kind, anatomy, acquisition, lesions, rng))
     return lesions
 
 
 def _sample_spot(kind, anatomy, acquisition, others, rng):
-    """Draw a nodule or a patch of pneumonia whose circle lies in the lung and apart from `others`."""
+    """Draw a nodule or a patch of pneumonia whose circle lies inside a lung and apart from the `others`."""
     smallest, largest = DIAMETERS[kind]
     contrast = rng.uniform(*{"nodule": (0.35, 0.9), "pneumonia": (0.3, 0.8)}[kind])
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
@@ -61,7 +54,7 @@ def _sample_spot(kind, anatomy, acquisition, others, rng):
 
 
 def _sample_effusion(anatomy, acquisition, side, rng):
-    """Draw the fluid of one side; its centre is that of the lung's area below the fluid's surface."""
+    """Draw the effusion of one side; its centre is that of the lung's area below the fluid's surface."""
     height = rng.uniform(0.13, 0.36)
     contrast = rng.uniform(0.7, 1.0)
     x, y = to_patient(acquisition, *pixel_grid(128))
@@ -72,45 +65,38 @@ def _sample_effusion(anatomy, acquisition, side, rng):
 
 
 def write_cohort(
-    out_dir,
-    patients,
-    seed=0,
-    image_size=256,
-    images_per_patient=(1, 4),
-    prevalence=None,
-    workers=None,
+    out_dir, patients, seed=0, image_size=256, images_per_patient=(1, 4), prevalence=PREVALENCE, workers=-1
 ):
     """Write a cohort as out_dir/<class>/<patient>/<image>.dcm and its truth as out_dir/truth.csv.
 
-    Patient i is the same however many patients are drawn by however many `workers` (joblib; all cores by
-    default). `images_per_patient` is the least and the most; `prevalence` maps classes to the probabilities
-    with which a patient has them (default `PREVALENCE`). An earlier cohort in `out_dir` is removed.
+    Patient i is the same for any number of patients and of `workers` (processes of joblib; -1: one a core).
+    images_per_patient: smallest and largest number. prevalence: {class: probability that a patient has it}. An earlier
+    cohort in `out_dir` is removed.
 
-    Returns the truth: a DataFrame of one row an image with `file` (relative to `out_dir`), `patient`,
-    `class`, `image`, the fields of `Anatomy` and `Acquisition`, `lesion_count` and `lesions` (JSON list of
-    `Lesion`). Raises ValueError where an argument makes no sense.
+    Returns the truth: a DataFrame with one row for each image and the columns file (relative to out_dir), patient,
+    class, image, the fields of `Anatomy` and `Acquisition`, lesion_count and lesions (JSON list of `Lesion`). Raises
+    ValueError for an invalid argument.
+
+    >>> truth = write_cohort("phantoms", patients=100)
     """
-    prevalence = PREVALENCE if prevalence is None else prevalence
     check_arguments(patients, image_size, images_per_patient, prevalence)
     out_dir = Path(out_dir)
-    (out_dir / "truth.csv").unlink(missing_ok=True)  # it is there only when the cohort is whole
+    (out_dir / "truth.csv").unlink(missing_ok=True)  # written last: marks a complete cohort
     for kind in PREVALENCE:
-        for earlier in out_dir.glob(f"{kind}/patient_*/image_*.*"):
+        for earlier in out_dir.glob(f"{kind}/patient_*/*image_*.dcm"):  # also unfinished ones
             earlier.unlink()
     settings = (out_dir, seed, image_size, images_per_patient, prevalence)
     streams = np.random.SeedSequence(seed).spawn(patients)
     jobs = (delayed(write_patient)(number, stream, *settings) for number, stream in enumerate(streams))
-    parallel = Parallel(n_jobs=-1 if workers is None else workers, return_as="generator")
+    parallel = Parallel(n_jobs=workers, return_as="generator")
     rows = [row for rows in tqdm(parallel(jobs), "phantoms", patients, unit="patient") for row in rows]
     truth = pd.DataFrame(rows)
-    temporary = out_dir / "truth.csv.part"
-    truth.to_csv(temporary, index=False)
-    temporary.replace(out_dir / "truth.csv")
+    atomic_write(out_dir / "truth.csv", lambda temporary: truth.to_csv(temporary, index=False))
     return truth
 
 
 def check_arguments(patients, image_size, images_per_patient, prevalence):
-    """Raise ValueError with the remedy where a cohort cannot be drawn as asked."""
+    """Raise ValueError, with the remedy, for arguments of `write_cohort` that no cohort can have."""
     if patients < 1:
         raise ValueError(f"A cohort needs at least 1 patient, not {patients}.")
     if image_size < 64:
@@ -126,10 +112,10 @@ def check_arguments(patients, image_size, images_per_patient, prevalence):
 
 
 def write_patient(number, stream, out_dir, seed, image_size, images_per_patient, prevalence):
-    """Write all images of patient `number` from its SeedSequence `stream`; return their truth's rows."""
+    """Write all images of patient `number` from its SeedSequence `stream`; return the rows of their truth."""
     rng = np.random.default_rng(stream)
     kind = str(rng.choice(list(prevalence), p=list(prevalence.values())))
-    anatomy, scanner = sample_anatomy(rng), files.sample_scanner(rng)
+    anatomy, scanner = sample_anatomy(rng), dicom_files.sample_scanner(rng)
     name = f"patient_{number:05d}"
     folder = out_dir / kind / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +126,7 @@ def write_patient(number, stream, out_dir, seed, image_size, images_per_patient,
         acquisition = sample_acquisition(rng)
         lesions = sample_lesions(kind, anatomy, acquisition, rng)
         picture = draw(anatomy, acquisition, lesions, image_size, rng)
-        header = files.Header(
+        header = dicom_files.Header(
             patient_id=f"PHANTOM-{number:05d}",
             patient_name=f"Phantom^{number:05d}",
             sex=anatomy.sex,
@@ -151,7 +137,7 @@ def write_patient(number, stream, out_dir, seed, image_size, images_per_patient,
             entropy=(str(seed), str(image_size), kind, name),
         )
         path = folder / f"image_{image:02d}.dcm"
-        files.write(path, files.dataset(picture, header, scanner))
+        dicom_files.write_file(path, dicom_files.make_dataset(picture, header, scanner))
         rows.append(
             {"file": path.relative_to(out_dir).as_posix(), "patient": name, "class": kind, "image": image}
             | asdict(anatomy)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from medgan_tf import results
-from medgan_tf.intervals import difference, over_seeds
+from medgan_tf.intervals import difference_interval, seed_interval
 
 COSTS = ["kimg", "seconds", "parameters", "peak_memory_mib"]
 ALIKE = ["data", "patients", "image_size", "extractor", "weights_sha256", "n"]  # what numbers must share to be compared
@@ -40,7 +40,7 @@ def _cost(run, name):
 def summarise(table):
     """Of `models`, a row a run, model and metric: seeds in one number, and whether it is among the best.
 
-    value, low, high are over the `seeds` (see `over_seeds`), the floor and the costs their means. `among_best`: nothing
+    value, low, high are over the `seeds` (`seed_interval`), the floor and the costs their means. `among_best`: nothing
     that this metric says sets the model apart from the best one that it can be compared with, on the same data with the
     same features and n; the best itself is among them. The 95% interval of the difference then holds 0.
     A model without a value is never among the best.
@@ -49,7 +49,7 @@ def summarise(table):
     rows = []
     for key, seeds in table.groupby(keys, sort=False, dropna=False):
         row = dict(zip(keys, key, strict=True))
-        row |= dict(zip(("value", "low", "high"), over_seeds(seeds), strict=True))
+        row |= dict(zip(("value", "low", "high"), seed_interval(seeds), strict=True))
         means = seeds[["real_vs_real", "real_vs_real_low", "real_vs_real_high", *COSTS]].mean()
         rows.append(row | means.to_dict() | {"better": seeds["better"].iloc[0], "seeds": len(seeds)})
     found = pd.DataFrame(rows)
@@ -64,7 +64,7 @@ def summarise(table):
 
 
 def _within_noise(row, best):
-    _, low, high = difference(row, best)
+    _, low, high = difference_interval(row, best)
     return bool(low <= 0 <= high)
 
 

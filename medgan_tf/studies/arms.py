@@ -46,7 +46,7 @@ RARE_SYNTHETIC = Arm("rare class topped up", rare="synthetic")
 
 
 def plan(settings):
-    """(arms, comparisons) of the study; settings: config.Augmentation."""
+    """(arms, comparisons) of the study; settings: config.AugmentationStudyConfig."""
     mixed = [Arm(f"real + {ratio:g} synthetic", synthetic=ratio) for ratio in settings.ratios]
     main = [CLASSICAL, DUPLICATED, *mixed, SYNTHETIC_ONLY]
     arms = [REAL, *main, ON_SYNTHETIC, RARE_DUPLICATED, RARE_SYNTHETIC]

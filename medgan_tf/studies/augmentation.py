@@ -27,9 +27,9 @@ TRAINING = ("steps", "backbone", "weights", "batch_size", "learning_rate")  # se
 def study(data, source, settings, journal):
     """Train what is missing, compare, and return the content of one section of results.json.
 
-    data: datasets.ImageDataset. source: sources.Source. settings: config.Augmentation. journal: a folder that gets the
-    answers of every classifier as soon as it is trained, so that a stopped study goes on where it was; answers that
-    come from other data, settings or another source are replaced. Raises ValueError for data of one class, for a class
+    data: datasets.ImageDataset. source: sources.Source. settings: config.AugmentationStudyConfig. journal: a
+    folder for the outputs of each trained classifier, so that an interrupted study can continue; outputs of other data,
+    settings or another source are replaced. Raises ValueError for data of one class, for a class
     that a split lacks, and for splits that share a patient.
     """
     check(data)

@@ -16,8 +16,8 @@ DROPOUT = 0.2
 class Classifier:
     """One architecture, trained again and again from new weights; TensorFlow traces its training step once.
 
-    settings: config.Augmentation. classical: vary the training images by shifts, small turns, zoom, brightness and
-    contrast. Raises ValueError for a backbone that Keras does not have.
+    settings: config.AugmentationStudyConfig. classical: vary the training images by shifts, small turns, zoom,
+    brightness and contrast. Raises ValueError for a backbone that Keras does not have.
     """
 
     def __init__(self, image_size, classes, settings, classical=False):

@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
+
+from medgan_tf.intervals import bootstrap_weights, holm
 
 from .arms import main_class
 from .measures import MEASURES
@@ -19,12 +20,7 @@ def resample(patients, labels, count, seed=0):
     rare one is in every resample. A patient counts for the class that most of their images have.
     """
     owner, classes = main_class(patients, labels)
-    generator = np.random.default_rng(seed)
-    drawn = np.zeros((count, len(classes)), np.float32)
-    for label in np.unique(classes):
-        members = np.flatnonzero(classes == label)
-        drawn[:, members] = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), size=count)
-    return np.concatenate([np.ones((1, len(owner)), np.float32), drawn[:, owner]])
+    return bootstrap_weights(patients, count, seed, strata=classes[owner]).astype(np.float32)
 
 
 def estimate(values):
@@ -65,7 +61,7 @@ def compare(measured, comparisons, names, rare):
                 arm, reference = (measured[name] for name in (comparison.arm, comparison.reference))
                 pairs = [a[kind][:, column] - b[kind][:, column] for a, b in zip(arm, reference, strict=True)]
                 found.append(asdict(comparison) | {"class": names[column], "measure": kind} | estimate(np.stack(pairs)))
-            corrected = multipletests([record["p"] for record in found], LEVEL, "holm")[1]
+            corrected = holm([record["p"] for record in found])
             for record, p in zip(found, corrected, strict=True):
                 record["p_holm"] = float(p)
                 record["interpretation"] = interpret(record, better)

@@ -5,7 +5,7 @@ chance.
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from medgan_tf.studies import patients as resampling
+from medgan_tf.intervals import bootstrap, widen, wilson
 
 from .registration import most_alike
 
@@ -53,17 +53,18 @@ def attack_record(members, others, member_patients, other_patients, seed=0):
     0.01.
     """
     groups = (member_patients, other_patients)
-    auc = resampling.bootstrap(lambda m, o: _auc(members[m], others[o]), groups, seed=seed)
-    tpr = resampling.bootstrap(lambda m, o: _tpr(members[m], others[o]), groups, seed=seed)
-    tpr = resampling.of_share(tpr, len(set(member_patients)))
+    auc = bootstrap(lambda m, o: _auc(members[m], others[o]), groups, seed=seed)
+    tpr = bootstrap(lambda m, o: _tpr(members[m], others[o]), groups, seed=seed)
+    patients = len(set(member_patients))
+    tpr = widen(tpr, wilson(round(tpr["value"] * patients), patients))  # a bootstrap at 0 or 1 has no width
     false, true, _ = roc_curve(*_labelled(members, others))
     return {
-        "auc": dict(zip(("value", "low", "high"), auc, strict=True)),
-        "tpr": dict(zip(("value", "low", "high"), tpr, strict=True)),
+        "auc": auc,
+        "tpr": tpr,
         "fpr": FALSE_POSITIVE_RATE,
         "members": len(members),
         "others": len(others),
-        "member_patients": len(set(member_patients)),
+        "member_patients": patients,
         "other_patients": len(set(other_patients)),
         "roc": {"fpr": GRID, "tpr": np.interp(GRID, false, true)},
     }

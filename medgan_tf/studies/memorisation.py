@@ -6,8 +6,8 @@ import numpy as np
 from scipy import stats
 
 from medgan_tf import metrics
+from medgan_tf.intervals import bootstrap, widen, wilson
 from medgan_tf.metrics.copies import QUANTILE, neighbours
-from medgan_tf.studies import patients as resampling
 
 from .registration import most_alike
 
@@ -37,7 +37,7 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
         raise ValueError(
             f"Patient '{min(shared)}' is in training and among the held-out images: the threshold would lie."
         )
-    some = resampling.some(train.patients, len(held_out), seed)
+    some = sample_patients(train.patients, len(held_out), seed)
     features = lambda images: metrics.extract(extractor, images, cache).features  # noqa: E731
     learned, unseen, made = (features(images) for images in (train.images, held_out.images, synthetic))
     measured = {
@@ -55,6 +55,17 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
         ],
     }
     return {name: _record(*found, train, held_out) for name, found in measured.items()}
+
+
+def sample_patients(patients, images, seed=0):
+    """Indices of the images of whole patients, drawn at random until they have about this number of images.
+
+    patients: (N,), the patient of each image. At least one patient is drawn.
+    """
+    names, owner, counts = np.unique(patients, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    enough = np.searchsorted(counts[order].cumsum(), images, side="right")
+    return np.flatnonzero(np.isin(owner, order[: max(enough, 1)]))
 
 
 def copied_by_chance(reference, patients, distance):
@@ -85,20 +96,20 @@ def _record(to_training, of_held_out, to_some, to_unseen, train, held_out):
     threshold, expected, p_value = copied_by_chance(reference, held_out.patients, distance)
     copied, each = distance < threshold, np.arange(len(distance))
     quantile = (reference <= threshold).mean() - 0.5 / len(reference)  # half a rank below it: no rounding passes it
-    rate = resampling.bootstrap(
+    rate = bootstrap(
         lambda h, s: float((distance[s] < np.quantile(reference[h], quantile, method="inverted_cdf")).mean()),
         (held_out.patients, each),
     )
-    rate = resampling.of_share(rate, len(each))
+    rate = widen(rate, wilson(copied.sum(), len(each)))  # a bootstrap at 0 or 1 has no width
     nearer = (to_some[1] < to_unseen[1]) + 0.5 * (to_some[1] == to_unseen[1])
-    share = resampling.bootstrap(lambda s: float(nearer[s].mean()), (each,))
+    share = bootstrap(lambda s: float(nearer[s].mean()), (each,))
     edges = np.linspace(0, max(distance.max(), reference.max()), BINS + 1)
     counted = {"synthetic": distance, "held_out": reference}
     return {
-        "copy_rate": _interval(rate),
+        "copy_rate": rate,
         "expected": expected,
         "p_value": p_value,
-        "nearer_to_training": _interval(share),
+        "nearer_to_training": share,
         "threshold": threshold,
         "n": len(distance),
         "held_out": len(held_out),
@@ -111,7 +122,3 @@ def _record(to_training, of_held_out, to_some, to_unseen, train, held_out):
             for index in np.argsort(distance)[:SHOWN]
         ],
     }
-
-
-def _interval(parts):
-    return dict(zip(("value", "low", "high"), parts, strict=True))

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from medgan_tf import config, generators, training
-from medgan_tf.studies import patients as resampling
+from medgan_tf.intervals import split_halves
 
 from .membership import attack_record, discriminator_attack, distance_attack
-from .memorisation import memorisation
+from .memorisation import memorisation, sample_patients
 
 COPIER_NOISE = 4  # grey levels: standard deviation of what the planted copier adds
 COPIER_SHIFT = 3  # pixels, at most
@@ -43,7 +43,7 @@ def load_gan(model_dir):
         raise ValueError(f"{model_dir} has no state.npz: its discriminator is gone, so train the model again.")
     record = config.read_record(model_dir / "model.json")
     classes = len(record["classes"]) if record["conditional"] else 0
-    gan = training.build(config.Training(**record["settings"]), record["image_size"], classes)
+    gan = training.build(config.TrainingConfig(**record["settings"]), record["image_size"], classes)
     gan.load_state(model_dir / "state.npz")
     return gan
 
@@ -71,7 +71,7 @@ def synthetic_images(model, data, count, seed=2):
 
 
 def _audit(synthetic, data, extractor, gan, count, cache, seed):
-    members = data.train.take(resampling.some(data.train.patients, count, seed))
+    members = data.train.take(sample_patients(data.train.patients, count, seed))
     scores = {} if gan is None else {"discriminator": discriminator_attack(gan, members, data.test)}
     scores["distance"] = distance_attack(synthetic, members, data.test, data.validation)
     return {
@@ -93,5 +93,5 @@ def _audit(synthetic, data, extractor, gan, count, cache, seed):
 
 def _halved(scores, patients, seed):
     """The record of an attack that has nothing to find: half of a group's patients against the other half."""
-    first, second = resampling.halves(patients, seed)
+    first, second = split_halves(patients, seed)
     return attack_record(scores[first], scores[second], patients[first], patients[second], seed)

@@ -1,1 +1,27 @@
-"""Reads back from an image what a phantom shows: masks of lungs, heart and lesions, and the rules of anatomy."""
+"""A small segmentation network for phantoms: masks of lungs, heart and lesions, and the rules that they must keep.
+
+network: the U-Net. truth: fresh phantoms and their true masks. rules: from masks to what an image shows. report: the
+segmenter's errors, and `check_rules` of generated images. segmenter: train, save, load and apply it.
+"""
+
+from .report import check_rules, findings, rules_kept
+from .segmenter import (
+    PhantomSegmenter,
+    fit_segmenter,
+    load_or_train_segmenter,
+    load_segmenter,
+    train_segmenter,
+)
+from .truth import independent_images
+
+__all__ = [
+    "PhantomSegmenter",
+    "check_rules",
+    "findings",
+    "fit_segmenter",
+    "independent_images",
+    "load_or_train_segmenter",
+    "load_segmenter",
+    "rules_kept",
+    "train_segmenter",
+]

@@ -1,4 +1,4 @@
-"""The reader's network: a small U-Net (Ronneberger et al. 2015) from an image to one map a structure."""
+"""The segmenter's network: a small U-Net (Ronneberger et al. 2015) with one output map for each structure."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -8,14 +8,14 @@ from .truth import CHANNELS
 
 FILTERS = (16, 32, 64, 64)
 BATCH = 16
-PASSES = 14  # over the images
-FEWEST_STEPS = 300
+EPOCHS = 14
+MIN_STEPS = 300
 LEARNING_RATE = 3e-3
-POSITIVE_WEIGHT = (1.0, 1.0, 1.0, 8.0, 2.0, 2.0)  # of covered pixels by channel: nodules cover few
+POSITIVE_WEIGHT = (1.0, 1.0, 1.0, 8.0, 2.0, 2.0)  # loss weight of covered pixels in each channel: nodules cover few
 
 
-def scaled(images, image_size):
-    """uint8 (N, H, W, 1) -> float32 (N, image_size, image_size, 1) in [-1, 1], antialiased."""
+def scale(images, image_size):
+    """Images uint8 (N, H, W, 1) as float32 (N, image_size, image_size, 1) in [-1, 1], resized with antialiasing."""
     import tensorflow as tf
 
     images = tf.cast(images, tf.float32) / 127.5 - 1
@@ -25,9 +25,9 @@ def scaled(images, image_size):
 
 
 def train(images, masks, steps, seed):
-    """A network trained on images float32 (N, S, S, 1) in [-1, 1] and masks (N, S, S, 6); same seed, same weights.
+    """Train a network on images float32 (N, S, S, 1) in [-1, 1] and masks (N, S, S, 6), reproducibly.
 
-    The loss is cross-entropy plus one minus the Dice coefficient of every channel (Milletari et al. 2016).
+    The loss is cross-entropy plus the mean over channels of one minus the Dice coefficient (Milletari et al. 2016).
     """
     import keras
     import tensorflow as tf
@@ -41,19 +41,19 @@ def train(images, masks, steps, seed):
         total = tf.reduce_sum(truth + covered, (0, 1, 2))
         return entropy + tf.reduce_mean(1 - (2 * common + 1) / (total + 1))
 
-    steps = steps or max(FEWEST_STEPS, PASSES * len(images) // BATCH)
+    steps = steps or max(MIN_STEPS, EPOCHS * len(images) // BATCH)
     model = build(images.shape[1], seed)
     model.compile(keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)), loss)
     rng = np.random.default_rng(seed)
     chosen = np.concatenate([rng.permutation(len(images)) for _ in range(steps * BATCH // len(images) + 1)])
-    for step in tqdm(range(steps), "phantom reader", unit="step", leave=False):
+    for step in tqdm(range(steps), "phantom segmenter", unit="step", leave=False):
         batch = chosen[step * BATCH : (step + 1) * BATCH]
-        model.train_on_batch(*varied(images[batch], masks[batch].astype(np.float32), rng))
+        model.train_on_batch(*augment(images[batch], masks[batch].astype(np.float32), rng))
     return model
 
 
 def build(image_size, seed):
-    """A keras.Model, (B, S, S, 1) in [-1, 1] -> logits (B, S, S, 6); S is a multiple of 8."""
+    """Build the U-Net, a keras.Model from (B, S, S, 1) in [-1, 1] to logits (B, S, S, 6); S is a multiple of 8."""
     import keras
     from keras import layers
 
@@ -79,27 +79,27 @@ def build(image_size, seed):
     outputs = layers.Conv2D(
         len(CHANNELS), 1, kernel_initializer=start, bias_initializer=keras.initializers.Constant(-2)
     )
-    return keras.Model(inputs, outputs(x), name="phantom_reader")
+    return keras.Model(inputs, outputs(x), name="phantom_segmenter")
 
 
-def varied(images, masks, rng):
-    """Copies that are shifted, mirrored, brighter or darker, some without a lung, some with a spot outside the lungs.
+def augment(images, masks, rng):
+    """Shift, mirror, brighten or darken images and masks; remove a lung of some, add a spot outside the lungs to some.
 
-    Without these the network would know where things belong and read them there even from images that lack them, have
-    them on the wrong side or hold lesions in the wrong place: the very faults that it is to find.
+    Otherwise the network would learn where structures belong and find them there even in images where they are missing,
+    on the wrong side or misplaced: the very faults that it has to find.
     """
-    pairs = [_vary(image, mask, rng) for image, mask in zip(images, masks, strict=True)]
+    pairs = [_augment_one(image, mask, rng) for image, mask in zip(images, masks, strict=True)]
     return tuple(np.stack(part) for part in zip(*pairs, strict=True))
 
 
-def _vary(image, mask, rng):
+def _augment_one(image, mask, rng):
     size = len(image)
     if rng.random() < 0.12:
         image, mask = _without_lung(image, mask, int(rng.integers(2)), rng.uniform(0, 0.8))
     if rng.random() < 0.3:
         image, mask = _spot_outside(image, mask, rng)
     if rng.random() < 0.5:
-        image, mask = image[:, ::-1], mask[:, ::-1][..., [1, 0, 2, 3, 4, 5]]  # a lung is named by its side of the image
+        image, mask = image[:, ::-1], mask[:, ::-1][..., [1, 0, 2, 3, 4, 5]]  # a lung's name is its side of the image
     reach = size // 16
     down, right = rng.integers(-reach, reach + 1, 2)
     rows, columns = np.ix_((np.arange(size) + down).clip(0, size - 1), (np.arange(size) + right).clip(0, size - 1))
@@ -108,7 +108,7 @@ def _vary(image, mask, rng):
 
 
 def _without_lung(image, mask, lung, tone):
-    """The image with one lung filled by `tone` and a little of its texture; its lesions are gone with it."""
+    """Fill one lung with grey level `tone` and a little of its texture; its lesions are removed too."""
     field = gaussian_filter(mask[..., lung], len(image) / 50)
     cover = np.clip(3 * field, 0, 1)[..., None]
     kept = mask * (cover < 0.5)
@@ -117,7 +117,7 @@ def _without_lung(image, mask, lung, tone):
 
 
 def _spot_outside(image, mask, rng):
-    """The image with a bright ball, like a nodule, that lies outside both lungs and can be seen there."""
+    """Add a bright ball, like a nodule, where it lies outside both lungs and is visible; else return the inputs."""
     size = len(image)
     x, y = rng.uniform(0.1 * size, 0.9 * size, 2)
     radius = size * rng.uniform(0.025, 0.075) / 2

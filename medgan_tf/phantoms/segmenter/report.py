@@ -1,98 +1,101 @@
-"""How well a reader reads, on patients whose truth is known and that it never saw."""
+"""The errors of a segmenter on patients with known truth that it never saw, and what it finds in generated images."""
 
 import numpy as np
 import pandas as pd
 
-from medgan_tf.intervals import proportion
-from medgan_tf.phantoms.cohort import DIAMETERS, MOST_SPOTS
+from medgan_tf.intervals import proportion, wilson
+from medgan_tf.phantoms.cohort import DIAMETERS, MAX_SPOTS
 
-from .rules import matches, true_nodules
+from .rules import match_nodules, true_nodules
 from .truth import CHANNELS
 
 FINDINGS = ("nodule", "pneumonia", "effusion")
 PIXEL = 1 / 64  # of the image's side
-SIZES = ((0, 2), (2, 3), (3, np.inf))  # pixels of the reader's image
+SIZES = ((0, 2), (2, 3), (3, np.inf))  # pixels of the segmenter's image
 
 
-def report(read, covered, truth, masks):
-    """The reader's errors as a dict of plain numbers.
+def report(described, covered, truth, masks):
+    """The segmenter's errors as a dict of plain numbers.
 
-    read: DataFrame of `Reader.read`; covered: bool (N, S, S, 6), its maps; truth and masks: rows and masks (N, S, S, 6)
-    of the same images. Every share has k, n and its 95 % interval (Wilson), which takes images for independent,
-    although a patient has up to four.
+    described: DataFrame of `PhantomSegmenter.describe`. covered: bool (N, S, S, 6), its maps above a half. truth,
+    masks: rows and masks (N, S, S, 6) of the same images. Each proportion has k, n and its 95% interval (Wilson), which
+    treats images as independent although a patient has up to four.
     """
-    has, errors = _has(read), {}
+    has, errors = _has_finding(described), {}
     for finding in FINDINGS:
-        said, classes = has[finding].to_numpy(), truth["class"].to_numpy()
+        found, classes = has[finding].to_numpy(), truth["class"].to_numpy()
         errors[finding] = {
-            "sensitivity": proportion(said[classes == finding]),
-            "specificity": proportion(~said[classes != finding]),
-            "said_of": {name: proportion(said[classes == name]) for name in np.unique(classes)},
+            "sensitivity": proportion(found[classes == finding]),
+            "specificity": proportion(~found[classes != finding]),
+            "found_in": {name: proportion(found[classes == name]) for name in np.unique(classes)},
         }
     return {
         "images": len(truth),
         "findings": errors,
-        "nodules": _nodules(read, truth, masks.shape[1]),
+        "nodules": _nodule_errors(described, truth, masks.shape[1]),
         "dice": {name: _dice(covered[..., i], masks[..., i] >= 0.5) for i, name in enumerate(CHANNELS[:3])},
-        "rules": {rule: proportion(kept.dropna()) for rule, kept in obeyed(read).items()},
+        "rules": {rule: proportion(kept.dropna()) for rule, kept in rules_kept(described).items()},
     }
 
 
-def check_rules(reader, images, labels, classes):
-    """What a `Reader` finds in images, class by class: {class: {finding or rule: share}}.
+def check_rules(segmenter, images, labels, classes):
+    """What a `PhantomSegmenter` finds in images, class by class: {class: {finding or rule: proportion of its images}}.
 
-    images: uint8 (N, H, W, 1); labels: (N,) int into `classes`, what was asked for. Of `findings` the share of images
-    that have it, which is to be there where it was asked for and nowhere else; of `obeyed` the share of images that
-    keep the rule. A share has value, low, high (95 %, Wilson), k and n.
+    images: uint8 (N, H, W, 1). labels: (N,) int into `classes`, the classes that were requested. For each of `findings`
+    the proportion of images that have it, which should be high in the requested class only; for each of `rules_kept`
+    the proportion that keeps the rule. A proportion has value, low, high (95%, Wilson), k and n.
     """
-    read, labels = reader.read(images), np.asarray(labels)
-    columns = pd.concat([findings(read), obeyed(read)], axis=1)
+    described, labels = segmenter.describe(images), np.asarray(labels)
+    columns = pd.concat([findings(described), rules_kept(described)], axis=1)
     return {
         name: {column: proportion(columns[column][labels == label].dropna()) for column in columns}
         for label, name in enumerate(classes)
     }
 
 
-def findings(read):
-    """Which of nodule, pneumonia and effusion each image has: bool DataFrame, from that of `Reader.read`.
+def findings(described):
+    """Which of nodule, pneumonia and effusion each image has: bool DataFrame, from `PhantomSegmenter.describe`.
 
-    Lesions count only in images with two lungs: in something that is no chest the reader sees many.
+    Lesions count only in images with two lungs: in an image without a chest the segmenter finds many.
     """
-    return _has(read).mul(read["lungs"] == 2, axis=0)
+    return _has_finding(described).mul(described["lungs"] == 2, axis=0)
 
 
-def obeyed(read):
-    """Which rules of the phantoms each image keeps: DataFrame of True, False, and NA where a rule asks for nothing.
+def rules_kept(described):
+    """Which rules of the phantoms each image keeps: DataFrame of True, False, and NA where a rule does not apply.
 
-    two_lungs, heart_left; of images with two lungs one_finding, as no phantom has two kinds, and lesion_number, at most
-    three nodules or patches; of images with nodules lesions_inside and lesion_size, all diameters within the phantoms'
-    range and a pixel at 64 pixels.
+    For all images two_lungs and heart_left. For images with two lungs one_finding, as no phantom has two kinds, and
+    lesion_number, at most three nodules or patches. For images with nodules lesions_inside and lesion_size: all
+    diameters within the phantoms' range, with a tolerance of a pixel at 64 pixels.
     """
-    chest, found, (least, most) = read["lungs"] == 2, findings(read), DIAMETERS["nodule"]
-    fits = [all(least - PIXEL < size < most + PIXEL for size in sizes) for sizes in read["nodule_sizes"]]
+    chest, found, (least, most) = described["lungs"] == 2, findings(described), DIAMETERS["nodule"]
+    fits = [all(least - PIXEL < size < most + PIXEL for size in sizes) for sizes in described["nodule_sizes"]]
     rules = {
         "two_lungs": (chest, chest | True),
-        "heart_left": (read["heart_left"], chest | True),
+        "heart_left": (described["heart_left"], chest | True),
         "one_finding": (found.sum(axis=1) <= 1, chest),
-        "lesion_number": (read[["nodules", "pneumonia"]].max(axis=1) <= MOST_SPOTS, chest),
-        "lesions_inside": (read["lesions_inside"], found["nodule"]),
-        "lesion_size": (pd.Series(fits, read.index, bool), found["nodule"]),
+        "lesion_number": (described[["nodules", "pneumonia"]].max(axis=1) <= MAX_SPOTS, chest),
+        "lesions_inside": (described["lesions_inside"], found["nodule"]),
+        "lesion_size": (pd.Series(fits, described.index, bool), found["nodule"]),
     }
     return pd.DataFrame({name: kept.astype("boolean").where(asked) for name, (kept, asked) in rules.items()})
 
 
-def _has(read):
-    has = {"nodule": read["nodules"] > 0, "pneumonia": read["pneumonia"] > 0, "effusion": read["effusion"]}
+def _has_finding(described):
+    has = {
+        name: described[column] > 0 for name, column in zip(FINDINGS, ("nodules", "pneumonia", "effusion"), strict=True)
+    }
     return pd.DataFrame(has, dtype=bool)
 
 
-def _nodules(read, truth, image_size):
-    """Single nodules: sensitivity by size, precision, and errors of their number and diameter (pixels)."""
+def _nodule_errors(described, truth, image_size):
+    """Errors for single nodules: sensitivity by size, precision, errors of their number and diameter (pixels)."""
     sizes, hits, errors, true_found, counts = [], [], [], 0, []
-    for places, diameters, lesions in zip(read["nodule_places"], read["nodule_sizes"], truth["lesions"], strict=True):
+    columns = described["nodule_places"], described["nodule_sizes"], truth["lesions"]
+    for places, diameters, lesions in zip(*columns, strict=True):
         true = true_nodules(lesions)
         found = np.column_stack([np.reshape(places, (-1, 2)), diameters])
-        partner = matches(true, found, image_size)
+        partner = match_nodules(true, found, image_size)
         hit = partner >= 0
         sizes.append(true[:, 2] * image_size)
         hits.append(hit)
@@ -101,7 +104,7 @@ def _nodules(read, truth, image_size):
         counts.append(len(found) - len(true))
     sizes, hits, counts = np.concatenate(sizes), np.concatenate(hits), np.array(counts)
     errors = np.abs(np.concatenate(errors))
-    total = int(read["nodules"].sum())
+    total = int(described["nodules"].sum())
     return {
         "sensitivity": proportion(hits),
         "sensitivity_by_pixels": {
@@ -110,7 +113,7 @@ def _nodules(read, truth, image_size):
             )
             for low, high in SIZES
         },
-        "precision": proportion(np.arange(total) < true_found),
+        "precision": wilson(true_found, total),
         "count_error": float(np.abs(counts).mean()),  # per image
         "count_bias": float(counts.mean()),
         "diameter_error_pixels": float(np.median(errors)) if len(errors) else None,
@@ -118,6 +121,6 @@ def _nodules(read, truth, image_size):
 
 
 def _dice(found, true):
-    """Mean over images of the Dice coefficient of bool masks (N, S, S)."""
+    """Mean Dice coefficient over images of bool masks (N, S, S)."""
     common = (found & true).sum((1, 2))
     return float((2 * common / np.maximum(1, found.sum((1, 2)) + true.sum((1, 2)))).mean())

@@ -1,11 +1,10 @@
-"""A reader of phantoms: a small network, taught on fresh phantoms, that finds lungs, heart and lesions in images.
+"""A segmentation network for phantoms: trained on fresh phantoms, it finds lungs, heart and lesions in images.
 
-With it, generated phantoms are checked by rule, as Kelkar et al. (IEEE TMI 2023) do: two lungs, the heart on the
-patient's left, nodules where nodules were asked for and inside a lung. Its own errors are in `Reader.report`: what it
-says of generated images is no better than these.
+It checks generated phantoms by rule, as Kelkar et al. do (IEEE TMI 2023): two lungs, the heart on the patient's left,
+nodules where nodules were requested and inside a lung. `PhantomSegmenter.report` holds its own errors on unseen
+patients: its findings in generated images are no more accurate than that.
 """
 
-import hashlib
 import json
 import time
 import zipfile
@@ -15,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medgan_tf.phantoms.segmenter import network
+from medgan_tf.files import sha256_of_weights
 
+from . import network
 from .report import report
-from .rules import COLUMNS, COVERED, choose_thresholds, describe
+from .rules import COLUMNS, COVERED, choose_thresholds, describe_maps
 from .truth import CHANNELS, fresh_images, truth_masks
 
 BATCH = 64
@@ -27,7 +27,7 @@ PARTS = ("fit", "fit", "held_out", "fit", "thresholds", "fit", "fit", "held_out"
 
 @dataclass(frozen=True)
 class PhantomSegmenter:
-    """Reads phantoms with `read(images)`; `report` says how well, on patients that it never saw."""
+    """Finds the structures of phantoms in images; `report` holds its errors on patients that it never saw."""
 
     model: object  # keras.Model: (B, S, S, 1) in [-1, 1] -> logits (B, S, S, 6)
     image_size: int
@@ -35,131 +35,127 @@ class PhantomSegmenter:
     report: dict = field(default_factory=dict)
 
     def maps(self, images):
-        """Images uint8 (N, H, W, 1) -> float32 (N, S, S, 6), the probability of every structure of `CHANNELS`."""
+        """Probability of each structure of `CHANNELS`: float32 (N, S, S, 6) for images uint8 (N, H, W, 1)."""
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 1:
-            raise ValueError(f"The reader takes images uint8 (N, H, W, 1), not {images.dtype} {images.shape}.")
+            raise ValueError(f"The segmenter takes images uint8 (N, H, W, 1), not {images.dtype} {images.shape}.")
         maps = np.zeros((len(images), self.image_size, self.image_size, len(CHANNELS)), np.float32)
         for start in range(0, len(images), BATCH):
-            part = slice(start, start + BATCH)
-            logits = self.model(network.scaled(images[part], self.image_size), training=False)
-            maps[part] = 1 / (1 + np.exp(-logits.numpy()))
+            batch = slice(start, start + BATCH)
+            logits = self.model(network.scale(images[batch], self.image_size), training=False)
+            maps[batch] = 1 / (1 + np.exp(-logits.numpy()))
         return maps
 
-    def read(self, images):
-        """Images uint8 (N, H, W, 1) -> DataFrame, one row an image; raises ValueError for other arrays.
+    def describe(self, images):
+        """What each image shows: DataFrame with one row for each of the images uint8 (N, H, W, 1).
 
-        lungs: number of separate regions of lung. right_lung_area, left_lung_area: shares of the image; sides are the
-        patient's, right on the image's left. heart_left: whether the heart's centre lies to the image's right of the
-        lungs' middle; False where a lung or the heart is missing. nodules: their number, nodule_sizes their diameters,
-        nodule_places their (x, y), as shares of the image's side. lesions_inside: no nodule's centre lies more than a
-        pixel outside the lungs, so it is True where there is none. pneumonia: number of patches. effusion: whether
-        there is fluid.
+        lungs: number of separate lung regions. right_lung_area, left_lung_area: fractions of the image area; sides are
+        the patient's, so right is on the image's left. heart_left: whether the heart's centre lies to the image's right
+        of the middle of the lungs; False where a lung or the heart is missing. nodules: their number; nodule_sizes:
+        their diameters; nodule_places: their (x, y), all as fractions of the image side. lesions_inside: whether the
+        centre of every nodule lies inside the lungs or within a pixel of them, so True where there is no nodule.
+        pneumonia: number of patches. effusion: whether there is fluid. Raises ValueError for other arrays.
         """
-        return self._described(self.maps(images))
+        return self._describe(self.maps(images))
 
-    def _described(self, maps):
-        return pd.DataFrame([describe(m, self.thresholds) for m in maps], columns=COLUMNS)
+    def _describe(self, maps):
+        return pd.DataFrame([describe_maps(m, self.thresholds) for m in maps], columns=COLUMNS)
 
     def save(self, folder):
-        """Write reader.keras and reader.json (size, thresholds, report, hash of the weights) into `folder`."""
+        """Write segmenter.keras and segmenter.json (size, thresholds, report, hash of the weights) into `folder`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / "reader.keras")
+        self.model.save(folder / "segmenter.keras")
         record = {name: getattr(self, name) for name in ("image_size", "thresholds", "report")}
-        record["weights_sha256"] = weights_hash(self.model)
-        (folder / "reader.json").write_text(json.dumps(record, indent=2) + "\n")
+        record["weights_sha256"] = sha256_of_weights(self.model)
+        (folder / "segmenter.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
 def load_segmenter(folder):
-    """The reader that `Reader.save` wrote.
+    """Load what `PhantomSegmenter.save` wrote, now or in an earlier version (reader.keras, reader.json).
 
     Raises FileNotFoundError where there is none, ValueError where its files are damaged or do not belong together.
     """
     import keras
 
-    folder = Path(folder)
-    for name in ("reader.keras", "reader.json"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"There is no {name} in {folder}: train a reader and save it there.")
+    weights, details = _files(folder)
+    for path in (weights, details):
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no {path.name} in {folder}: train a segmenter and save it there.")
     try:
-        record = json.loads((folder / "reader.json").read_text())
-        model = keras.saving.load_model(folder / "reader.keras", compile=False)
-        whole = weights_hash(model) == record.pop("weights_sha256")
-        reader = PhantomSegmenter(model, **record)
+        record = json.loads(details.read_text())
+        model = keras.saving.load_model(weights, compile=False)
+        same_weights = sha256_of_weights(model) == record.pop("weights_sha256")
+        segmenter = PhantomSegmenter(model, **record)
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"The reader in {folder} is damaged ({reason}): train and save it again.") from error
-    if not whole:
-        raise ValueError(f"The weights in {folder}/reader.keras are not those of reader.json: train the reader again.")
-    return reader
+        raise ValueError(f"The segmenter in {folder} is damaged ({reason}): train and save it again.") from error
+    if not same_weights:
+        raise ValueError(f"The weights in {weights} are not those of {details.name}: train the segmenter again.")
+    return segmenter
 
 
-def segmenter_in(folder, read_image, image_size=64, patients=600, steps=None):
-    """The reader in `folder`; where there is none yet, one is trained as by `train_reader` and saved there."""
-    if not (Path(folder) / "reader.json").exists():
+def load_or_train_segmenter(folder, read_image, image_size=64, patients=600, steps=None):
+    """Load the segmenter in `folder`; where there is none, `train_segmenter` and save it there first."""
+    if not _files(folder)[1].exists():
         train_segmenter(folder, read_image, image_size, patients, steps=steps).save(folder)
     return load_segmenter(folder)
 
 
-def weights_hash(model):
-    """sha256 over the shapes, types and bytes of a Keras model's weights, in their order."""
-    digest = hashlib.sha256()
-    for array in model.get_weights():
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
-
-
 def train_segmenter(folder, read_image, image_size=64, patients=600, seed=1000, steps=None):
-    """Draw fresh phantoms into folder/dicom, convert them to folder/images like any DICOM, and train a `Reader`.
+    """Draw fresh phantoms into folder/dicom, convert them to folder/images like any DICOM, and train on them.
 
-    `read_image(path, image_size)` -> uint8 (S, S, 1) must be what the generator's training images were read with:
-    `datasets.read_image`. `seed` is to be another than that of the generator's cohort; `image_size` is a multiple of 8;
-    for `steps` see `fit_reader`. 600 patients (1,400 images) at 64 px take four minutes on one core; 128 px take four
-    times as long. Same seed and machine, same reader.
+    read_image(path, image_size) -> uint8 (S, S, 1): must be the function that read the generator's training images,
+    `datasets.read_image`. image_size: a multiple of 8. seed: must not be that of the generator's cohort. steps: see
+    `fit_segmenter`. 600 patients (1,400 images) at 64 px take four minutes on one core; 128 px take four times as long.
+    The same seed on the same machine gives the same segmenter. Returns a `PhantomSegmenter`.
     """
     if not isinstance(image_size, int):
-        raise ValueError(f"The reader's images are squares, as phantoms are, not {image_size}.")
+        raise ValueError(f"The segmenter's images are squares, as phantoms are, not {image_size}.")
     started = time.perf_counter()
     images, truth = fresh_images(folder, read_image, image_size, patients, seed)
     drawing = round(time.perf_counter() - started, 1)
-    reader = fit_segmenter(images, truth, seed, steps)
-    reader.report["seconds"]["drawing"] = drawing
-    return reader
+    segmenter = fit_segmenter(images, truth, seed, steps)
+    segmenter.report["seconds"]["drawing"] = drawing
+    return segmenter
 
 
 def fit_segmenter(images, truth, seed=0, steps=None):
-    """A `Reader` from images uint8 (N, S, S, 1) and the rows of their truth, split by patient.
+    """Train a `PhantomSegmenter` on images uint8 (N, S, S, 1) and the rows of their truth, split by patient.
 
-    70 % of the patients teach it, 10 % set its thresholds, and its report is made of the other 20 %. `steps` of 16
-    images are by default 14 passes, at least 300. Raises ValueError for fewer than 10 patients and for a side that is
-    no multiple of 8.
+    70% of the patients train the network, 10% set its thresholds, and its report is of the other 20%. steps: batches of
+    16 images; by default 14 epochs, at least 300 steps. Raises ValueError for fewer than 10 patients and for a side
+    that is not a multiple of 8.
     """
     size = images.shape[1]
     if size % 8:
-        raise ValueError(f"The reader's images have a side that is a multiple of 8, not {size}.")
+        raise ValueError(f"The segmenter's images need a side that is a multiple of 8, not {size}.")
     if truth["patient"].nunique() < len(PARTS):
-        raise ValueError(f"A reader needs at least {len(PARTS)} patients, not {truth['patient'].nunique()}.")
+        raise ValueError(f"A segmenter needs at least {len(PARTS)} patients, not {truth['patient'].nunique()}.")
     clock = [time.perf_counter()]
-    masks, part = truth_masks(truth, size), _parts(truth, seed)
+    masks, part = truth_masks(truth, size), _split_patients(truth, seed)
     clock.append(time.perf_counter())
     fit, chosen, held_out = (part == name for name in ("fit", "thresholds", "held_out"))
-    model = network.train(network.scaled(images[fit], size), masks[fit], steps, seed)
+    model = network.train(network.scale(images[fit], size), masks[fit], steps, seed)
     clock.append(time.perf_counter())
-    reader = PhantomSegmenter(
-        model, size, choose_thresholds(PhantomSegmenter(model, size, {}).maps(images[chosen]), truth[chosen])
-    )
-    maps = reader.maps(images[held_out])
-    reader.report["patients"] = truth["patient"].groupby(part).nunique().to_dict()
-    reader.report.update(report(reader._described(maps), maps > COVERED, truth[held_out], masks[held_out]))
+    thresholds = choose_thresholds(PhantomSegmenter(model, size, {}).maps(images[chosen]), truth[chosen])
+    segmenter = PhantomSegmenter(model, size, thresholds)
+    maps = segmenter.maps(images[held_out])
+    segmenter.report["patients"] = truth["patient"].groupby(part).nunique().to_dict()
+    segmenter.report.update(report(segmenter._describe(maps), maps > COVERED, truth[held_out], masks[held_out]))
     spent = np.diff([*clock, time.perf_counter()]).round(1).tolist()
-    reader.report["seconds"] = dict(zip(("masks", "training", "reading"), spent, strict=True))
-    return reader
+    segmenter.report["seconds"] = dict(zip(("masks", "training", "report"), spent, strict=True))
+    return segmenter
 
 
-def _parts(truth, seed):
-    """The part of every row (N,): whole patients, the classes spread alike over the parts."""
+def _files(folder):
+    """(path of the network, path of the record) in a segmenter's folder; earlier versions called both "reader"."""
+    name = "reader" if (Path(folder) / "reader.json").exists() else "segmenter"
+    return tuple(Path(folder) / f"{name}.{ending}" for ending in ("keras", "json"))
+
+
+def _split_patients(truth, seed):
+    """The part (see `PARTS`) of each row (N,): whole patients, each class spread evenly over the parts."""
     patients = truth.groupby("patient")["class"].first().sample(frac=1, random_state=seed).sort_values(kind="stable")
     part_of = {patient: PARTS[i % len(PARTS)] for i, patient in enumerate(patients.index)}
     return truth["patient"].map(part_of).to_numpy(str)

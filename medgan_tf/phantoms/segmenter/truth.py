@@ -1,6 +1,5 @@
-"""What the reader learns from: fresh phantoms on the path that the training images took, and their true masks."""
+"""The segmenter's training data: fresh phantoms, converted like the generator's images, and their true masks."""
 
-import hashlib
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -9,29 +8,30 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from medgan_tf.files import sha256_of_file
 from medgan_tf.phantoms.anatomy import SIDES, Acquisition, Anatomy, effusion_depth, heart_depth, in_lung, to_patient
 from medgan_tf.phantoms.cohort import PREVALENCE, write_cohort
-from medgan_tf.phantoms.picture import pixel_grid
+from medgan_tf.phantoms.drawing import pixel_grid
 
 CHANNELS = ("right lung", "left lung", "heart", "nodule", "pneumonia", "effusion")  # sides are the patient's
-READER_PREVALENCE = {"normal": 0.25, "pneumonia": 0.2, "nodule": 0.4, "effusion": 0.15}  # nodules are the hardest
+SEGMENTER_PREVALENCE = {"normal": 0.25, "pneumonia": 0.2, "nodule": 0.4, "effusion": 0.15}  # nodules are the hardest
 
 
 def fresh_images(folder, read_image, image_size, patients, seed):
-    """A new cohort as images uint8 (N, S, S, 1) and its truth, row by row: folder/dicom -> folder/images -> pixels.
+    """Draw a new cohort: (images uint8 (N, S, S, 1), truth with one row for each), as files in dicom/ and images/.
 
-    `read_image(path, image_size)` gives one image as uint8 (S, S, 1).
+    read_image(path, image_size): returns one image as uint8 (S, S, 1).
     """
     folder = Path(folder)
-    truth = write_cohort(folder / "dicom", patients, seed, prevalence=READER_PREVALENCE)
+    truth = write_cohort(folder / "dicom", patients, seed, prevalence=SEGMENTER_PREVALENCE)
     _convert(folder)
     return images_of(truth, folder, read_image, image_size), truth
 
 
 def independent_images(folder, read_image, image_size, count, seed=2000):
-    """`count` phantoms of as many patients, in the classes' true prevalence: images uint8 (N, S, S, 1) and their truth.
+    """Draw `count` phantoms of as many patients in the classes' true prevalence: (images uint8 (N, S, S, 1), truth).
 
-    For tests that take images for independent. What lies in the folder from an earlier call is used again.
+    For statistical tests that assume independent images. Files of an earlier call in the folder are used again.
     """
     folder = Path(folder)
     drawn = folder / "dicom" / "truth.csv"
@@ -43,24 +43,24 @@ def independent_images(folder, read_image, image_size, count, seed=2000):
 
 
 def _convert(folder):
-    """folder/dicom -> folder/images. What seems to be text in a drawing is nobody's name and needs no look to clear."""
+    """Convert folder/dicom into folder/images; drawings held back as showing text are cleared, as they name nobody."""
     from medgan_tf.dicom import convert
     from medgan_tf.dicom.journal import private
 
-    def work():
+    def convert_all():
         return convert(folder / "dicom", folder / "images", image_size=256)
 
-    if work().held_back:
+    if convert_all().held_back:
         path = private(folder / "images") / "review.csv"
         pd.read_csv(path, dtype=str).assign(cleared="yes").to_csv(path, index=False)
-        work()
+        convert_all()
 
 
 def images_of(truth, folder, read_image, image_size):
-    """The converted images of a truth's rows: uint8 (N, S, S, 1). Raises ValueError where one was not converted."""
+    """The converted images uint8 (N, S, S, 1) of a truth's rows. Raises ValueError where one was not converted."""
     folder = Path(folder)
     files = pd.read_csv(folder / "images" / "manifest.csv").set_index("source_sha256")["file"]
-    digests = [hashlib.sha256((folder / "dicom" / file).read_bytes()).hexdigest() for file in truth["file"]]
+    digests = [sha256_of_file(folder / "dicom" / file) for file in truth["file"]]
     missing = set(digests) - set(files.index)
     if missing:
         raise ValueError(f"{len(missing)} phantoms were not converted; {folder / 'images.private'} says why.")
@@ -69,10 +69,10 @@ def images_of(truth, folder, read_image, image_size):
 
 
 def truth_masks(truth, image_size):
-    """Rows of a truth -> float16 (N, S, S, 6) in `CHANNELS`: the share of each pixel that a structure covers.
+    """Masks float16 (N, S, S, 6) of `CHANNELS` for rows of a truth: the fraction of each pixel that is covered.
 
-    A lung is all of its visible field, under fluid too. Shares come from a finer grid, so that a nodule of a pixel and
-    a half still has its area.
+    A lung is all of its visible field, also under fluid. Fractions come from a finer grid, so that a nodule of one and
+    a half pixels keeps its area.
     """
     rows = truth.to_dict("records")
     return np.stack(Parallel(n_jobs=-1, prefer="threads")(delayed(_masks)(row, image_size) for row in rows))
@@ -91,11 +91,13 @@ def _masks(row, image_size):
             circles[lesion["kind"]].append(lesion)
     heart = heart_depth(anatomy, breath, x, y) > 0
     discs = [_discs(circles[kind], 8 * image_size if kind == "nodule" else 2 * image_size) for kind in circles]
-    return np.stack([_shares(m, image_size) for m in (lungs["right"], lungs["left"], heart, *discs, fluid)], axis=-1)
+    return np.stack(
+        [_covered_fractions(m, image_size) for m in (lungs["right"], lungs["left"], heart, *discs, fluid)], axis=-1
+    )
 
 
 def _discs(circles, size):
-    """Where any of these lesions' circles lies: bool (size, size), or (1, 1) where there is none."""
+    """Mask of the circles of lesions: bool (size, size), or (1, 1) where there is no circle."""
     mask = np.zeros((size, size) if circles else (1, 1), bool)
     for circle in circles:
         x, y, radius = (size * circle[name] for name in ("x", "y", "size"))
@@ -107,8 +109,8 @@ def _discs(circles, size):
     return mask
 
 
-def _shares(mask, image_size):
-    """Bool (k S, k S) -> float16 (S, S), the share of true; one value fills all."""
+def _covered_fractions(mask, image_size):
+    """Fraction of true values in each pixel, float16 (S, S), of a bool mask (k S, k S) or (1, 1)."""
     if len(mask) < image_size:
         return np.full((image_size, image_size), mask.all(), np.float16)
     factor = len(mask) // image_size

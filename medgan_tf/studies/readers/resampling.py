@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import stats
 
+from medgan_tf.intervals import bootstrap_weights, percentile_interval
+
 
 class Resamples:
     """Draws of images with replacement within each kind, and intervals for other images and other readers.
@@ -11,12 +13,8 @@ class Resamples:
     """
 
     def __init__(self, synthetic, number=2000, seed=0):
-        random = np.random.default_rng(seed)
         self.synthetic = np.asarray(synthetic)
-        self.images = np.ones((1 + number, len(self.synthetic)))
-        for kind in (self.synthetic, ~self.synthetic):
-            size = int(kind.sum())
-            self.images[1:, kind] = random.multinomial(size, np.full(size, 1 / max(size, 1)), number)
+        self.images = bootstrap_weights(np.arange(len(self.synthetic)), number, seed, strata=~self.synthetic)
 
     def means(self, values, kind=True):
         """Each reader's mean of values (readers, images), NaN where not answered, over images of this kind (mask)."""
@@ -74,8 +72,9 @@ def standard_error(between, covariance, readers):
 def record(draws):
     """{value, low, high}: the first of draws, and the middle 95% of the others; None where there is no spread."""
     finite = draws[1:][np.isfinite(draws[1:])]
-    low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) and np.ptp(finite) else (None, None)
-    return {"value": float(draws[0]) if np.isfinite(draws[0]) else None, "low": low, "high": high}
+    if len(finite) and np.ptp(finite) and np.isfinite(draws[0]):
+        return percentile_interval(draws)
+    return {"value": float(draws[0]) if np.isfinite(draws[0]) else None, "low": None, "high": None}
 
 
 def _margin(between, covariance, readers):

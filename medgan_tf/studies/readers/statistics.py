@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.metrics import roc_curve
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from medgan_tf.intervals import proportion
+from medgan_tf.intervals import bootstrap_weights, proportion, wilson
 
 from .kit import KINDS
 from .resampling import Resamples, each, pooled, record
@@ -84,7 +84,7 @@ def _pooled(first, kinds, seed):
 
 def _without_spread(found):
     """Wilson's bounds where nothing spreads, as of readers who are always right: they count as one."""
-    bounds = proportion(np.arange(found["images"]) < round(found["value"] * found["images"]))
+    bounds = wilson(round(found["value"] * found["images"]), found["images"])
     return {"low": bounds["low"], "high": bounds["high"]}
 
 
@@ -126,13 +126,10 @@ def _kappa(synthetic, raters, images, seed):
     himself, which would raise kappa. So the interval holds for these readers. It is None where all answers are alike.
     """
     counts = np.column_stack([raters - synthetic, synthetic])
-    names, owner = np.unique(images, return_inverse=True)
-    members = [np.flatnonzero(owner == image) for image in range(len(names))]
-    random = np.random.default_rng(seed)
-    drawn = (random.integers(0, len(names), len(names)) for _ in range(RESAMPLES))
+    weights = bootstrap_weights(images, RESAMPLES, seed).astype(int)
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = [fleiss_kappa(counts), *(fleiss_kappa(counts[np.concatenate([members[i] for i in d])]) for d in drawn)]
-    return record(np.array(values)) | {"images": len(names), "raters": raters, "subjects": len(counts)}
+        values = [fleiss_kappa(np.repeat(counts, times, axis=0)) for times in weights]
+    return record(np.array(values)) | {"images": len(set(images)), "raters": raters, "subjects": len(counts)}
 
 
 def _roc(rows):

@@ -1,11 +1,12 @@
-"""Phantom pictures as valid DICOM: Digital X-Ray Image Storage - For Presentation (PS3.3, A.26.4)."""
+"""Phantoms as valid DICOM files: Digital X-Ray Image Storage - For Presentation (PS3.3, A.26.4)."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+from medgan_tf.files import atomic_write
 
 from .anatomy import FIELD_CM
 
@@ -22,7 +23,7 @@ class Scanner:
 
 @dataclass(frozen=True)
 class Header:
-    """Invented names, dates and identifying entropy of one image."""
+    """Invented names and dates of one image, and the entropy of its UIDs."""
 
     patient_id: str
     patient_name: str
@@ -30,8 +31,8 @@ class Header:
     birth_date: str  # YYYYMMDD
     study_date: str
     study_time: str  # HHMMSS
-    study_number: int  # 1 for a patient's first
-    entropy: tuple  # strings from which the UIDs of the patient's images follow
+    study_number: int  # 1 for a patient's first study
+    entropy: tuple  # strings that determine the UIDs of the patient's images
 
 
 def sample_scanner(rng):
@@ -43,13 +44,13 @@ def sample_scanner(rng):
 
 
 def stored_pixels(picture, scanner):
-    """Picture (H, W) in [0, 1], bone bright -> uint16 as stored; bone is dark in MONOCHROME1."""
+    """Stored values uint16 (H, W) of a picture (H, W) in [0, 1] with bright bone; MONOCHROME1 stores bone dark."""
     brightness = 1 - picture if scanner.photometric == "MONOCHROME1" else picture
     return np.rint(scanner.offset + scanner.slope * brightness.astype(np.float64)).astype(np.uint16)
 
 
-def dataset(picture, header, scanner):
-    """Make the DX dataset of `picture` (H, W) in [0, 1]; its window maps stored values back to [0, 1]."""
+def make_dataset(picture, header, scanner):
+    """The DX dataset of a picture (H, W) in [0, 1]; its window maps the stored values back to [0, 1]."""
     inverse = scanner.photometric == "MONOCHROME1"
     study = (*header.entropy, str(header.study_number))
     spacing = [f"{10 * FIELD_CM / side:.6g}" for side in picture.shape]
@@ -67,7 +68,7 @@ def dataset(picture, header, scanner):
     ds.Manufacturer = "medgan_tf phantoms"
     ds.ReferringPhysicianName = ""
     ds.StudyDescription = "Chest PA phantom"
-    ds.AnatomicRegionSequence = [code("51185008", "Thorax")]
+    ds.AnatomicRegionSequence = [snomed_code("51185008", "Thorax")]
 
     ds.PatientName = header.patient_name
     ds.PatientID = header.patient_id
@@ -80,7 +81,7 @@ def dataset(picture, header, scanner):
     ds.DetectorType = "DIRECT"
     ds.PositionerType = "NONE"
     ds.ViewPosition = "PA"
-    ds.ViewCodeSequence = [code("399348003", "postero-anterior")]
+    ds.ViewCodeSequence = [snomed_code("399348003", "postero-anterior")]
     ds.ViewCodeSequence[0].ViewModifierCodeSequence = []
 
     ds.StudyInstanceUID = generate_uid(entropy_srcs=[*study, "study"])
@@ -115,18 +116,15 @@ def dataset(picture, header, scanner):
     return ds
 
 
-def code(value, meaning):
-    """Make a SNOMED CT code sequence item."""
+def snomed_code(value, meaning):
+    """An item of a code sequence with a SNOMED CT code."""
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
     return item
 
 
-def write(path, ds):
-    """Write `ds` as a DICOM file, whole or not at all."""
-    path = Path(path)
+def write_file(path, ds):
+    """Write a dataset as a DICOM file, atomically."""
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    temporary = path.with_suffix(".part")
-    ds.save_as(temporary, enforce_file_format=True)
-    temporary.replace(path)
+    atomic_write(path, lambda temporary: ds.save_as(temporary, enforce_file_format=True))

@@ -1,4 +1,4 @@
-"""The reader of phantoms: its truth, its rules, what it finds on patients it never saw, and what must not fool it."""
+"""The phantom segmenter: its true masks, its rules, and what it finds in unseen patients and in faulty images."""
 
 import json
 import shutil
@@ -11,9 +11,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from medgan_tf import datasets, phantoms
-from medgan_tf.intervals import proportion
-from medgan_tf.phantoms.segmenter.network import build, varied
-from medgan_tf.phantoms.segmenter.rules import best_cut, describe, matches, nodules, true_nodules
+from medgan_tf.phantoms.segmenter.network import augment, build
+from medgan_tf.phantoms.segmenter.rules import best_cut, describe_maps, find_nodules, match_nodules, true_nodules
 from medgan_tf.phantoms.segmenter.truth import CHANNELS, fresh_images, images_of, truth_masks
 
 SIZE = 64
@@ -23,18 +22,18 @@ THRESHOLDS = {"nodule": 0.3, "nodule_scale": 1.0, "pneumonia": 0.003, "effusion"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("reader")
+    return tmp_path_factory.mktemp("segmenter")
 
 
 @pytest.fixture(scope="module")
-def reader(folder):
-    """A reader of 40 patients from a training too short for nodules, long enough for lungs and heart."""
+def segmenter(folder):
+    """A segmenter of 40 patients, trained too briefly for nodules but long enough for lungs and heart."""
     return phantoms.train_segmenter(folder, datasets.read_image, SIZE, patients=40, seed=21, steps=50)
 
 
 @pytest.fixture(scope="module")
-def cohort(folder, reader):
-    """What the reader was made from: images and truth."""
+def cohort(folder, segmenter):
+    """Images and truth that the segmenter was made from."""
     truth = pd.read_csv(folder / "dicom" / "truth.csv")
     return images_of(truth, folder, datasets.read_image, SIZE), truth
 
@@ -46,13 +45,13 @@ def masks(cohort):
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory):
-    """Images of 12 patients that no training and no threshold saw, with their masks."""
+    """Images of 12 other patients, used neither for training nor for thresholds, with their masks."""
     images, truth = fresh_images(tmp_path_factory.mktemp("others"), datasets.read_image, SIZE, 12, seed=99)
     return images, truth_masks(truth, SIZE)
 
 
 def drawn(*discs, lungs=True):
-    """Maps (S, S, 6) with two upright lungs, a heart on the image's right, and `discs` (channel, x, y, diameter)."""
+    """Maps (S, S, 6) of two upright lungs, a heart on the image's right, and `discs` (channel, x, y, diameter)."""
     maps = np.zeros((SIZE, SIZE, len(CHANNELS)), np.float32)
     if lungs:
         maps[10:45, 10:27, RIGHT] = maps[10:45, 37:54, LEFT] = maps[28:46, 27:42, HEART] = 1
@@ -68,7 +67,7 @@ def test_rows_belong_to_their_images(folder, cohort):
     manifest = pd.read_csv(folder / "images" / "manifest.csv")
     assert len(images) == len(truth) == len(manifest) and images.dtype == np.uint8
     assert manifest["class"].value_counts().to_dict() == truth["class"].value_counts().to_dict()
-    # A lung is darkest where its own mask says, not where that of another image does.
+    # A lung is dark inside its own mask, and less so inside the mask of another image.
     masks = truth_masks(truth, SIZE)[..., [RIGHT, LEFT]].sum(-1).astype(float)
     values = images[..., 0].reshape(len(images), -1).astype(float)
     contrast = [np.corrcoef(v, m)[0, 1] for v, m in zip(values, masks.reshape(values.shape), strict=True)]
@@ -77,7 +76,7 @@ def test_rows_belong_to_their_images(folder, cohort):
     assert better > 0.8
 
 
-def test_masks_have_the_area_and_place_of_the_truths_circles(cohort, masks):
+def test_masks_have_the_area_and_position_of_the_true_lesions(cohort, masks):
     _, truth = cohort
     for kind, channel in (("nodule", NODULE), ("pneumonia", PNEUMONIA)):
         for row in np.flatnonzero(truth["class"] == kind):
@@ -107,9 +106,9 @@ def test_masks_have_lungs_heart_and_fluid_on_their_sides(cohort, masks):
     assert np.all((masks >= 0) & (masks <= 1))
 
 
-def test_true_masks_obey_every_rule_and_are_described_rightly(cohort, masks):
+def test_true_masks_keep_every_rule_and_are_described_correctly(cohort, masks):
     _, truth = cohort
-    read = pd.DataFrame([describe(m.astype(np.float32), THRESHOLDS) for m in masks])
+    read = pd.DataFrame([describe_maps(m.astype(np.float32), THRESHOLDS) for m in masks])
     assert (read["lungs"] == 2).all() and read["heart_left"].all() and read["lesions_inside"].all()
     assert ((read["nodules"] > 0) == (truth["class"] == "nodule")).all()
     assert ((read["pneumonia"] > 0) == (truth["class"] == "pneumonia")).all()
@@ -122,12 +121,13 @@ def test_true_masks_obey_every_rule_and_are_described_rightly(cohort, masks):
 
 
 def test_description_of_drawn_maps():
-    told = describe(drawn((NODULE, 0.25, 0.4, 0.06), (NODULE, 0.7, 0.3, 0.05), (PNEUMONIA, 0.7, 0.5, 0.15)), THRESHOLDS)
-    assert (told["lungs"], told["nodules"], told["pneumonia"], told["effusion"]) == (2, 2, 1, False)
-    assert told["heart_left"] and told["lesions_inside"]
-    assert told["right_lung_area"] == told["left_lung_area"] == pytest.approx(35 * 17 / SIZE**2)
-    assert sorted(told["nodule_sizes"]) == pytest.approx([0.05, 0.06], rel=0.15)
-    assert np.array(sorted(told["nodule_places"])) == pytest.approx(np.array([[0.25, 0.4], [0.7, 0.3]]), abs=0.01)
+    maps = drawn((NODULE, 0.25, 0.4, 0.06), (NODULE, 0.7, 0.3, 0.05), (PNEUMONIA, 0.7, 0.5, 0.15))
+    found = describe_maps(maps, THRESHOLDS)
+    assert (found["lungs"], found["nodules"], found["pneumonia"], found["effusion"]) == (2, 2, 1, False)
+    assert found["heart_left"] and found["lesions_inside"]
+    assert found["right_lung_area"] == found["left_lung_area"] == pytest.approx(35 * 17 / SIZE**2)
+    assert sorted(found["nodule_sizes"]) == pytest.approx([0.05, 0.06], rel=0.15)
+    assert np.array(sorted(found["nodule_places"])) == pytest.approx(np.array([[0.25, 0.4], [0.7, 0.3]]), abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -150,32 +150,28 @@ def test_description_of_drawn_maps():
     ],
 )
 def test_each_rule_can_be_broken(maps, rule, value):
-    assert describe(maps, THRESHOLDS)[rule] == value
+    assert describe_maps(maps, THRESHOLDS)[rule] == value
 
 
-def test_findings_are_matched_once_and_nearest_first():
+def test_findings_are_matched_one_to_one_and_nearest_first():
     true = np.array([[0.3, 0.3, 0.04], [0.33, 0.3, 0.04], [0.8, 0.8, 0.04]])
     found = np.array([[0.325, 0.3, 0.04], [0.84, 0.8, 0.04]])
-    assert matches(true, found, SIZE).tolist() == [-1, 0, -1]
-    assert matches(true, np.zeros((0, 3)), SIZE).tolist() == [-1, -1, -1]
-    assert matches(np.zeros((0, 3)), found, SIZE).tolist() == []
+    assert match_nodules(true, found, SIZE).tolist() == [-1, 0, -1]
+    assert match_nodules(true, np.zeros((0, 3)), SIZE).tolist() == [-1, -1, -1]
+    assert match_nodules(np.zeros((0, 3)), found, SIZE).tolist() == []
 
 
-def test_cut_and_interval():
+def test_the_best_cut_separates_the_classes():
     scores, positive = np.array([0, 0, 0.1, 0.2, 0.6, 0.8]), np.array([0, 0, 0, 0, 1, 1], bool)
     assert best_cut(scores, positive) == pytest.approx(0.4)
-    assert best_cut(np.zeros(4), np.zeros(4, bool)) > 0  # without a case nothing is called one at 0
-    told = proportion([True] * 8 + [False] * 2)
-    assert (told["k"], told["n"]) == (8, 10)
-    assert (told["low"], told["high"]) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Wilson 1927
-    assert proportion([])["value"] is None
+    assert best_cut(np.zeros(4), np.zeros(4, bool)) > 0  # without positive cases the cut stays above 0
 
 
-def test_varied_examples_keep_their_masks_true(cohort, masks):
+def test_augmented_images_agree_with_their_masks(cohort, masks):
     images, _ = cohort
     x, y = images.astype(np.float32) / 127.5 - 1, masks.astype(np.float32)
-    new_x, new_y = varied(x, y, np.random.default_rng(0))
-    assert new_x.dtype == new_y.dtype == np.float32  # else the network is traced anew
+    new_x, new_y = augment(x, y, np.random.default_rng(0))
+    assert new_x.dtype == new_y.dtype == np.float32  # otherwise the network is traced again
     assert new_x.shape == x.shape and new_x.min() >= -1 and new_x.max() <= 1 and not np.array_equal(new_x, x)
     areas = new_y.sum((1, 2))
     lost = (areas[:, :2] < 20).any(1)
@@ -188,52 +184,52 @@ def test_varied_examples_keep_their_masks_true(cohort, masks):
     assert 0.3 < (heart < middle).mean() < 0.7
     outside = (new_y[..., NODULE] > 0.5) & (new_y[..., :2].sum(-1) == 0)
     assert outside.any((1, 2)).mean() > 0.03
-    # What is still called lung is still dark beside the heart.
+    # What remains marked as lung is still darker than the heart.
     lung = [np.median(i[..., 0][m[..., :2].max(-1) > 0.9]) for i, m in zip(new_x, new_y, strict=True)]
     beside = [np.median(i[..., 0][m[..., HEART] > 0.9]) for i, m in zip(new_x, new_y, strict=True)]
     assert (np.array(lung) < np.array(beside)).all()
 
 
-def test_lungs_and_heart_are_found_on_unseen_patients(reader, others):
+def test_lungs_and_heart_are_found_on_unseen_patients(segmenter, others):
     images, masks = others
-    found, true = reader.maps(images)[..., :3] > 0.5, masks[..., :3] > 0.5
+    found, true = segmenter.maps(images)[..., :3] > 0.5, masks[..., :3] > 0.5
     dice = 2 * (found & true).sum((1, 2)) / (found.sum((1, 2)) + true.sum((1, 2)))
     assert dice[:, [RIGHT, LEFT]].mean() > 0.85 and dice[:, HEART].mean() > 0.8
-    read = reader.read(images)
+    read = segmenter.describe(images)
     assert (read["lungs"] == 2).mean() > 0.8 and read["heart_left"].mean() > 0.9
     assert read["right_lung_area"].corr(pd.Series(masks[..., RIGHT].astype(float).mean((1, 2)))) > 0.6
 
 
-def test_mirrored_images_have_the_heart_on_the_right(reader, others):
-    assert reader.read(others[0][:, :, ::-1])["heart_left"].mean() < 0.1
+def test_mirrored_images_have_the_heart_on_the_right(segmenter, others):
+    assert segmenter.describe(others[0][:, :, ::-1])["heart_left"].mean() < 0.1
 
 
 @pytest.mark.parametrize("lung", [RIGHT, LEFT])
-def test_a_painted_out_lung_is_missed(reader, others, lung):
+def test_a_painted_out_lung_is_not_found(segmenter, others, lung):
     images, masks = others
     cover = gaussian_filter(masks[..., lung].astype(float), (0, 1.5, 1.5)) > 0.05
     painted = np.where(cover[..., None], np.uint8(190), images)
-    read = reader.read(painted)
+    read = segmenter.describe(painted)
     area = read["right_lung_area"] if lung == RIGHT else read["left_lung_area"]
     assert (read["lungs"] < 2).mean() > 0.7
     assert area.mean() < 0.25 * masks[..., lung].astype(float).mean()
     assert read["heart_left"].mean() < 0.3
 
 
-def test_report_states_every_error_with_its_sample(reader, cohort):
-    report, truth = reader.report, cohort[1]
+def test_report_states_every_error_with_its_sample(segmenter, cohort):
+    report, truth = segmenter.report, cohort[1]
     assert sum(report["patients"].values()) == truth["patient"].nunique() == 40
     assert report["patients"] == {"fit": 28, "thresholds": 4, "held_out": 8}
-    for finding, told in report["findings"].items():
-        assert told["sensitivity"]["n"] + told["specificity"]["n"] == report["images"]
-        assert told["said_of"][finding] == told["sensitivity"]
-        assert told["sensitivity"]["low"] <= told["sensitivity"]["value"] <= told["sensitivity"]["high"]
+    for finding, found in report["findings"].items():
+        assert found["sensitivity"]["n"] + found["specificity"]["n"] == report["images"]
+        assert found["found_in"][finding] == found["sensitivity"]
+        assert found["sensitivity"]["low"] <= found["sensitivity"]["value"] <= found["sensitivity"]["high"]
     by_size = report["nodules"]["sensitivity_by_pixels"]
-    assert sum(told["n"] for told in by_size.values()) == report["nodules"]["sensitivity"]["n"] > 0
-    assert sum(told["k"] for told in by_size.values()) == report["nodules"]["sensitivity"]["k"]
+    assert sum(found["n"] for found in by_size.values()) == report["nodules"]["sensitivity"]["n"] > 0
+    assert sum(found["k"] for found in by_size.values()) == report["nodules"]["sensitivity"]["k"]
     assert min(report["dice"].values()) > 0.8
     assert report["rules"]["two_lungs"]["n"] == report["images"]
-    assert set(report["seconds"]) == {"drawing", "masks", "training", "interpretation"}
+    assert set(report["seconds"]) == {"drawing", "masks", "training", "report"}
 
 
 def test_same_seed_gives_the_same_weights(cohort):
@@ -243,64 +239,67 @@ def test_same_seed_gives_the_same_weights(cohort):
     pairs = list(zip(first.model.get_weights(), again.model.get_weights(), strict=True))
     assert all(np.array_equal(a, b) for a, b in pairs) and first.thresholds == again.thresholds
     trained, fresh = first.model.get_weights()[0], build(SIZE // 2, 5).get_weights()[0]
-    assert not np.array_equal(trained, fresh)  # it did learn, and another seed begins elsewhere
+    assert not np.array_equal(trained, fresh)  # it was trained, and another seed starts from other weights
     assert not np.array_equal(fresh, build(SIZE // 2, 6).get_weights()[0])
 
 
-def test_saved_reader_reads_the_same(reader, others, tmp_path):
-    reader.save(tmp_path)
+def test_a_saved_segmenter_finds_the_same(segmenter, others, tmp_path):
+    segmenter.save(tmp_path)
     loaded = phantoms.load_segmenter(tmp_path)
-    np.testing.assert_array_equal(loaded.maps(others[0]), reader.maps(others[0]))
-    pd.testing.assert_frame_equal(loaded.read(others[0]), reader.read(others[0]))
-    assert loaded.report == reader.report and loaded.thresholds == reader.thresholds
+    np.testing.assert_array_equal(loaded.maps(others[0]), segmenter.maps(others[0]))
+    pd.testing.assert_frame_equal(loaded.describe(others[0]), segmenter.describe(others[0]))
+    assert loaded.report == segmenter.report and loaded.thresholds == segmenter.thresholds
+    for ending in ("keras", "json"):  # as an earlier version named the files
+        (tmp_path / f"segmenter.{ending}").rename(tmp_path / f"reader.{ending}")
+    assert phantoms.load_segmenter(tmp_path).report == segmenter.report
 
 
 def swap_weights(folder):
     other = phantoms.load_segmenter(folder)
     other.model.set_weights([w + 1 for w in other.model.get_weights()])
-    other.model.save(folder / "reader.keras")
+    other.model.save(folder / "segmenter.keras")
 
 
 @pytest.mark.parametrize(
     ("damage", "error", "message"),
     [
-        (lambda folder: shutil.rmtree(folder), FileNotFoundError, "There is no reader.keras in .*train a reader"),
-        (lambda folder: (folder / "reader.json").unlink(), FileNotFoundError, "There is no reader.json"),
-        (lambda folder: (folder / "reader.json").write_text("{"), ValueError, "is damaged .*train and save it again"),
-        (lambda folder: (folder / "reader.json").write_text("{}"), ValueError, "is damaged .*train and save it again"),
-        (lambda folder: (folder / "reader.keras").write_bytes(b"PK"), ValueError, "is damaged .*train and save it"),
-        (swap_weights, ValueError, "are not those of reader.json"),
+        (lambda folder: shutil.rmtree(folder), FileNotFoundError, "no segmenter.keras in .*train a segmenter"),
+        (lambda folder: (folder / "segmenter.json").unlink(), FileNotFoundError, "There is no segmenter.json"),
+        (lambda folder: (folder / "segmenter.json").write_text("{"), ValueError, "is damaged .*train and save it"),
+        (lambda folder: (folder / "segmenter.json").write_text("{}"), ValueError, "is damaged .*train and save it"),
+        (lambda folder: (folder / "segmenter.keras").write_bytes(b"PK"), ValueError, "is damaged .*train and save it"),
+        (swap_weights, ValueError, "are not those of segmenter.json"),
     ],
 )
-def test_damage_is_told_in_one_sentence(reader, tmp_path, damage, error, message):
-    reader.save(tmp_path)
+def test_damaged_files_raise_one_sentence(segmenter, tmp_path, damage, error, message):
+    segmenter.save(tmp_path)
     damage(tmp_path)
     with pytest.raises(error, match=message) as raised:
         phantoms.load_segmenter(tmp_path)
     assert "\n" not in str(raised.value)
 
 
-def test_images_of_another_size_are_resized(reader, others):
+def test_images_of_another_size_are_resized(segmenter, others):
     large = others[0][:4].repeat(2, 1).repeat(2, 2)
-    np.testing.assert_allclose(reader.maps(large)[..., RIGHT], reader.maps(others[0][:4])[..., RIGHT], atol=0.5)
-    assert reader.read(large)["lungs"].tolist() == reader.read(others[0][:4])["lungs"].tolist()
-    assert list(reader.read(others[0][:0]).columns) == list(reader.read(large).columns)
+    np.testing.assert_allclose(segmenter.maps(large)[..., RIGHT], segmenter.maps(others[0][:4])[..., RIGHT], atol=0.5)
+    assert segmenter.describe(large)["lungs"].tolist() == segmenter.describe(others[0][:4])["lungs"].tolist()
+    assert list(segmenter.describe(others[0][:0]).columns) == list(segmenter.describe(large).columns)
 
 
 @pytest.mark.parametrize("images", [np.zeros((1, 64, 64, 1), np.float32), np.zeros((64, 64, 1), np.uint8)])
-def test_other_arrays_are_refused(reader, images):
+def test_other_arrays_are_refused(segmenter, images):
     with pytest.raises(ValueError, match="takes images uint8"):
-        reader.read(images)
+        segmenter.describe(images)
 
 
-def test_an_image_that_was_not_converted_is_missed(folder, cohort):
+def test_an_image_that_was_not_converted_is_an_error(folder, cohort):
     _, truth = cohort
     other = truth.assign(file=["truth.csv", *truth["file"][1:]])
     with pytest.raises(ValueError, match=r"1 phantoms were not converted; .*images.private"):
         images_of(other, folder, datasets.read_image, SIZE)
 
 
-def test_too_little_to_learn_from_is_refused(cohort):
+def test_too_few_patients_or_an_odd_size_is_refused(cohort):
     images, truth = cohort
     with pytest.raises(ValueError, match="multiple of 8, not 60"):
         phantoms.fit_segmenter(images[:, :60, :60], truth)
@@ -318,4 +317,4 @@ def test_true_nodules_of_other_findings_are_none(cohort):
     _, truth = cohort
     for kind, lesions, count in zip(truth["class"], truth["lesions"], truth["lesion_count"], strict=True):
         assert true_nodules(lesions).shape == (count if kind == "nodule" else 0, 3)
-    assert nodules(np.zeros((SIZE, SIZE, 6)), 0.5).shape == (0, 3)
+    assert find_nodules(np.zeros((SIZE, SIZE, 6)), 0.5).shape == (0, 3)
