@@ -1,4 +1,7 @@
-"""results.json: the only door that numbers go through, on their way to tables, figures, report and README."""
+"""Reads and writes results.json, through which every number goes on its way to tables, figures and the report.
+
+A section is named "kind/name", for example "quality/dcgan". `run` is everywhere a config.Run or its folder.
+"""
 
 import json
 import os
@@ -17,9 +20,19 @@ FILE = "results.json"
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes.json"
 
 
-def read(run_dir):
+# What the levels of a section's nested records are, from the outside: {kind: names of the columns}
+LEVELS = {
+    "agreement": ("class",),
+    "classes": ("class", "metric"),
+    "equivariance": ("metric",),
+    "outliers": (),
+    "rules": ("class", "rule"),
+}
+
+
+def read(run):
     """All sections of a run, {} where nothing was measured yet. Raises ValueError for a damaged file."""
-    path = Path(run_dir) / FILE
+    path = Path(run) / FILE
     if not path.exists():
         return {}
     try:
@@ -28,134 +41,129 @@ def read(run_dir):
         raise ValueError(f"{path} is damaged ({error}); delete it and run the notebooks again.") from error
 
 
-def write(run_dir, section, content):
-    """Replace one section, for example "quality/dcgan"; the others stay, also what other processes write meanwhile.
+def write(run, section, content):
+    """Replace one section, for example "quality/dcgan"; the others stay, also those that other processes write.
 
     NumPy numbers become plain ones.
     """
-    path = Path(run_dir) / FILE
+    path = Path(run) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{FILE}.lock")):
-        sections = read(run_dir) | {section: content}
-        atomic_write_text(path, json.dumps(sections, indent=2, default=_plain))
+        atomic_write_text(path, json.dumps(read(run) | {section: content}, indent=2, default=_plain))
 
 
-def quality(run_dir, kind="quality"):
-    """Every metric of every model in the sections "kind/model": one row each, in the order of measurement."""
-    return pd.DataFrame(
-        {"model": name, "metric": metric} | record
-        for name, section in sections(run_dir, kind).items()
-        for metric, record in section["metrics"].items()
-    )
+def sections(run, kind):
+    """{name: content} of the sections "kind/name", in the order of measurement."""
+    prefix = f"{kind}/"
+    return {name.removeprefix(prefix): part for name, part in read(run).items() if name.startswith(prefix)}
 
 
-def class_quality(run_dir):
-    """Every metric of every model class by class, one row each; classes with too few images have no row."""
-    return pd.DataFrame(
-        {"model": name, "class": label, "metric": metric} | record
-        for name, section in sections(run_dir, "classes").items()
-        for label, records in section.items()
-        if "too_few" not in records
-        for metric, record in records.items()
-    )
+def _table(run, kind, levels=None, part=None):
+    """The records in the sections of a kind, one row each: model, a column for each level, the record's own fields.
 
-
-def agreement(run_dir):
-    """How often the judge names the class that was asked for: one row a model and class."""
-    return pd.DataFrame(
-        {"model": name, "class": label} | record
-        for name, section in sections(run_dir, "agreement").items()
-        for label, record in section.items()
-    )
-
-
-def rules(run_dir):
-    """What the reader of phantoms found: one row a model, class and rule; shares of nothing have no row."""
-    return pd.DataFrame(
-        {"model": name, "class": label, "rule": rule} | record
-        for name, section in sections(run_dir, "rules").items()
-        for label, records in section.items()
-        for rule, record in records.items()
-        if record["n"]
-    )
-
-
-def canonical(run_dir, part):
-    """One part of the canonical statistics, "metrics", "broken", "prevalence", "lesions" or "tests": a row a model and
-    `name`. Records without a value, since nothing of the kind was there to measure, have no row.
+    part: the entry of each section that holds the records; None: the section itself.
     """
     return pd.DataFrame(
-        {"model": model, "name": name} | record
-        for model, section in sections(run_dir, "canonical").items()
-        for name, record in section[part].items()
-        if record.get("value", record.get("p")) is not None
+        row
+        for name, section in sections(run, kind).items()
+        for row in _rows(
+            section[part] if part else section, LEVELS[kind] if levels is None else levels, {"model": name}
+        )
     )
 
 
-def curves(run_dir):
-    """{set: its power spectrum and autocorrelation} of the real images and every model, in the order of measurement."""
-    return sections(run_dir, "curves")
+def _rows(records, levels, row):
+    if not levels:
+        yield row | records
+    else:
+        for name, inner in records.items():
+            if "too_few" not in inner:  # a class with too few images has no records
+                yield from _rows(inner, levels[1:], row | {levels[0]: name})
 
 
-def sensitivity(run_dir):
-    """Every metric under every damage of real images: one row each; empty where this was not measured."""
-    return pd.DataFrame(read(run_dir).get("sensitivity", []))
+def quality(run, kind="quality"):
+    """The metrics of every model in the sections "kind/model": columns model, metric and those of a metric's record."""
+    return _table(run, kind, ("metric",), "metrics")
 
 
-def ablation(run_dir):
-    """Every metric of every step and seed of the ablation, one row each."""
+def class_quality(run):
+    """The metrics of every model class by class; classes with too few images have no row."""
+    return _table(run, "classes")
+
+
+def agreement(run):
+    """How often the label classifier names the requested class, for every model and class and their mean."""
+    return _table(run, "agreement")
+
+
+def rules(run):
+    """How often the images of each model and class keep each rule of phantoms; proportions of nothing have no row."""
+    table = _table(run, "rules")
+    return table[table["n"] > 0].reset_index(drop=True) if len(table) else table
+
+
+def equivariance(run):
+    """EQ-T, EQ-T_frac and EQ-R of every generator, trained and untrained."""
+    return _table(run, "equivariance")
+
+
+def outliers(run):
+    """`metrics.outlier_record` of every model."""
+    return _table(run, "outliers")
+
+
+def canonical(run, part):
+    """One part of the canonical statistics: "metrics", "broken", "prevalence", "lesions" or "tests".
+
+    Columns model, name and those of the records; records without a value (nothing to measure) have no row.
+    """
+    table = _table(run, "canonical", ("name",), part)
+    return (
+        table[table[[*{"value", "p"} & {*table}]].notna().any(axis=1)].reset_index(drop=True) if len(table) else table
+    )
+
+
+def ablation(run):
+    """The metrics of every step and seed of the ablation."""
     return pd.DataFrame(
         {"step": section["step"], "seed": section["seed"], "metric": metric} | record
-        for _, section in sections(run_dir, "ablation").items()
+        for section in sections(run, "ablation").values()
         for metric, record in section["metrics"].items()
     )
 
 
-def equivariance(run_dir):
-    """EQ-T, EQ-T_frac and EQ-R of every generator, trained or not: one row each."""
-    return pd.DataFrame(
-        {"model": name, "metric": metric} | record
-        for name, section in sections(run_dir, "equivariance").items()
-        for metric, record in section.items()
-    )
+def augmentation(run, part="comparisons"):
+    """One part of the augmentation study of every model: "arms", "comparisons" or "curve"."""
+    found = sections(run, "augmentation").items()
+    return pd.DataFrame({"model": name} | record for name, section in found for record in section[part])
 
 
-def augmentation(run_dir, part="comparisons"):
-    """What the augmentation study found with every model, one row each: part "arms", "comparisons" or "curve"."""
-    return pd.DataFrame(
-        {"model": name} | record
-        for name, section in sections(run_dir, "augmentation").items()
-        for record in section[part]
-    )
+def curves(run):
+    """{set: its power spectrum and autocorrelation} of the real images and of every model."""
+    return sections(run, "curves")
+
+
+def privacy(run):
+    """{model: what the privacy audit measured}."""
+    return sections(run, "privacy")
+
+
+def sensitivity(run):
+    """The metrics under every kind and strength of damage to real images; empty where this was not measured."""
+    return pd.DataFrame(read(run).get("sensitivity", []))
+
+
+def comparison(run):
+    """What `comparison.summarise` found: one row for each run, model and metric."""
+    return pd.DataFrame(read(run).get("comparison", []))
 
 
 def recipes():
-    """The trials of the recipe search that benchmarks/recipes.py made: one row a trial and measured point."""
-    search = json.loads(RECIPES.read_text())["trials"]
+    """The trials of the recipe search by benchmarks/recipes.py, one row for each trial and measured point."""
+    search = config.read_record(RECIPES)["trials"]
     series = ["kimg", "kernel_distance", "validation_distance", "recall"]
     shown = ["model", "change", "data", "extractor", "weights_sha256", "training_images", *series]
     return pd.DataFrame([{name: trial[name] for name in shown} for trial in search]).explode(series, ignore_index=True)
-
-
-def privacy(run_dir):
-    """{model: what the privacy audit found}, in the order of the audits."""
-    return sections(run_dir, "privacy")
-
-
-def outliers(run_dir):
-    """How far out the images of every model lie: one row a model, `metrics.outlier_record` with its name."""
-    return pd.DataFrame({"model": name} | record for name, record in sections(run_dir, "outliers").items())
-
-
-def comparison(run_dir):
-    """What `comparison.summarise` found, one row for each run, model and metric."""
-    return pd.DataFrame(read(run_dir)["comparison"])
-
-
-def sections(run_dir, kind):
-    """{name: content} of the sections "kind/name", in the order of measurement."""
-    prefix = f"{kind}/"
-    return {name.removeprefix(prefix): part for name, part in read(run_dir).items() if name.startswith(prefix)}
 
 
 def environment():

@@ -24,10 +24,10 @@ FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "copies")
 PIXELS = ("power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 ARROWS = {"lower": "↓", "higher": "↑", "closer to real": "→"}
 MODEL_NAMES = {
-    "gan": "Dense GAN",
+    "gan": "dense GAN",
     "dcgan": "DCGAN",
-    "cgan": "Conditional GAN",
-    "pggan": "Progressively growing GAN",
+    "cgan": "conditional GAN",
+    "pggan": "progressively growing GAN",
     "stylegan2": "StyleGAN2",
     "stylegan3": "StyleGAN3-T",
     "stylegan3_r": "StyleGAN3-R",
@@ -81,3 +81,8 @@ def listed(names):
     """Names as in a sentence: "a, b and c"."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def sentence(text):
+    """A text with a capital first letter, the others as they are."""
+    return text[:1].upper() + text[1:]

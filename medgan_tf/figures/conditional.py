@@ -29,6 +29,8 @@ REAL = "real, held out"
 def label_agreement(run):
     """How often an independent classifier names the requested class, class by class and model by model."""
     table = results.agreement(run)
+    if table.empty:
+        return None
     n = table[table["class"] == "mean"].set_index("model")["n"]
     caption = (
         "Proportion of images in which an independent classifier names the requested class, with 95% intervals, of real"

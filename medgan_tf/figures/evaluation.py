@@ -5,7 +5,19 @@ import pandas as pd
 
 from medgan_tf import results
 
-from .cells import FEATURES, FURTHER, METRIC_NAMES, PIXELS, cell, cells, features_of, interval, measured_on, titled
+from .cells import (
+    FEATURES,
+    FURTHER,
+    METRIC_NAMES,
+    PIXELS,
+    cell,
+    cells,
+    features_of,
+    interval,
+    measured_on,
+    sentence,
+    titled,
+)
 from .panels import by_class, join_metrics, scatter_with_intervals, shorten
 from .saving import Figure, Table
 from .style import BAND, COLOURS, LINES, MARKERS, error_bars, in_style, legend_below, log_scale, subplots, symmetric_log
@@ -59,8 +71,13 @@ def quality_table(run, kind="quality", metrics=FEATURES, name=None, about=""):
 
 @in_style
 def quality(run):
-    """One panel for each metric: each model's value with its interval, over the grey band of real against real."""
+    """One panel for each metric: each model's value with its interval, over the grey band of real against real.
+
+    None where nothing was measured, as of all functions here that take a run.
+    """
     table = results.quality(run)
+    if table.empty:
+        return None
     metrics = [metric for metric in (*FEATURES, "ms_ssim", "power_spectrum_distance") if metric in set(table["metric"])]
     models = list(dict.fromkeys(table["model"]))
     rows = -(-len(metrics) // 2)
@@ -84,6 +101,8 @@ def quality(run):
 def precision_recall(run):
     """Fidelity against diversity: precision over recall, density over coverage."""
     table = results.quality(run)
+    if table.empty:
+        return None
     panels = {}
     for pair in (("recall", "precision"), ("coverage", "density")):
         rows = [table[table["metric"] == metric] for metric in pair]
@@ -130,6 +149,8 @@ def spectra(run):
         "autocorrelation": ("lag, pixels", "autocorrelation"),
     }
     sets = results.curves(run)
+    if not sets:
+        return None
     data = pd.concat(
         [
             pd.DataFrame({"set": name, "measure": part} | records[part])
@@ -162,6 +183,8 @@ def spectra(run):
 def sensitivity(run):
     """The response of each metric (rows) to each kind of damage to real images (columns), over its strength."""
     table = results.sensitivity(run)
+    if table.empty:
+        return None
     kinds = list(dict.fromkeys(table["kind"]))
     metrics = [metric for metric in SENSITIVITY if metric in set(table["metric"])]
     figure, axes = subplots(0.95 * len(metrics) + 0.5, len(metrics), len(kinds), sharex="col", sharey="row")
@@ -211,7 +234,7 @@ def comparison_table(summary, metrics=COMPARED):
         "All models with their costs (kimg: thousands of real images that the training saw). A star marks the best"
         " value of a column and those that cannot be told from it: the 95% interval of the difference contains 0."
         " Values can be compared on the same data with the same features and n."
-        f" {features_of(summary.iloc[0]).capitalize()}, n = {summary['n'].iloc[0]} images a side in the first row."
+        f" {sentence(features_of(summary.iloc[0]))}, n = {summary['n'].iloc[0]} images a side in the first row."
     )
     return Table(table.fillna("–").rename_axis(index=None), "comparison", caption)
 
@@ -255,7 +278,7 @@ def quality_cost(summary, metric="kernel_distance"):
         raise ValueError("results.json has no training of these models: run their notebooks before 06.")
     first = rows.iloc[0]
     caption = (
-        f"{METRIC_NAMES[metric].capitalize()} over the costs of the training, 95% intervals. n = {first['n']} images a"
+        f"{sentence(METRIC_NAMES[metric])} over the costs of the training, 95% intervals. n = {first['n']} images a"
         f" side, {features_of(first)}. {GREY}"
     )
     plot = scatter_with_intervals(panels, log_x=True, linear_to=rows["real_vs_real_high"].max())
@@ -279,7 +302,9 @@ def equivariance_table(run):
 
 def claims_table(run):
     """Figures claimed elsewhere beside what this run measured of the same kind of model, and why they differ."""
-    table = pd.DataFrame(results.read(run)["claims"])
+    table = pd.DataFrame(results.read(run).get("claims", []))
+    if table.empty:
+        return None
     text = pd.DataFrame(
         {
             "source": table["source"],

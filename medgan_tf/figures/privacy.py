@@ -1,4 +1,4 @@
-"""The table and figures of the privacy audit."""
+"""The table and figures of the privacy audit; None where no model was audited."""
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,8 @@ CHANCE = {
 
 def privacy_table(run):
     """Copy rates and membership attacks on every audited model with 95% intervals, below what chance gives."""
+    if not results.privacy(run):
+        return None
     rows = {"expected of chance": CHANCE}
     for name, section in results.privacy(run).items():
         memory, attacks = section["memorisation"], section["attacks"]
@@ -61,6 +63,8 @@ def nearest_distances(run, kind="pixels"):
 
     kind: "pixels" or "features". The dotted line is the threshold below which an image counts as a copy.
     """
+    if not results.privacy(run):
+        return None
     data = pd.concat([_histogram(name, section, kind) for name, section in results.privacy(run).items()])
     data = data.reset_index(drop=True)
     count = data["model"].nunique()
@@ -107,6 +111,8 @@ def _histogram(model, section, kind):
 def attack_curves(run):
     """ROC curves of the membership attacks, a panel for each attack; grey marks at most 1% false alarms."""
     sections = results.privacy(run)
+    if not sections:
+        return None
     curves = {
         (attack, name): pd.DataFrame({side: section["attacks"][attack]["roc"][side] for side in ROC})
         for attack in ("discriminator", "distance")

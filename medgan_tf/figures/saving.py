@@ -93,14 +93,16 @@ def show(run, notebook, *shown):
     """Display figures and tables with their captions in a notebook, and save them in the run's folder.
 
     run: a config.Run or its folder. notebook: the name of the notebook, under which the report lists the figures.
-    shown: each a `Figure`, a `Table`, or None, which a function returns where the run has no numbers for it.
+    shown: each a `Figure`, a `Table`, or None, which a function returns where the run did not measure it.
 
     >>> figures.show(run, "02_gan", figures.training_curves(run, ["gan"]))
     """
     from IPython.display import HTML, display
 
-    for item in shown:
-        if item is not None:
+    for item in shown or [None]:
+        if item is None:
+            print("This run has not measured what would be shown here.")
+        else:
             display(item.save(run, notebook), HTML(f"<p><em>{html.escape(item.caption)}</em></p>"))
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from medgan_tf import results
 
-from .cells import METRIC_NAMES, MODEL_NAMES, listed
+from .cells import METRIC_NAMES, MODEL_NAMES, listed, sentence
 from .saving import Figure, Table
 from .style import COLOURS, LINES, MARKERS, in_style, legend_below, log_scale, subplots
 
@@ -52,8 +52,8 @@ def training_curves(run, models):
         if "kernel_distance" in own and (own["kernel_distance"] > 0).all():
             log_scale(row[-1].yaxis)
     caption = (
-        f"{listed([MODEL_NAMES.get(model, model) for model in models])}: losses, mean scores of real and generated"
-        f" images, and kernel distance to training images ({_features(run)})."
+        f"{sentence(listed([MODEL_NAMES.get(model, model) for model in models]))}: losses, mean scores of real and"
+        f" generated images, and kernel distance to training images ({_features(run)})."
     )
     return Figure(figure, f"{models[0]}_training", caption, data)
 
@@ -84,7 +84,7 @@ def over_training(run, models, name="models_over_training"):
         axis.set_xlabel(label)
     legend_below(figure, axes[:1, 0], len(models))
     caption = (
-        f"{listed([METRIC_NAMES[measure] for measure in measures]).capitalize()} of generated against training images"
+        f"{sentence(listed([METRIC_NAMES[measure] for measure in measures]))} of generated against training images"
         f" during each training; {_features(run)}."
     )
     return Figure(figure, name, caption, data)
