@@ -1,4 +1,4 @@
-"""The command line, python -m medgan_tf COMMAND: its options, and every expected failure as one sentence."""
+"""The command line, `python -m medgan_tf COMMAND`: the options of every command, with their explanations."""
 
 import argparse
 import errno
@@ -10,7 +10,7 @@ from medgan_tf.cli import commands
 
 
 def main(arguments=None):
-    """Parse, run, and turn every expected failure into one sentence and exit status 1."""
+    """Run a command; report every expected failure as one sentence with exit status 1. Returns the exit status."""
     parser = _parser()
     options = vars(parser.parse_args(arguments))
     command = options.pop("command")
@@ -35,7 +35,7 @@ def _sentence(error):
 def _parser():
     parser = argparse.ArgumentParser(
         "medgan_tf",
-        description="From folders of DICOM to synthetic medical images one can check. Research use only.",
+        description="From folders of DICOM files to synthetic medical images one can check. For research use only.",
         epilog="`medgan_tf COMMAND --help` explains a command. `make notebooks` runs everything.",
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -46,154 +46,225 @@ def _parser():
         command.set_defaults(command=function)
         return command.add_argument
 
+    for add_commands in (_data_commands, _training_commands, _model_commands, _app_commands):
+        add_commands(add)
+    return parser
+
+
+def _data_commands(add):
     option = add(
         "convert",
         commands.convert,
-        "Convert DICOM to square grey images",
-        "Files are known by their content. Patients become keyed hashes. A rerun does only what is missing.",
+        "Convert DICOM files to square grey images",
+        "DICOM files are found by content. Patient identifiers are replaced by keyed hashes. If you run it again, "
+        "only missing images are converted.",
     )
-    option("sources", nargs="+", type=Path, metavar="SOURCE", help="folder or file; the folders in it are the classes")
+    option("sources", nargs="+", type=Path, metavar="SOURCE", help="file, or folder whose first level is the classes")
     option(
-        "--out", required=True, type=Path, help="folder for images/ and manifest.csv; what names sources: DIR.private"
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder for images/ and manifest.csv; what names the sources goes to DIR.private",
     )
-    option("--image-size", type=_size, default=256, metavar="PIXELS", help="side, or HEIGHTxWIDTH (default 256)")
-    option("--format", choices=["jpg", "png", "png16"], default="jpg", help="jpg is of quality 95 (default jpg)")
-    option("--window", type=_window, default="auto", help="auto, lung, bone, ..., a window's number, or CENTER,WIDTH")
+    option(
+        "--image-size",
+        type=_size,
+        default=256,
+        metavar="PIXELS",
+        help="side of the square images, or HEIGHTxWIDTH (default 256)",
+    )
+    option(
+        "--format",
+        choices=["jpg", "png", "png16"],
+        default="jpg",
+        help="file format: jpg with quality 95, png with 8 bits or png16 with 16 bits a pixel (default jpg)",
+    )
+    option(
+        "--window",
+        type=_window,
+        default="auto",
+        help="range of stored values that becomes black to white: auto, lung, bone, ..., the number of a window in the "
+        "file, or CENTER,WIDTH (default auto)",
+    )
     option("--crop", action="store_true", help="crop to a square instead of padding with black")
-    option("--labels", type=Path, metavar="CSV", help="classes by file or patient, instead of by folder")
-    option("--workers", type=int, help="processes (default: one a core)")
-    option("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work, such as tcp://host:8786")
+    option(
+        "--labels", type=Path, metavar="CSV", help="table with the class of each file or patient (default: by folder)"
+    )
+    _parallel(option)
 
     option = add(
         "deidentify",
         commands.deidentify,
-        "De-identify DICOM files by the Basic Profile of PS3.15, Table E.1-1, with dates shifted",
+        "De-identify DICOM files by the Basic Profile of PS3.15, Table E.1-1, with shifted dates",
         "Pixels stay as they are. Images that may show text wait in DIR.private/review.csv until cleared there.",
     )
     option("sources", nargs="+", type=Path, metavar="SOURCE", help="folder or file")
-    option(
-        "--out", required=True, type=Path, metavar="DIR", help="folder for the files, by pseudonyms, and manifest.csv"
-    )
-    option("--workers", type=int, help="processes (default: one a core)")
-    option("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work, such as tcp://host:8786")
+    text = "folder for the files, named by pseudonyms, and manifest.csv"
+    option("--out", required=True, type=Path, metavar="DIR", help=text)
+    _parallel(option)
 
     option = add("phantoms", commands.make_phantoms, "Write a cohort of chest-like phantoms as DICOM, with its truth")
-    option("--out", required=True, type=Path, help="folder for the files and truth.csv")
-    option("--patients", type=int, default=100, help="number of patients (default 100)")
+    option("--out", required=True, type=Path, metavar="DIR", help="folder for the files and truth.csv")
+    option("--patients", type=int, default=100, metavar="N", help="number of patients (default 100)")
     option("--image-size", type=int, default=256, metavar="PIXELS", help="side of the images (default 256)")
     option("--seed", type=int, default=0, help="the same seed gives the same files (default 0)")
 
-    option = add("fetch", commands.fetch, "Download a public set and verify it, or list the sets")
-    option("name", nargs="?", metavar="NAME", help="without a name: list them")
-    option("--out", type=Path, default=Path("data"), help="folder to put it in (default data)")
+    option = add("fetch", commands.fetch, "Download a public data set and verify it, or list the data sets")
+    option("name", nargs="?", metavar="NAME", help="data set to download; without a name they are listed")
+    option("--out", type=Path, default=Path("data"), metavar="DIR", help="folder to put it in (default data)")
 
+
+def _parallel(option):
+    option("--workers", type=int, metavar="N", help="number of parallel processes (default: one for each core)")
+    text = "address of a Dask cluster that does the work instead, such as tcp://host:8786"
+    option("--scheduler", metavar="ADDRESS", help=text)
+
+
+def _profile(option):
+    text = "how much of everything is done: smoke (minutes, to try), quick (two cores), full (a GPU) (default quick)"
+    option("--profile", choices=["smoke", "quick", "full"], default="quick", help=text)
+
+
+def _training_commands(add):
     option = add(
-        "run", commands.run_notebooks, "Run the notebooks and write one HTML report", "A rerun goes on after a failure."
+        "run",
+        commands.run_notebooks,
+        "Run the notebooks and write one HTML report",
+        "If a notebook fails, the same command goes on from there.",
     )
-    option("--profile", choices=["smoke", "quick", "full"], default="quick", help="how much of everything")
-    option("--data", nargs="*", default=[], type=Path, metavar="DIR", help="folders of DICOM or images; none: phantoms")
-    option("--run", default="", metavar="NAME", help="folder under outputs/ (default: profile and data)")
-    option("--notebooks", nargs="+", metavar="NAME", help="only these, for example 03_dcgan")
+    _profile(option)
+    text = "folders of DICOM files, or of JPG or PNG in class folders (default: phantoms)"
+    option("--data", nargs="*", default=[], type=Path, metavar="DIR", help=text)
+    option("--run", default="", metavar="NAME", help="folder under outputs/ (default: named after profile and data)")
+    option("--notebooks", nargs="+", metavar="NAME", help="only these notebooks, for example 03_dcgan (default: all)")
 
     option = add(
         "train",
         commands.train,
-        "Train one model of a prepared run, or go on",
+        "Train one model of a run, or continue its training",
         "On several machines: the same command on each, with TF_CONFIG (docs/scaling.md).",
     )
     option("run", metavar="RUN", help="a folder under outputs/ that notebook 01 has prepared")
     option("model", metavar="MODEL", help="a model of its profile, such as dcgan")
-    option("--seed", type=int, default=0, help="of weights, order and random numbers (default 0)")
-    option("--kimg", type=float, help="thousands of images to train with (default: as in the profile)")
-    option("--init-from", default="", metavar="RUN/MODEL", help="initial weights: those of a model of smaller images")
-    option("--deterministic", action="store_true", help="the same bits from the same seed, for a price in time")
+    text = "seed of the initial weights, the order of images and all random numbers (default 0)"
+    option("--seed", type=int, default=0, help=text)
+    option("--kimg", type=float, help="length of the training in thousands of images (default: as in the profile)")
+    text = "start from the weights of a model trained on smaller images of the same patients (default: random weights)"
+    option("--init-from", default="", metavar="RUN/MODEL", help=text)
+    text = "the same seed gives the same weights to the bit; training is slower"
+    option("--deterministic", action="store_true", help=text)
 
     option = add(
         "sweep",
         commands.sweep,
-        "Train and measure seeds by models by sets of images, several processes at a time",
-        "A rerun does only what is missing. Sets become the runs NAME-SET.",
+        "Train and measure every combination of data set, model and seed",
+        "Several processes run at a time. If you run it again, only what is missing is done. Each data set becomes a "
+        "run, NAME-SET.",
     )
     option("--out", required=True, dest="name", metavar="NAME", help="folder under outputs/ for the collected results")
-    option("--data", action="append", dest="sets", nargs="+", type=Path, metavar="DIR", help="one set; may be repeated")
+    text = "folders of one data set; give the option once for each data set (default: phantoms)"
+    option("--data", action="append", dest="sets", nargs="+", type=Path, metavar="DIR", help=text)
     option("--models", nargs="+", required=True, metavar="MODEL", help="models of the profile, such as dcgan cgan")
-    option("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="(default 0)")
-    option("--profile", choices=["smoke", "quick", "full"], default="quick", help="how much of everything")
-    option(
-        "--jobs", type=int, default=1, metavar="N", help="processes at a time, which share cores or GPUs (default 1)"
-    )
+    option("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="one training for each seed (default 0)")
+    _profile(option)
+    text = "number of processes at a time, which share the cores or GPUs (default 1)"
+    option("--jobs", type=int, default=1, metavar="N", help=text)
 
+
+def _model_commands(add):
     option = add("sample", commands.sample, "Draw images from a trained generator")
     option("model_dir", type=Path, metavar="MODEL_DIR", help="a folder with model.json and generator.weights.h5")
-    option("--out", required=True, type=Path, help="folder for the PNG files")
-    option("--count", type=int, default=16, help="number of images (default 16)")
-    option("--label", help="a class of a conditional model")
+    option("--out", required=True, type=Path, metavar="DIR", help="folder for the PNG files")
+    option("--count", type=int, default=16, metavar="N", help="number of images (default 16)")
+    option("--label", metavar="CLASS", help="class to draw, for a conditional model (default: classes in turn)")
     option("--seed", type=int, default=0, help="the same seed gives the same images (default 0)")
-    option("--truncation", type=float, default=1.0, metavar="PSI", help="StyleGANs: below 1 less varied (default 1)")
-
-    option = add("export", commands.export, "Put a measured generator into a folder for others, with a model card")
-    option("run", metavar="RUN", help="a folder under outputs/")
-    option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
-    option("--out", required=True, type=Path, help="folder for weights, record and card")
-    option("--data", required=True, metavar="TEXT", help="for the card: what the training images are")
-    option("--licence", metavar="TEXT", help="of the training images; without one the weights and images stay here")
-    option("--objections", default="", metavar="TEXT", help="for the card: what is wrong in the images to the eye")
-
-    option = add(
-        "readers",
-        commands.read_blind,
-        "Make the kit of a blinded reader study, or analyse the answers",
-        "Readers get one HTML file that works without a network, and give back one CSV file each.",
-    )
-    option("run", metavar="RUN", help="a folder under outputs/")
-    option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
-    option("--out", required=True, type=Path, help="folder of the kit")
-    option("--count", type=int, default=100, help="different images, half of them real (default 100)")
-    option("--seed", type=int, default=0, help="the same seed draws the same images (default 0)")
-    option("--answers", type=Path, metavar="DIR", help="analyse the CSV files in this folder with the key in --out")
+    text = "for StyleGANs: values below 1 give more typical and less varied images (default 1)"
+    option("--truncation", type=float, default=1.0, metavar="PSI", help=text)
 
     option = add(
         "evaluate",
         commands.evaluate,
-        "Measure synthetic against real images, each number with its n, interval and floor",
-        "Images are a folder of class folders of JPG or PNG, a folder with a manifest.csv or that file, with patients, "
-        "or an array, .npy.",
+        "Measure synthetic images against real ones",
+        "Every number comes with its sample size, its 95% interval and the same metric between real images. Images are "
+        "a folder of JPG or PNG in class folders; a folder with a manifest.csv, or that file, which names patients; or "
+        "an array in a file .npy.",
     )
     option("real", type=Path, metavar="REAL_DIR", help="real images that the generator has not seen")
     option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")
-    text = "inception (default), keras_inception, feature_classifier, radimagenet, squeezenet, or a Keras file, .keras"
-    option("--features", default="inception", metavar="NAME", help=text)
-    option(
-        "--weights",
-        type=Path,
-        metavar="PATH",
-        help="of feature_classifier: a run's folder of that name; of radimagenet and squeezenet: the weight file",
+    text = (
+        "network whose features are compared: inception, keras_inception, feature_classifier, radimagenet, squeezenet "
     )
-    text = "a run's label_classifier/ folder: says whether classes are as asked (default: the one of --features)"
-    option("--label-classifier", type=Path, metavar="DIR", help=text)
-    option("--image-size", type=_size, metavar="PIXELS", help="of real and synthetic (default: as the synthetic are)")
-    option("--training", type=Path, metavar="DIR", help="what the generator learned from: look for copies of it")
-    option("--by-class", action="store_true", help="also each class by itself, where both folders have the same")
-    option("--cache", type=Path, metavar="DIR", help="keep features there, and read them back where nothing changed")
-    option("--json", dest="json_file", type=Path, metavar="FILE", help="also write the records to this file")
+    option(
+        "--features", default="inception", metavar="NAME", help=text + " or a Keras file (.keras) (default inception)"
+    )
+    text = (
+        "weights of the features: a run's folder feature_classifier/, or the weight file of radimagenet or squeezenet"
+    )
+    option("--weights", type=Path, metavar="PATH", help=text)
+    text = (
+        "a run's folder label_classifier/: measure how often images show the requested class (default: the classifier "
+    )
+    option("--label-classifier", type=Path, metavar="DIR", help=text + "of --features)")
+    text = "size that all images are brought to: side, or HEIGHTxWIDTH (default: that of the synthetic images)"
+    option("--image-size", type=_size, metavar="PIXELS", help=text)
+    text = "training images of the generator: count synthetic images that are copies of them"
+    option("--training", type=Path, metavar="DIR", help=text)
+    option("--by-class", action="store_true", help="measure each class by itself, too")
+    option("--cache", type=Path, metavar="DIR", help="folder that keeps features, so that they are computed once")
+    option("--json", dest="json_file", type=Path, metavar="FILE", help="write all records to this file, too")
 
     option = add("compare", commands.compare, "Show the measured models of runs side by side, with their costs")
     option("runs", nargs="+", metavar="RUN", help="folders under outputs/ that notebook 06 has measured")
 
     option = add(
-        "serve", commands.serve, "Serve the web app: draw, upload, explore, rate", "Models are those of all runs."
+        "export",
+        commands.export,
+        "Write a measured generator into a folder for others, with half-size weights and a card",
+    )
+    option("run", metavar="RUN", help="a folder under outputs/")
+    option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
+    option("--out", required=True, type=Path, metavar="DIR", help="folder for weights, record and model card")
+    option("--data", required=True, metavar="TEXT", help="for the card: what the training images are")
+    text = "licence of the training images; without one, weights and images are not exported"
+    option("--licence", metavar="TEXT", help=text)
+    option("--objections", default="", metavar="TEXT", help="for the card: what looks wrong in the images")
+
+    option = add(
+        "readers",
+        commands.reader_study,
+        "Make the kit of a blinded reader study, or analyse the answers",
+        "Readers get one HTML file that works without a network, and give back one CSV file each.",
+    )
+    option("run", metavar="RUN", help="a folder under outputs/")
+    option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
+    option("--out", required=True, type=Path, metavar="DIR", help="folder of the kit")
+    text = "number of different images, half of them real (default 100)"
+    option("--count", type=int, default=100, metavar="N", help=text)
+    option("--seed", type=int, default=0, help="the same seed draws the same images (default 0)")
+    text = "analyse the CSV files in this folder with the key of the kit in --out, instead of making a kit"
+    option("--answers", type=Path, metavar="DIR", help=text)
+
+
+def _app_commands(add):
+    option = add(
+        "serve", commands.serve, "Serve the web app: draw, upload, explore, rate", "It shows the models of all runs."
     )
     option("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1, this machine alone)")
     option("--port", type=int, default=5000, help="port to listen on (default 5000)")
-    option("--rate", default="240 per minute", help="what one address may draw and rate (default 240 per minute)")
-    option("--proxies", type=int, default=0, metavar="N", help="trusted proxies in front of the app (default 0)")
-    text = "kits whose pictures, also those of held-out patients, any visitor sees and rates at /rate (default none)"
+    text = "limit of drawing and rating for each address (default '240 per minute')"
+    option("--rate", default="240 per minute", metavar="LIMIT", help=text)
+    option(
+        "--proxies", type=int, default=0, metavar="N", help="number of trusted proxies in front of the app (default 0)"
+    )
+    text = "kits of reader studies for visitors to rate at /rate; their pictures are partly of patients (default: none)"
     option("--readers", nargs="+", type=Path, default=(), metavar="KIT", help=text)
 
     option = add("gallery", commands.gallery, "Write a static gallery of a run: plain HTML for any host")
     option("run", metavar="RUN_DIR", help="a folder under outputs/, or its name")
-    option("--out", required=True, type=Path, help="folder for the pages")
-    option("--licence", default="", metavar="TEXT", help="of real images; without it only phantoms are shown as such")
+    option("--out", required=True, type=Path, metavar="DIR", help="folder for the pages")
+    text = "licence that allows to show real images; without it, only phantoms are shown"
+    option("--licence", default="", metavar="TEXT", help=text)
 
     option = add(
         "render",
@@ -203,7 +274,6 @@ def _parser():
     )
     option("run", metavar="RUN", help="a folder under outputs/ whose notebooks have been run")
     option("--out", type=Path, default=Path("docs/notebooks"), metavar="DIR", help="folder (default docs/notebooks)")
-    return parser
 
 
 def _size(text):

@@ -11,7 +11,7 @@ from medgan_tf.__main__ import _parser, main
 
 COMMANDS = (
     *("convert", "deidentify", "phantoms", "fetch", "run", "train", "sweep", "sample", "readers"),
-    *("export", "compare", "evaluate", "serve", "gallery"),
+    *("export", "compare", "evaluate", "serve", "gallery", "render"),
 )
 
 
@@ -57,12 +57,15 @@ def images(folder, count, low, high, size=16):
         (["gallery", "{tmp}/nowhere", "--out", "{tmp}/g"], "There is no run 'nowhere'"),
         (["evaluate", "{tmp}/nowhere", "{tmp}/empty", "--features", "feature_classifier"], "is not a folder"),
         (["evaluate", "{tmp}/empty", "{tmp}/empty", "--features", "feature_classifier"], "holds no images"),
-        (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "vgg"], "no extractor is called 'vgg': choose domain"),
+        (
+            ["evaluate", "{tmp}/one", "{tmp}/one", "--features", "vgg"],
+            "no extractor is called 'vgg': choose feature_classifier",
+        ),
         (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "{tmp}/no.keras"], "no.keras is no file"),
         (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "{tmp}/text.keras"], "cannot be loaded as a Keras model"),
     ],
 )
-def test_what_goes_wrong_is_one_sentence(arguments, sentence, tmp_path, capsys, monkeypatch):
+def test_every_expected_failure_is_one_sentence(arguments, sentence, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.keras").write_text("no model")
@@ -74,7 +77,7 @@ def test_what_goes_wrong_is_one_sentence(arguments, sentence, tmp_path, capsys, 
     assert len([line for line in errors.splitlines() if line.startswith("medgan_tf:")]) == 1
 
 
-def test_convert_splits_by_patient_and_says_what_came_of_it(tmp_path, capsys):
+def test_convert_splits_by_patient_and_reports(tmp_path, capsys):
     assert main(["phantoms", "--out", str(tmp_path / "dicom"), "--patients", "12", "--image-size", "64"]) == 0
     assert main(["convert", str(tmp_path / "dicom"), "--out", str(tmp_path / "out"), "--image-size", "64"]) == 0
     text = capsys.readouterr().out
@@ -84,7 +87,7 @@ def test_convert_splits_by_patient_and_says_what_came_of_it(tmp_path, capsys):
     assert ",train" in manifest
 
 
-def test_sample_writes_what_the_seed_says(tmp_path):
+def test_the_same_seed_writes_the_same_images(tmp_path):
     train(tmp_path / "model")
     for name in ("one", "two"):
         assert (
@@ -123,7 +126,7 @@ def test_evaluate_measures_folders(tmp_path, capsys):
     assert "real against real" in capsys.readouterr().out
 
 
-def test_evaluate_with_a_model_of_ones_own_keeps_the_features_and_judges_the_classes(tmp_path, capsys, monkeypatch):
+def test_evaluate_with_a_model_of_your_own_keeps_the_features_and_checks_the_classes(tmp_path, capsys, monkeypatch):
     import keras
 
     from medgan_tf import datasets, metrics
@@ -144,7 +147,7 @@ def test_evaluate_with_a_model_of_ones_own_keeps_the_features_and_judges_the_cla
     options = [
         "--features",
         str(tmp_path / "pooled.keras"),
-        "--judge",
+        "--label-classifier",
         str(tmp_path / "label_classifier"),
         "--image-size",
         "16",
@@ -161,7 +164,7 @@ def test_evaluate_with_a_model_of_ones_own_keeps_the_features_and_judges_the_cla
     agreed = records["label_agreement"]
     assert (agreed["n"], agreed["real_vs_real_n"], agreed["patients"]) == (60, 60, 30)
     assert agreed["weights_sha256"] == label_classifier.weights_sha256 and set(agreed["by_class"]) == {"bright", "dark"}
-    assert "label_agreement of dark: " in printed and "judge domain" in printed
+    assert "label_agreement of dark " in printed and "; classifier feature_classifier, weights" in printed
 
 
 def test_models_that_are_no_extractors_are_refused(tmp_path):
@@ -174,7 +177,7 @@ def test_models_that_are_no_extractors_are_refused(tmp_path):
     any_size = keras.Input((None, None, 1))
     unfit = {
         "three": (keras.Model(inputs, [flat, flat, flat]), "3 outputs"),
-        "named": (keras.Model(inputs, {"features": flat, "turns": flat}), "for --features domain"),
+        "named": (keras.Model(inputs, {"features": flat, "turns": flat}), "for --features feature_classifier"),
         "any_size": (keras.Model(any_size, keras.layers.GlobalAveragePooling2D()(any_size)), "of one size"),
     }
     for name, (model, sentence) in unfit.items():

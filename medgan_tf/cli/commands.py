@@ -1,6 +1,7 @@
-"""What the commands of the command line do: each is one call into the module, and says what came of it.
+"""The commands of the command line: each calls one function of the module and prints what came of it.
 
-They import what they need when they are called: `--help` waits for no TensorFlow. Each returns an exit status.
+They import what they need when they are called, so that `--help` need not wait for TensorFlow. Each returns an exit
+status. `medgan_tf/__main__.py` explains their options.
 """
 
 import json
@@ -9,7 +10,7 @@ from pathlib import Path
 
 
 def convert(sources, out, image_size, format, window, crop, labels, workers, scheduler):
-    """Convert DICOM, split the images by patient, say what came of it."""
+    """Convert DICOM files to images and split them by patient."""
     from medgan_tf import datasets, dicom
 
     with dicom.on_dask(scheduler):
@@ -36,7 +37,7 @@ def deidentify(sources, out, workers, scheduler):
 
 
 def make_phantoms(out, patients, image_size, seed):
-    """Write a cohort."""
+    """Write a cohort of phantoms."""
     from medgan_tf import phantoms
 
     truth = phantoms.write_cohort(out, patients, seed=seed, image_size=image_size)
@@ -45,7 +46,7 @@ def make_phantoms(out, patients, image_size, seed):
 
 
 def fetch(name, out):
-    """Download a public set, or list them."""
+    """Download a public data set, or list them."""
     from medgan_tf.datasets import download
 
     if name:
@@ -57,7 +58,7 @@ def fetch(name, out):
 
 
 def run_notebooks(profile, data, run, notebooks):
-    """Run the notebooks."""
+    """Run the notebooks and write the report."""
     from medgan_tf.cli.notebooks import run as run_all
 
     report, failures = run_all(profile, data, run, notebooks)
@@ -78,18 +79,34 @@ def train(run, model, seed, kimg, init_from, deterministic):
 
 
 def sweep(name, sets, models, seeds, profile, jobs):
-    """Train and measure seeds by models by sets."""
-    from medgan_tf import config, figures
+    """Train and measure every combination of data set, model and seed."""
+    from medgan_tf import config
     from medgan_tf.cli.sweep import sweep as sweep_all
 
     summary, failures = sweep_all(name, sets or [()], models, seeds, profile, jobs)
-    print(figures.comparison_table(summary).data.T.to_string())
-    print(f"All of it is in {config.outputs() / name / 'results.json'}" + "".join(f"\n{f}" for f in failures.values()))
+    _print_comparison(summary)
+    print(f"Everything is in {config.outputs() / name / 'results.json'}", *failures.values(), sep="\n")
     return 1 if failures else 0
 
 
+def compare(runs):
+    """Print the measured models of runs side by side."""
+    from medgan_tf import config
+    from medgan_tf.reporting import comparison
+
+    _print_comparison(comparison.summarise(comparison.models([config.find_run(name) for name in runs])))
+    return 0
+
+
+def _print_comparison(summary):
+    from medgan_tf import figures
+
+    table = figures.comparison_table(summary)
+    print(table.data.T.to_string(), table.caption, sep="\n")
+
+
 def sample(model_dir, out, count, label, seed, truncation):
-    """Write images as PNG."""
+    """Write generated images as PNG files."""
     from PIL import Image
 
     from medgan_tf import generators
@@ -103,7 +120,7 @@ def sample(model_dir, out, count, label, seed, truncation):
 
 
 def export(run, model, out, data, licence, objections):
-    """Weights in half precision, and a model card."""
+    """Write a trained generator's weights in half precision, with a model card."""
     from medgan_tf import config
     from medgan_tf.reporting import model_card
 
@@ -111,8 +128,8 @@ def export(run, model, out, data, licence, objections):
     return 0
 
 
-def read_blind(run, model, out, count, seed, answers):
-    """Make a kit for a reader study, or analyse what came back."""
+def reader_study(run, model, out, count, seed, answers):
+    """Make the kit of a reader study, or analyse the answers."""
     from medgan_tf import config, figures, results
     from medgan_tf.studies import readers
 
@@ -130,12 +147,12 @@ def read_blind(run, model, out, count, seed, answers):
         print(f"Reader study: not run, {section['why']} in {answers}")
     else:
         print(figures.reader_table(section).data.to_string(), *section["interpretation"], sep="\n")
-    results.write(run.directory, readers.section_name(section), section)
+    results.write(run, readers.section_name(section), section)
     return 1 if problems else 0
 
 
 def serve(host, port, rate, proxies, readers):
-    """The web app."""
+    """Serve the web app."""
     from medgan_tf.app import server
 
     server.serve(host, port, rate, proxies, readers)
@@ -143,17 +160,16 @@ def serve(host, port, rate, proxies, readers):
 
 
 def gallery(run, out, licence):
-    """A static gallery of a run."""
+    """Write a static gallery of a run."""
     from medgan_tf import config
     from medgan_tf.app import gallery
 
-    page = gallery.write(config.find_run(Path(run).name), out, licence)
-    print(f"The gallery is {page}")
+    print(f"The gallery is {gallery.write(config.find_run(Path(run).name), out, licence)}")
     return 0
 
 
 def render(run, out):
-    """The executed notebooks of a run as Markdown pages."""
+    """Write the executed notebooks of a run as Markdown pages."""
     from medgan_tf import config
     from medgan_tf.reporting.render import render as render_run
 
@@ -162,8 +178,8 @@ def render(run, out):
 
 
 def evaluate(real, fake, features, weights, label_classifier, image_size, training, by_class, cache, json_file):
-    """Measure synthetic images against real ones."""
-    from medgan_tf import datasets, metrics
+    """Measure synthetic images against real ones, and print every metric."""
+    from medgan_tf import datasets, figures, metrics
 
     for source in filter(datasets.is_image_folder, (real, fake, training)):
         datasets.read_manifest(source)  # so that a wrong folder is reported before anything is computed
@@ -177,50 +193,14 @@ def evaluate(real, fake, features, weights, label_classifier, image_size, traini
     records = metrics.evaluate(real, fake, extractor, training, **settings)
     if json_file:
         json_file.write_text(json.dumps(records, indent=2))
-    classes = records.pop("classes", {})
-    for name, record in records.items():
-        print(f"{name:26}{_beside(record)}")
-    leading, first = next(iter(records.items()))
-    for name, measured in classes.items():
-        too_few = f"not measured: {measured.get('too_few')} real images"
-        record = measured.get(leading)
-        said = f"{_interval(record, 'value', '')}, n = {record['n']}: {record['interpretation']}" if record else too_few
-        print(f"{leading} of {name}: {said}")
-    agreed = records.get("label_agreement")
-    for name, record in agreed["by_class"].items() if agreed else ():
-        print(f"label_agreement of {name}: {_beside(record)}, n = {record['n']}")
-    print(f"n = {first['n']} a side; features {first['extractor']}, weights {first['weights_sha256'][:12]}")
+    print(figures.evaluation_table(records).to_string())
+    first, agreed = next(iter(records.values())), records.get("label_agreement")
+    print(f"n = {first['n']} images a side; features {first['extractor']}, weights {first['weights_sha256'][:12]}")
     if agreed:
         print(
             f"label_agreement: n = {agreed['n']} synthetic and {agreed.get('real_vs_real_n', 0)} real images; chance"
-            f" {agreed['chance']:.3g}; judge {agreed['extractor']}, weights {agreed['weights_sha256'][:12]}"
+            f" {agreed['chance']:.3g}; classifier {agreed['extractor']}, weights {agreed['weights_sha256'][:12]}"
         )
     quality = first["jpg_quality"]
     print("Both sides were measured " + (f"as JPG of quality {quality}" if quality else "without traces of JPG"))
     return 0
-
-
-def compare(runs):
-    """Print the models of runs side by side."""
-    from medgan_tf import config, figures
-    from medgan_tf.reporting import comparison
-
-    summary = comparison.summarise(comparison.models([config.find_run(name) for name in runs]))
-    print(figures.comparison_table(summary).data.T.to_string())
-    print(
-        "kimg: thousand images seen. *: nothing sets the value apart from the best one on the same data with the same"
-    )
-    print("features and n; values that differ in these cannot be compared.")
-    return 0
-
-
-def _interval(record, name, prefix):
-    return f"{record[name]:.4g} [{record[prefix + 'low']:.4g}, {record[prefix + 'high']:.4g}]"
-
-
-def _beside(record):
-    """A record's value and floor, where it has one, and what it reads."""
-    real_vs_real = (
-        f" real against real {_interval(record, 'real_vs_real', 'floor_'):34}" if "real_vs_real" in record else ""
-    )
-    return f"{_interval(record, 'value', ''):34}{real_vs_real} {record['interpretation']}"

@@ -11,7 +11,7 @@ and read its results.json; those made of images take the images.
 | conditional models | label_agreement, phantom_rules, ablation, class_interpolation, attention | ablation_table |
 | StyleGANs | mixing, truncation, latent_interpolation, latent_directions, inversions | equivariance_table |
 | quality | quality, precision_recall, class_quality, spectra, sensitivity, quality_cost | quality_table, \
-comparison_table, claims_table |
+comparison_table, claims_table, evaluation_table |
 | phantoms | canonical | canonical_table |
 | augmentation study | forest, small_data | augmentation_table, difference_table, rare_class_table |
 | privacy audit | nearest_distances, attack_curves, suspicious_pairs | privacy_table |
@@ -20,7 +20,7 @@ comparison_table, claims_table |
 """
 
 from .augmentation import augmentation_table, difference_table, forest, rare_class_table, small_data
-from .cells import FEATURES, FURTHER, PIXELS
+from .cells import FEATURES, FURTHER, PIXELS, evaluation_table
 from .classifiers import calibration, calibration_table, outlier_table
 from .conditional import (
     ablation,
@@ -90,6 +90,7 @@ __all__ = [
     "comparison_table",
     "difference_table",
     "equivariance_table",
+    "evaluation_table",
     "forest",
     "grids",
     "inversions",

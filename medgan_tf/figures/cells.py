@@ -86,3 +86,25 @@ def listed(names):
 def sentence(text):
     """A text with a capital first letter, the others as they are."""
     return text[:1].upper() + text[1:]
+
+
+def evaluation_table(records):
+    """What `metrics.evaluate` measured as text: one row for each metric, and where known for each class.
+
+    Columns: value, real against real, n, interpretation; both values with their 95% intervals.
+    """
+    rows = {name: record for name, record in records.items() if name != "classes"}
+    leading = next(iter(rows))
+    for label, measured in records.get("classes", {}).items():
+        rows[f"{leading} of {label}"] = measured.get(leading, measured)
+    agreed = records.get("label_agreement", {})
+    rows |= {f"label_agreement of {label}": record for label, record in agreed.get("by_class", {}).items()}
+    return pd.DataFrame({name: _row(record) for name, record in rows.items()}).T
+
+
+def _row(record):
+    if "too_few" in record:
+        return {"value": "–", "real against real": "–", "n": "–", "interpretation": f"only {record['too_few']} images"}
+    real = [record.get(f"real_vs_real{end}") for end in ("", "_low", "_high")]
+    names = ("value", "real against real", "n", "interpretation")
+    return dict(zip(names, (cell(record), interval(*real), str(record["n"]), record["interpretation"]), strict=True))

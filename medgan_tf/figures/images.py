@@ -155,8 +155,8 @@ def progression(run, model, images=6, steps=8, kimg=None):
     axis.tick_params(length=0)
     axis.set_xlabel("thousand images seen")
     caption = (
-        f"{sentence(MODEL_NAMES.get(model, model))}: the same {images} latents, a row each, as training goes on (generator"
-        " with averaged weights)."
+        f"{sentence(MODEL_NAMES.get(model, model))}: the same {images} latents, a row each, as training goes on"
+        " (generator with averaged weights)."
     )
     return Figure(figure, f"{model}_progression", caption)
 
