@@ -14,7 +14,7 @@ CLASSES = ["large", "small"]
 SIZE = 32
 NETWORKS = {
     "dcgan": {"base_filters": 4, "latent_dim": 8},
-    "cgan": {"base_filters": 8, "latent_dim": 6, "embedding": 5},
+    "cgan": {"base_filters": 8, "latent_dim": 6},
     "stylegan2": {"latent_dim": 12, "channel_base": 256, "channel_max": 16, "mapping_layers": 2},
 }
 

@@ -1,4 +1,4 @@
-"""Latents and classes of a trained generator: what lies between them."""
+"""Trained generators: loading by name, settings of earlier versions, paths between latents and between classes."""
 
 import json
 from dataclasses import asdict
@@ -13,12 +13,10 @@ from medgan_tf.networks import sampling
 CLASSES = ["a", "b", "c"]
 
 
-@pytest.fixture(params=["cgan", "conditional_norm", "pggan"])
+@pytest.fixture(params=["cgan", "pggan"])
 def model(request, tmp_path):
-    """A generator with loud labels, saved as training saves it."""
-    architecture = "cgan" if request.param == "conditional_norm" else request.param
-    network = {"latent_dim": 6, "base_filters": 8, "embedding": 5}
-    network |= {"conditional_norm": True} if request.param == "conditional_norm" else {}
+    """A generator whose labels have a strong effect, saved as training saves it."""
+    architecture, network = request.param, {"latent_dim": 6, "base_filters": 8}
     generator, _ = networks.build(architecture, 32, 3, **network)
     noise = np.random.default_rng(0)
     for variable in generator.trainable_variables:
@@ -32,8 +30,8 @@ def model(request, tmp_path):
 
 
 @pytest.mark.parametrize("steps", [2, 3, 5])
-def test_a_path_between_classes_begins_and_ends_at_the_classes_themselves(model, steps):
-    """Also with as many steps as there are classes, when the tables of both networks have one shape."""
+def test_a_path_between_classes_starts_and_ends_at_these_classes(model, steps):
+    """Also with as many steps as classes, when the label tables of both networks have the same shape."""
     path = model.between_classes("c", "a", steps, seed=4)
     assert path.shape == (steps, 32, 32, 1)
     for image, label in ((path[0], "c"), (path[-1], "a")):
@@ -52,7 +50,7 @@ def test_a_path_between_latents_keeps_its_class_and_its_ends(model):
     assert np.abs(path[1].astype(int) - path[0]).max() > 1
 
 
-def test_models_are_known_by_name_wherever_one_stands(model, tmp_path, monkeypatch):
+def test_models_are_found_by_name_from_any_folder(model, tmp_path, monkeypatch):
     outputs, folder = tmp_path / "outputs", tmp_path / "outputs" / "run" / "models" / "cgan"
     folder.mkdir(parents=True)
     for name in ("model.json", "generator.weights.h5"):
@@ -68,7 +66,18 @@ def test_models_are_known_by_name_wherever_one_stands(model, tmp_path, monkeypat
         generators.load("run/dcgan")
 
 
-def test_unknown_classes_are_said(model):
+def test_settings_of_earlier_versions_load_if_they_had_their_default(model, tmp_path):
+    record = json.loads((tmp_path / "model.json").read_text())
+    record["settings"]["network"] |= {"embedding": 50}
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    np.testing.assert_array_equal(generators.load(tmp_path).sample(2, seed=3), model.sample(2, seed=3))
+    record["settings"]["network"]["embedding"] = 5
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"another version .*has no setting embedding; its settings are latent_dim"):
+        generators.load(tmp_path)
+
+
+def test_unknown_classes_are_refused(model):
     with pytest.raises(ValueError, match="a, b, c"):
         model.between_classes("a", "d")
 

@@ -37,13 +37,13 @@ def dcgan():
 
 
 def drawn(gan, ws):
-    """Images of ws by the layer itself."""
+    """Images of ws, made by the synthesis layer itself."""
     return sampling.to_uint8(gan.network.get_layer("synthesis")(np.asarray(ws, np.float32)))
 
 
 def equal(images, others, levels=1):
     assert images.shape == others.shape
-    return np.abs(images.astype(int) - others).max() <= levels  # of 255: other batches round otherwise
+    return np.abs(images.astype(int) - others).max() <= levels  # of 255: rounding depends on the batch size
 
 
 def float_images(gan, w):
@@ -53,7 +53,7 @@ def float_images(gan, w):
 # Truncation and interpolation
 
 
-def test_full_truncation_gives_the_average_image_and_none_gives_the_sample(either):
+def test_psi_0_gives_the_average_image_and_psi_1_the_sample(either):
     average = drawn(either, np.tile(either.styles.w_avg, (1, either.styles.num_ws, 1)))
     none, whole = either.sample(3, seed=5, truncation=0), either.sample(3, seed=5, truncation=1.0)
     assert equal(none, np.repeat(average, 3, axis=0))
@@ -73,13 +73,13 @@ def test_truncation_moves_w_towards_its_mean_and_keeps_the_label(conditional):
     assert not equal(found, conditional.sample(3, "a", seed=2, truncation=0.6), 20)
 
 
-def test_a_sweep_holds_the_same_latents(conditional):
+def test_a_truncation_sweep_keeps_the_latents(conditional):
     sweep = latents.truncation_sweep(conditional, (1.0, 0.5, 0.0), count=3, seed=4)
     for images, psi in zip(sweep, (1.0, 0.5, 0.0), strict=True):
         assert equal(images, conditional.sample(3, seed=4, truncation=psi))
 
 
-def test_a_straight_path_in_w_ends_at_the_samples_and_halves_between(gan):
+def test_a_path_in_w_is_linear_and_ends_at_the_samples(gan):
     path, ends = gan.between_latents(5, seed=3, space="w"), gan.sample(2, seed=3)
     assert equal(path[[0, -1]], ends)
     assert equal(path[2:3], gan.synthesise(gan.map_latents(2, seed=3).mean(axis=0, keepdims=True)))
@@ -87,7 +87,7 @@ def test_a_straight_path_in_w_ends_at_the_samples_and_halves_between(gan):
     assert not equal(gan.between_latents(5, seed=3)[2], path[2], 5)
 
 
-def test_a_path_in_w_is_of_one_class(conditional):
+def test_a_path_in_w_keeps_its_class(conditional):
     path = conditional.between_latents(2, "b", seed=3, space="w")
     assert equal(path, conditional.sample(2, "b", seed=3))
     with pytest.raises(ValueError, match="'z' or 'w'"):
@@ -110,7 +110,7 @@ def test_models_without_styles_are_refused_in_one_sentence(dcgan):
 # Mixing
 
 
-def test_at_64_px_the_groups_are_those_of_the_paper():
+def test_layer_groups_at_64_px_are_the_papers():
     gan = generator(image_size=64)
     names = ("coarse", "middle", "fine", "all")
     groups = [latents.layer_numbers(gan, name) for name in names]
@@ -121,7 +121,7 @@ def test_at_64_px_the_groups_are_those_of_the_paper():
             latents.layer_numbers(gan, wrong)
 
 
-def test_mixtures_of_no_and_of_all_layers_are_the_sources(gan):
+def test_mixing_no_or_all_layers_gives_the_sources(gan):
     sources = gan.sample(5, seed=6)
     for layers in ((), "all"):
         grid = latents.mixing_grid(gan, 2, 3, layers, seed=6)
@@ -142,7 +142,7 @@ def test_a_mixture_takes_the_chosen_layers_from_its_column(either):
     assert not equal(grid.images[0, 0], grid.columns[0], 5)
 
 
-def test_the_picture_of_a_grid_has_each_mixture_at_its_place():
+def test_the_figure_of_a_grid_shows_each_mixture_in_its_row_and_column():
     rows, columns, images = (np.full((*shape, 8, 8, 1), 0, np.uint8) for shape in ((2,), (3,), (2, 3)))
     rows += np.array([10, 20], np.uint8)[:, None, None, None]
     columns += np.array([1, 2, 3], np.uint8)[:, None, None, None]
@@ -155,8 +155,8 @@ def test_the_picture_of_a_grid_has_each_mixture_at_its_place():
 # Directions
 
 
-def test_a_vector_acts_through_the_affine_functions_that_read_it(either):
-    """Without their kernels an image no longer depends on this vector, and still on every other."""
+def test_a_style_vector_acts_only_through_its_affine_functions(either):
+    """Without their kernels, an image no longer depends on this vector, but still on every other."""
     synthesis = either.network.get_layer("synthesis")
     ws = np.random.default_rng(0).standard_normal((1, either.styles.num_ws, 12)).astype(np.float32)
     assert len(synthesis.affines()) == either.styles.num_ws
@@ -227,7 +227,7 @@ def frames(count=5, height=16, width=24):
     return np.random.default_rng(0).integers(0, 256, (count, height, width, 1), np.uint8)
 
 
-def test_a_gif_read_again_has_the_same_frames(tmp_path):
+def test_a_gif_has_the_same_frames(tmp_path):
     images = frames()
     path = latents.save_animation(images, tmp_path / "path.gif", frames_per_second=10)
     with Image.open(path) as gif:
@@ -238,7 +238,7 @@ def test_a_gif_read_again_has_the_same_frames(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(16, 24), (17, 23)])
-def test_an_mp4_read_again_has_nearly_the_same_frames(tmp_path, size):
+def test_an_mp4_has_nearly_the_same_frames(tmp_path, size):
     pytest.importorskip("av", reason="PyAV, of the extra app, is not installed")
     import imageio.v3 as imageio
 
@@ -251,7 +251,7 @@ def test_an_mp4_read_again_has_nearly_the_same_frames(tmp_path, size):
     assert imageio.immeta(path, plugin="pyav")["fps"] == 10
 
 
-def test_what_cannot_be_an_animation_is_said(tmp_path, monkeypatch):
+def test_what_cannot_be_an_animation_is_refused_in_a_sentence(tmp_path, monkeypatch):
     for images in (frames()[..., 0], frames().astype(float), frames()[:0]):
         with pytest.raises(ValueError, match=r"of uint8 images \(n, H, W, 1\)"):
             latents.save_animation(images, tmp_path / "path.gif")

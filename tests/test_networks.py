@@ -34,8 +34,8 @@ def test_dcgan_has_the_papers_layers_at_64_px():
         (("biggan", 64), "There is no architecture 'biggan'"),
         (("dcgan", 60), "halves an image"),
         (("dcgan", 4), "halves an image"),
-        (("dcgan", 64, 3), "knows no labels"),
-        (("gan", 64, 3), "knows no labels"),
+        (("dcgan", 64, 3), "takes no labels"),
+        (("gan", 64, 3), "takes no labels"),
     ],
 )
 def test_what_cannot_be_built_is_said_in_a_sentence(arguments, message):

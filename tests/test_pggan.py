@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("float32_again")
 
 
 def build(size=16, **settings):
-    settings = {"num_classes": 3, "latent_dim": 6, "base_filters": 8, "embedding": 5, **settings}
+    settings = {"num_classes": 3, "latent_dim": 6, "base_filters": 8, **settings}
     return networks.build("pggan", size, **settings)
 
 

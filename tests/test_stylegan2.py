@@ -7,12 +7,10 @@ import tensorflow as tf
 from network_checks import batch, image_gradient
 
 from medgan_tf import networks
-from medgan_tf.networks.growth import set_stage
 from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, LabelEmbedding, MinibatchStandardDeviation
-from medgan_tf.networks.resampling import downsample, resample, upsample, upsampled_convolution
+from medgan_tf.networks.resampling import resample, upsampled_convolution
 from medgan_tf.networks.stylegan2 import DownsampledConv2D, Noise, modulated_convolution
 from medgan_tf.networks.styles import SecondLatents, Styles, activated
-from medgan_tf.training.callbacks import Growth
 from medgan_tf.training.gan import GAN
 from medgan_tf.training.losses import path_length_penalty, path_lengths, r1_penalty
 
@@ -88,13 +86,13 @@ def test_the_activation_and_both_its_derivatives():
         outer.watch(x)
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = activated(x, clamp=256.0)
+            y = activated(x)
         gradient = tape.gradient(tf.convert_to_tensor(y), x)
         squares = tf.reduce_sum(gradient**2)
     np.testing.assert_allclose(y, rectified(x.numpy()), rtol=1e-6)
     np.testing.assert_allclose(gradient, rectified(np.sign(x)) * np.sign(x), rtol=1e-6)
     np.testing.assert_array_equal(outer.gradient(squares, x), 0)
-    half = activated(tf.cast(x, "float16"), clamp=256.0)
+    half = activated(tf.cast(x, "float16"))
     np.testing.assert_allclose(half, np.clip(rectified(x.numpy()), -256, 256), rtol=2e-3)
     assert np.max(half) == 256
 
@@ -329,13 +327,12 @@ def test_truncation_from_the_parts():
     assert 0 < np.std(images[0.5], axis=0).mean() < np.std(images[1.0], axis=0).mean()
 
 
-@pytest.mark.parametrize("mixing_probability", [0.0, 0.9])
-def test_it_works_without_labels(mixing_probability):
-    generator, discriminator = build(num_classes=0, mixing_probability=mixing_probability)
+def test_it_works_without_labels():
+    generator, discriminator = build(num_classes=0)
     assert len(generator.inputs) == len(discriminator.inputs) == 1
     latents = numbers(4, 6)
     assert discriminator(generator(latents)).shape == (4, 1)
-    assert ((generator(latents, training=True) != generator(latents)).numpy().any()) == (mixing_probability > 0)
+    assert (generator(latents, training=True) != generator(latents)).numpy().any()
 
 
 @pytest.mark.parametrize(
@@ -443,7 +440,7 @@ def test_regularised_steps_compile_and_equal_the_uncompiled_ones():
 
 
 def test_training_mode_compiles_and_moves_only_what_it_should():
-    generator, _ = build(8, mixing_probability=0.5)
+    generator, _ = build(8)
     before = [variable.numpy() for variable in generator.variables]
     tf.function(lambda *inputs: generator(list(inputs), training=True), jit_compile=True)(*batch(16, 6)[:2])
     moved = {
@@ -514,44 +511,3 @@ def test_half_precision_at_the_four_highest_resolutions_float32_outside():
             assert [layer.compute_dtype for layer in synthesis.convolutions] == ["float32", *[precision] * 8]
         assert half[0].get_layer("mapping")([latents, labels]).dtype == "float32"
         assert {layer.compute_dtype for layer in half[1].layers} == {"float32", precision}
-
-
-def test_growing_shows_as_many_details_as_the_stage_has_pixels():
-    generator, discriminator = build(32, first_size=8, fade_kimg=1, stable_kimg=1)
-    plain = build(32)
-    for network, other in zip((generator, discriminator), plain, strict=True):
-        loud(network)
-        growing = {id(variable) for variable in network.get_layer("growing").variables}
-        other.set_weights([weight.numpy() for weight in network.weights if id(weight) not in growing])
-    latents, labels, images = batch(32, 6)
-    sharp = plain[0]([latents, labels])
-    np.testing.assert_allclose(generator([latents, labels]), sharp, atol=1e-5)
-    np.testing.assert_allclose(discriminator([images, labels]), plain[1]([images, labels]), rtol=1e-4, atol=1e-5)
-    seen = {}
-    for stage, alpha in ((0, 1.0), (1, 0.0), (1, 1.0), (2, 0.0), (2, 0.5)):
-        set_stage(generator, stage, alpha)
-        set_stage(discriminator, stage, alpha)
-        seen[stage, alpha] = generator([latents, labels]).numpy()
-        once = generator.get_layer("growing")(images)
-        np.testing.assert_allclose(
-            discriminator([images, labels]), plain[1]([once, labels]), rtol=1e-4, atol=1e-5, err_msg=(stage, alpha)
-        )
-    np.testing.assert_allclose(seen[0, 1.0], upsample(upsample(downsample(downsample(sharp)))), atol=1e-5)
-    np.testing.assert_array_equal(seen[1, 0.0], seen[0, 1.0])
-    np.testing.assert_allclose(seen[1, 1.0], upsample(downsample(sharp)), atol=1e-5)
-    np.testing.assert_array_equal(seen[2, 0.0], seen[1, 1.0])
-    np.testing.assert_allclose(seen[2, 0.5], (seen[1, 1.0] + sharp) / 2, atol=1e-5)
-
-
-def test_the_trainer_grows_it_by_its_schedule():
-    settings = {"first_size": 8, "fade_kimg": 0.016, "stable_kimg": 0.016}
-    gan = GAN(*build(16, **settings), penalty="r1", penalty_interval=2)
-    gan.compile(*(keras.optimizers.Adam(2e-3, 0.0, 0.99) for _ in range(2)))
-    assert len(gan.growing) == 3
-    growth, (_, labels, images) = Growth(), batch(16, 6)
-    growth.set_model(gan)
-    for stage, alpha in ((0, 1.0), (0, 1.0), (0, 1.0), (0, 1.0), (1, 0.0), (1, 0.25)):
-        growth.on_epoch_begin(0)
-        gan.train_step((images, labels))
-        assert {layer.stage for layer in gan.growing} == {stage}
-        assert [float(layer.alpha) for layer in gan.growing] == pytest.approx([alpha] * 3, abs=1e-6)

@@ -154,7 +154,7 @@ def test_channels_in_turn_give_the_numbers_of_all_at_once(monkeypatch):
     layer.build(x.shape)
     one = math.prod(len(matrix) for matrix in layer.upsampling)
     for limit in (5 * one, 2 * one):
-        monkeypatch.setattr(alias_free, "AT_A_TIME", limit)
+        monkeypatch.setattr(alias_free, "CHUNK", limit)
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x) ** 2
@@ -277,11 +277,11 @@ def test_the_magnitude_follows_the_mean_square():
     x, w = 3.0 * normal(2, 6, 7, 4), normal(2, 3)
     before = layer([x, w]).numpy()
     assert float(layer.magnitude) == 1
-    layer.follow(x)
+    layer.update_magnitude(x)
     power = float(np.mean(np.square(x)))
     assert float(layer.magnitude) == pytest.approx(0.999 + 0.001 * power, rel=1e-6)
     layer.decay = 0.0
-    layer.follow(x)
+    layer.update_magnitude(x)
     after = layer([x, w]).numpy()
     np.testing.assert_allclose(after, before / np.sqrt(power), rtol=1e-4, atol=1e-6)
 

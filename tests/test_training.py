@@ -545,7 +545,7 @@ CONDITIONAL = replace(
     SETTINGS,
     architecture="cgan",
     kimg=0.2,
-    network={"base_filters": 8, "latent_dim": 6, "embedding": 5, "residual": True},
+    network={"base_filters": 8, "latent_dim": 6, "residual": True},
 )
 
 
@@ -634,6 +634,6 @@ def test_a_training_begins_with_no_model_that_may_know_held_out_patients_or_fits
     renamed.__dict__["classes"] = ["high", "higher"]
     with pytest.raises(ValueError, match="saw other classes"):
         begin(renamed)
-    with pytest.raises(ValueError, match="its generator_ema has no layer of these shapes"):
-        begin(of_twice_the_size(), embedding=4)
+    with pytest.raises(ValueError, match="its discriminator has no layer of these shapes"):
+        begin(of_twice_the_size(), base_filters=16)
     assert not (tmp_path / "larger").exists()

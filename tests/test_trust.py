@@ -1,12 +1,11 @@
-"""Outlier scores, calibration, and the nearest latent: what the app says of pictures."""
+"""Outlier scores and calibration: what the app says of pictures."""
 
 import numpy as np
 import pytest
-from app_models import CLASSES, SIZE, discs, write_model
+from app_models import CLASSES
 
-from medgan_tf import figures, generators, metrics, results
+from medgan_tf import figures, metrics, results
 from medgan_tf.datasets import ImageSet
-from medgan_tf.generators import matching
 from medgan_tf.metrics.extractor import Extractor, Features
 from medgan_tf.metrics.outliers import Reference
 
@@ -106,20 +105,3 @@ def test_figure_and_tables_read_what_was_recorded(tmp_path):
     table = figures.outlier_table(tmp_path).data
     assert table.loc["cgan", "n"] == "2"
     assert table.loc["cgan", "beyond 95 in 100 real images"].startswith("0.500 [")
-
-
-def test_the_nearest_latent_brings_a_generators_own_picture_back_and_no_other(tmp_path):
-    write_model(tmp_path / "model", "cgan", True)
-    generator = generators.load(tmp_path / "model")
-    own = generator.sample(2, ["large", "small"], seed=77)
-    found = matching.match(generator, own, ["large", "small"], steps=60)
-    assert found.ssim.min() > 0.8
-    again = matching.match(generator, own, ["large", "small"], steps=60)
-    np.testing.assert_array_equal(found.z, again.z)
-    np.testing.assert_allclose(np.linalg.norm(found.z, axis=1), np.sqrt(6), rtol=1e-4)
-    foreign = matching.match(generator, discs(2, 0)[0], ["large", "small"], steps=60)
-    assert foreign.psnr.max() < found.psnr.min()
-    with pytest.raises(ValueError, match="takes uint8 images"):
-        matching.match(generator, own[:, : SIZE // 2], ["large", "small"])
-    with pytest.raises(ValueError, match="Give one label"):
-        matching.match(generator, own, ["large", "huge"])

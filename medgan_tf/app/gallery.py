@@ -10,9 +10,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from medgan_tf import datasets, figures, results
+from medgan_tf import datasets, figures, generators, results
 from medgan_tf.app import catalogue, diagram, downloads
-from medgan_tf.generators import inversion
 from medgan_tf.networks.sampling import tile
 
 from .requests import GenerationRequest
@@ -140,7 +139,9 @@ def _write_inverted(site, service, entry, real):
         return []
     images, loaded = figures.pick(real.images, INVERTED), service.load(entry.name, seconds=None)
     steps = site.run.profile.inversion_steps
-    found = inversion.invert(loaded.generator, images, loaded.classifiers.feature_classifier, steps=steps)
+    found = generators.invert(
+        loaded.generator, images, extractor=loaded.classifiers.feature_classifier, steps=steps
+    )
     rows = []
     for number, (image, made) in enumerate(zip(images, found.images, strict=True)):
         name = f"{entry.directory.name}_inverted_{number}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medgan_tf.generators import inversion, matching
+from medgan_tf import generators
 from medgan_tf.networks import sampling
 
 STEPS = {"w+": 200, "z": 120}  # of gradient descent, by latent space
@@ -32,14 +32,14 @@ def reconstruct(loaded, original, label=None):
 
 
 def _invert_into_styles(generator, feature_classifier, original, label):
-    found = inversion.invert(generator, original[None], feature_classifier, "w+", STEPS["w+"])
+    found = generators.invert(generator, original[None], "w+", None, feature_classifier, STEPS["w+"])
     versions = {}
     if generator.classes:
         centres = {name: generator.map_latents(CENTRE_LATENTS, name).mean(axis=0) for name in generator.classes}
-        mean_w = found.ws[0].mean(axis=0)
+        mean_w = found.latents[0].mean(axis=0)
         label = label or min(centres, key=lambda name: np.linalg.norm(mean_w - centres[name]))
         versions = {
-            name: generator.synthesise(found.ws + (centre - centres[label]))[0]
+            name: generator.synthesise(found.latents + (centre - centres[label]))[0]
             for name, centre in centres.items()
             if name != label
         }
@@ -52,10 +52,11 @@ def _invert_into_styles(generator, feature_classifier, original, label):
 def _match_latent(generator, feature_classifier, original, label):
     labels = [label] if label else list(generator.classes) or [None]
     given = labels if generator.classes else None
-    found = matching.match(generator, np.repeat(original[None], len(labels), 0), given, feature_classifier, STEPS["z"])
-    best = int(found.losses.argmin())
+    originals = np.repeat(original[None], len(labels), 0)
+    found = generators.invert(generator, originals, "z", given, feature_classifier, STEPS["z"])
+    best = int(found.losses[-1].argmin())
     others = [name for name in generator.classes if name != labels[best]]
-    z = np.repeat(found.z[best : best + 1], len(others), axis=0)
+    z = np.repeat(found.latents[best : best + 1], len(others), axis=0)
     made = sampling.images(generator.network, z, generator.numbers(len(others), others)) if others else ()
     method = f"matched to the nearest latent in {STEPS['z']} steps"
     scores = float(found.ssim[best]), float(found.psnr[best])

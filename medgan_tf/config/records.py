@@ -17,6 +17,19 @@ KEYS = {  # name in earlier versions: name today
     "least_filters": "min_filters",
     "reading": "interpretation",
 }
+REMOVED = {  # network settings that no longer exist, with the default by which all networks are built today
+    "cgan": {"embedding": 50, "conditional_norm": False, "critic_norm": "none"},
+    "pggan": {"embedding": 50},
+    "stylegan2": {
+        "mixing_probability": 0.9,
+        "clamp": 256.0,
+        "first_size": None,
+        "fade_kimg": 50.0,
+        "stable_kimg": 50.0,
+        "seed": 0,
+    },
+    "stylegan3": {"clamp": 256.0},
+}
 VALUES = {"better": {"closer to floor": "closer to real"}, "extractor": {"domain": "feature_classifier"}}
 
 
@@ -35,4 +48,8 @@ def with_current_names(record):
     for key, names in VALUES.items():
         if isinstance(renamed.get(key), str):
             renamed[key] = names.get(renamed[key], renamed[key])
+    removed = REMOVED.get(renamed.get("architecture"), {}) if isinstance(renamed.get("network"), dict) else {}
+    if removed:  # other values than the default stay, and networks.build names them
+        network = renamed["network"].items()
+        renamed["network"] = {key: value for key, value in network if key not in removed or value != removed[key]}
     return renamed

@@ -1,7 +1,8 @@
-"""Do details move with the image? EQ-T, EQ-T_frac and EQ-R of Karras et al. 2021 (arXiv 2106.12423, appendix E.3).
+"""Equivariance: do details move with the image? (Karras et al. 2021, arXiv 2106.12423, appendix E.3)
 
-The input of the synthesis is moved or turned, and its images are compared with its own images moved or turned:
-10 log10(I^2 / mean squared difference) in dB, I = 2 being the range of values, over the pixels that both show.
+The input of the synthesis is translated or rotated, and the images are compared with the original images translated or
+rotated likewise: 10 log10(I^2 / mean squared difference) in dB, with I = 2, the range of values, over the pixels that
+both show.
 """
 
 from contextlib import contextmanager
@@ -14,64 +15,64 @@ from tqdm import tqdm
 from medgan_tf.networks.sampling import latents
 
 LARGEST_SHIFT = 1 / 8  # of the longer side of the image
-REACH = 8  # pixels of the windowed sinc to either side
-BATCH = 4  # images that share one move
+REACH = 8  # pixels on either side of the windowed sinc
+BATCH = 4  # images with the same translation or rotation
 NAMES = ("EQ-T", "EQ-T_frac", "EQ-R")
 
 
-def equivariance(generator, count=128, seed=0, repeats=1000):
-    """{"EQ-T": record, "EQ-T_frac": record, "EQ-R": record} of a StyleGAN2 or StyleGAN3 generator (keras.Model).
+def measure_equivariance(generator, count=128, seed=0, repeats=1000):
+    """Measure the equivariance of a StyleGAN2 or StyleGAN3 generator (keras.Model).
 
-    EQ-T shifts by whole pixels, up to an eighth of the image, EQ-T_frac by any distance, EQ-R turns by any angle. The
-    references of the last two are interpolated: shifts by a windowed sinc of 17 pixels, turns by quintic splines after
-    both images were blurred (Gaussian, sigma 1 px), without which no interpolation turns the finest details; the
-    paper's EQ-R blurs less and is stricter.
-    StyleGAN3's sines are moved exactly. StyleGAN2 begins with a constant, which is shifted by its Fourier series and
-    has no EQ-R; its noise stays where it is.
+    Returns {"EQ-T": record, "EQ-T_frac": record, "EQ-R": record}; a record has value and 95% interval (low, high) in
+    dB, by bootstrap over n translations or rotations of 4 images each, and n. count: images in all; repeats: bootstrap
+    samples.
 
-    A record has value and 95% interval (low, high) in dB, by bootstrap over the n moves of 4 images each, and n.
-    Raises ValueError for a generator without styles or of images under 32 px, too small to interpolate.
+    EQ-T translates by whole pixels, up to an eighth of the image; EQ-T_frac by any distance; EQ-R rotates by any angle.
+    The references of the last two are interpolated: translations by a windowed sinc of 17 pixels, rotations by quintic
+    splines after both images are blurred (Gaussian, sigma 1 px), because no interpolation rotates the finest details
+    correctly. The paper's EQ-R blurs less and is stricter. The sine waves of StyleGAN3 are moved exactly. StyleGAN2
+    starts from a constant map, which is translated by its Fourier series; it has no EQ-R, and its noise stays in place.
+
+    Raises ValueError for a generator without styles, or with images under 32 px, which are too small to interpolate.
     """
     if "synthesis" not in [layer.name for layer in generator.layers]:
-        raise ValueError("Equivariance is measured on generators of styles: stylegan2 or stylegan3.")
-    draw, synthesis = _drawing(generator), generator.get_layer("synthesis")
+        raise ValueError("Equivariance is measured for generators with styles: stylegan2 or stylegan3.")
+    synthesis = generator.get_layer("synthesis")
     if min(synthesis.image_size) < 4 * REACH:
         raise ValueError(f"Equivariance needs images of {4 * REACH} px and more, not {synthesis.image_size}.")
+    to_styles, to_images = _compiled_halves(generator)
     random = np.random.default_rng(seed)
-    turns = hasattr(synthesis, "sines")
-    errors = {name: [] for name in (NAMES if turns else NAMES[:2])}
-    for group in tqdm(range(-(-count // BATCH)), "equivariance", unit="move", leave=False):
-        ws = draw.styles(latents(BATCH, generator.inputs[0].shape[-1], seed + group))
-        images = draw.images(ws)
+    errors = {name: [] for name in (NAMES if hasattr(synthesis, "sines") else NAMES[:2])}
+    for group in tqdm(range(-(-count // BATCH)), "equivariance", unit="batch", leave=False):
+        ws = to_styles(latents(BATCH, generator.inputs[0].shape[-1], seed + group))
+        images = to_images(ws)
         longer = max(images.shape[1:])
         for name, values in errors.items():
             if name == "EQ-R":
                 angle = random.uniform(-np.pi, np.pi)
-                with _input(synthesis, _rotation(angle)):
-                    values.append(_turned_error(images, draw.images(ws), angle))
+                with _transformed_input(synthesis, _rotation(angle)):
+                    values.append(_rotation_error(images, to_images(ws), angle))
                 continue
             shift = random.uniform(-LARGEST_SHIFT, LARGEST_SHIFT, 2) * longer  # right, down; in pixels
             shift = shift.round() if name == "EQ-T" else shift
-            with _input(synthesis, _translation(shift / longer)):
-                values.append(_shifted_error(images, draw.images(ws), shift))
+            with _transformed_input(synthesis, _translation(shift / longer)):
+                values.append(_translation_error(images, to_images(ws), shift))
     return {name: _record(np.array(values), repeats, random) for name, values in errors.items()}
 
 
-class _drawing:
-    """The two halves of a generator as compiled functions: styles of latents, and grey images (B, H, W) of styles."""
-
-    def __init__(self, generator):
-        self.conditional = len(generator.inputs) > 1
-        mapping, styles, synthesis = (generator.get_layer(name) for name in ("mapping", "styles", "synthesis"))
-        labels = tf.range(BATCH) % len(mapping.inputs)  # classes 0 and 1; every conditional model has them
-        self.styles = tf.function(lambda z: styles(mapping([z, labels] if self.conditional else z), training=False))
-        drawn = tf.function(lambda ws: synthesis(ws, training=False)[..., 0])
-        self.images = lambda ws: drawn(ws).numpy()
+def _compiled_halves(generator):
+    """Two functions: latents (BATCH, latent_dim) -> ws, and ws -> images (BATCH, H, W) as a NumPy array."""
+    mapping, styles, synthesis = (generator.get_layer(name) for name in ("mapping", "styles", "synthesis"))
+    conditional = len(generator.inputs) > 1
+    labels = tf.range(BATCH) % 2  # every conditional model has the classes 0 and 1
+    to_styles = tf.function(lambda z: styles(mapping([z, labels] if conditional else z), training=False))
+    to_images = tf.function(lambda ws: synthesis(ws, training=False)[..., 0])
+    return to_styles, lambda ws: to_images(ws).numpy()
 
 
 @contextmanager
-def _input(synthesis, matrix):
-    """Move what the synthesis starts from by `matrix` (3, 3), in units of the longer side; put it back afterwards."""
+def _transformed_input(synthesis, matrix):
+    """Transform the input of the synthesis by `matrix` (3, 3), in units of the longer side; restore it afterwards."""
     variable = synthesis.sines.transform if hasattr(synthesis, "sines") else synthesis.constant
     before = variable.numpy()
     if hasattr(synthesis, "sines"):
@@ -96,8 +97,8 @@ def _rotation(angle):
     return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
 
 
-def _shifted_error(images, moved, shift):
-    """Mean squared difference of the images shifted by (right, down) pixels from those that were drawn moved."""
+def _translation_error(images, moved, shift):
+    """Mean squared difference of `images` translated by `shift`, (right, down) in pixels, from the images `moved`."""
     right, down = shift
     if not np.any(shift % 1):
         reference, reach = np.roll(images, (int(down), int(right)), axis=(1, 2)), 0
@@ -116,13 +117,13 @@ def _shifted_error(images, moved, shift):
 
 
 def _sinc(shift):
-    """Taps that move a row by `shift` pixels, 0 to 1, with a Kaiser window."""
+    """Filter taps that shift a row by `shift` pixels, 0 to 1: a sinc with a Kaiser window."""
     places = np.arange(-REACH, REACH + 1) - shift
     return np.sinc(places) * np.i0(6 * np.sqrt(np.clip(1 - (places / REACH) ** 2, 0, 1))) / np.i0(6)
 
 
-def _turned_error(images, moved, angle):
-    """As `_shifted_error`, within the disc that the square shows at any angle less the splines' reach."""
+def _rotation_error(images, moved, angle):
+    """As `_translation_error`, within the disc that is visible at any angle, minus the reach of the splines."""
     blurred = [scipy.ndimage.gaussian_filter(each, (0, 1, 1)) for each in (images, moved)]
     turned = scipy.ndimage.rotate(blurred[0], -np.degrees(angle), axes=(1, 2), reshape=False, order=5)
     rows, columns = (np.arange(side) - (side - 1) / 2 for side in images.shape[1:])
@@ -131,7 +132,7 @@ def _turned_error(images, moved, angle):
 
 
 def _record(errors, repeats, random):
-    """The mean over moves comes before the logarithm, as in the paper."""
+    """Value and interval in dB; as in the paper, errors are averaged before the logarithm."""
     means = errors[random.integers(len(errors), size=(repeats, len(errors)))].mean(axis=1)
     value, high, low = (float(_decibels(mean)) for mean in (errors.mean(), *np.quantile(means, [0.025, 0.975])))
     return {"value": value, "low": low, "high": high, "n": len(errors), "unit": "dB"}

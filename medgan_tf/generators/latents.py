@@ -1,6 +1,6 @@
-"""What the latents of a style-based generator hold: styles mixed, truncated, and moved along found directions.
+"""Explore the latent space of a StyleGAN: style mixing, truncation, directions; save the result as an animation.
 
-All functions take an `inference.Generator` of a StyleGAN2 or StyleGAN3 and raise ValueError for other architectures.
+All functions take a `generators.Generator` of a StyleGAN2 or StyleGAN3 and raise ValueError for other architectures.
 """
 
 from pathlib import Path
@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 GROUPS = ("coarse", "middle", "fine")
-SPREAD = 1000  # latents that tell how far w reaches along a direction
+SPREAD_LATENTS = 1000  # latents that the standard deviation of w along a direction is estimated from
 
 
 class Mixing(NamedTuple):
-    """Two lists of sources, (rows, H, W, 1) and (columns, H, W, 1), and their mixtures (rows, columns, H, W, 1)."""
+    """Source images (rows, H, W, 1) and (columns, H, W, 1), and their mixtures (rows, columns, H, W, 1); uint8."""
 
     rows: np.ndarray
     columns: np.ndarray
@@ -22,17 +22,17 @@ class Mixing(NamedTuple):
 
 
 class Directions(NamedTuple):
-    """Orthonormal directions in w (D, D), a row each, and how strongly the layers react to them (D,), falling."""
+    """Orthonormal directions in w, the rows of (D, D), and how strongly the layers react to them, (D,) decreasing."""
 
     vectors: np.ndarray
     eigenvalues: np.ndarray
 
 
 def layer_numbers(generator, layers):
-    """The numbers of the vectors that `layers` names: "coarse", "middle", "fine", "all", or numbers themselves.
+    """List the layer numbers of a group ("coarse", "middle", "fine" or "all"); a list of numbers is only checked.
 
-    The three groups are a third of the vectors each; for StyleGAN2 at 64 px these are the maps of 4 to 8, of 16 to 32
-    and of 64 px, the groups of Karras et al. 2019, figure 3. Raises ValueError for other names and numbers.
+    Each group is a third of the layers. For StyleGAN2 at 64 px these are the maps of 4 to 8 px, 16 to 32 px and 64 px,
+    the groups of Karras et al. 2019, figure 3. Raises ValueError for other names and numbers.
     """
     num_ws = generator.styles.num_ws
     cuts = [round(part * num_ws / len(GROUPS)) for part in range(len(GROUPS) + 1)]
@@ -44,10 +44,10 @@ def layer_numbers(generator, layers):
 
 
 def mixing_grid(generator, rows=4, columns=6, layers="fine", label=None, seed=0, truncation=1.0):
-    """A `Mixing`: each image has the vectors of `layers` from its column's source, all others from its row's.
+    """Mix styles: a `Mixing` whose images take `layers` from their column's source and all others from their row's.
 
-    The sources are the first rows + columns images of `Generator.sample`. With layers "fine" rows give the anatomy and
-    columns its texture; with "coarse" the other way round. Karras et al. 2019, figure 3.
+    The sources are the first rows + columns images of `Generator.sample`. With layers "fine", rows determine the
+    anatomy and columns the texture; with "coarse" it is the other way round (Karras et al. 2019, figure 3).
     """
     chosen = layer_numbers(generator, layers)
     w = generator.map_latents(rows + columns, label, seed, truncation)
@@ -59,15 +59,16 @@ def mixing_grid(generator, rows=4, columns=6, layers="fine", label=None, seed=0,
 
 
 def truncation_sweep(generator, psis=(1.0, 0.7, 0.5, 0.3, 0.0), count=6, label=None, seed=0):
-    """(psis, count, H, W, 1) uint8: the same latents from most varied to the average image, Karras et al. 2019, B."""
+    """Images (psis, count, H, W, 1) uint8 of the same latents for each truncation psi (Karras et al. 2019, section B)."""
     return np.stack([generator.synthesise(generator.map_latents(count, label, seed, psi)) for psi in psis])
 
 
 def directions(generator, layers="all"):
-    """The `Directions` of w that change the styles of `layers` most: closed-form factorisation (Shen and Zhou 2021).
+    """Find the `Directions` of w that change the styles of `layers` most, by closed-form factorisation (SeFa).
 
-    Unit eigenvectors of A^T A, A (C, D) being the weights of the affine functions that turn w into the styles of these
-    layers. No image or label takes part: what a direction does, if one thing at all, one has to look at.
+    They are the unit eigenvectors of A^T A, where A (C, D) are the weights of the affine functions from w to the styles
+    of these layers (Shen and Zhou 2021, arXiv 2007.06600). No image or label is used: look at the images to see what a
+    direction changes, and whether it is one thing.
     """
     chosen = layer_numbers(generator, layers)
     affines = generator.network.get_layer("synthesis").affines()
@@ -78,33 +79,31 @@ def directions(generator, layers="all"):
 
 
 def along(generator, w, direction, strengths=(-3, -1.5, 0, 1.5, 3), layers="all"):
-    """(n, strengths, H, W, 1) uint8: images whose vectors of `layers` are moved along a direction (D,).
+    """Images (n, strengths, H, W, 1) uint8 of w, moved along a direction (D,) in the given layers.
 
-    w: (n, D) of `Generator.map_latents`, or (n, num_ws, D) of `inversion.invert`. Strengths are in standard deviations
-    of w along the direction: those far beyond 2 leave what training has seen.
+    w: (n, D) of `Generator.map_latents`, or (n, num_ws, D) of `generators.invert`. strengths: in standard deviations of
+    w along the direction; far above 2, images are unlike those of training.
     """
-    moves = np.asarray(strengths, float)[:, None]
-    images = [moved(generator, w, [direction], move, layers) for move in moves]
-    return np.stack(images, axis=1)
+    return np.stack([moved(generator, w, [direction], [strength], layers) for strength in strengths], axis=1)
 
 
 def moved(generator, w, vectors, strengths, layers="all"):
-    """(n, H, W, 1) uint8: images whose vectors of `layers` are moved along several directions (k, D) at once.
+    """Images (n, H, W, 1) uint8 of w, moved along several directions (k, D) at once in the given layers.
 
-    strengths: (k,), and w as for `along`.
+    strengths: (k,); w and the unit of strengths are those of `along`.
     """
     vectors = np.asarray(vectors, np.float32)
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    spreads = np.std(generator.map_latents(SPREAD) @ vectors.T, axis=0)  # (k,)
+    spreads = np.std(generator.map_latents(SPREAD_LATENTS) @ vectors.T, axis=0)  # (k,)
     ws = generator.for_layers(w).copy()
     ws[:, layer_numbers(generator, layers)] += (np.asarray(strengths) * spreads).astype(np.float32) @ vectors
     return generator.synthesise(ws)
 
 
 def save_animation(images, path, frames_per_second=12):
-    """Write uint8 images (n, H, W, 1) as GIF, without loss, or as MP4 (H.264), by the path's suffix; return the path.
+    """Save uint8 images (n, H, W, 1) as lossless GIF or as MP4 (H.264), by the suffix of the path; return the path.
 
-    Raises ValueError for another suffix or other images, ImportError where PyAV, which writes MP4, is not installed.
+    Raises ValueError for another suffix or other images, and ImportError for MP4 without PyAV.
     """
     path, images = Path(path), np.asarray(images)
     if images.ndim != 4 or images.shape[-1] != 1 or images.dtype != np.uint8 or len(images) == 0:
@@ -120,9 +119,9 @@ def save_animation(images, path, frames_per_second=12):
 
 
 def _save_mp4(images, path, frames_per_second):
-    """H.264 with colours at half the resolution, which every browser plays; it needs even sides."""
+    """Write H.264 with 4:2:0 colours, which every browser plays and which needs an even height and width."""
     try:
-        import av  # noqa: F401, what imageio writes with
+        import av  # noqa: F401, imageio uses it
         import imageio.v3 as imageio
     except ImportError as error:
         raise ImportError(f"{path.name} needs PyAV: pip install 'imageio[pyav]', or save a .gif.") from error

@@ -1,4 +1,4 @@
-"""Trained generators by name or folder."""
+"""Find and load trained generators by name or folder."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
 
 
 def available():
-    """{name: folder} of the models there are: RUN/MODEL of all runs, and pretrained/NAME that come along."""
+    """All trained models, {name: folder}: "RUN/MODEL" for every run, "pretrained/NAME" for the published ones."""
     trained = {f"{path.parts[-3]}/{path.name}": path for path in sorted(config.outputs().glob("*/models/*"))}
     published = {f"pretrained/{path.name}": path for path in sorted(PRETRAINED.glob("*"))}
     return {name: path for name, path in (trained | published).items() if (path / "model.json").is_file()}
 
 
 def load(model):
-    """The Generator in a folder that `fitting.fit` wrote, or of a name in `available`.
+    """Load the `Generator` of a folder that a training wrote, or of a name in `available`.
 
-    Raises ValueError, with the remedy, if it is not one.
+    Raises ValueError, with the remedy, if the folder holds no model or a damaged one.
     """
     model_dir = Path(model) if Path(model).exists() else available().get(str(model), Path(model))
     record_path, weights = model_dir / "model.json", model_dir / "generator.weights.h5"
@@ -32,5 +32,6 @@ def load(model):
         network = build_network(record, len(record["classes"]) if record["conditional"] else 0)
         network.load_weights(weights)
     except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f"The model in {model_dir} is damaged ({error}); train it again.") from error
+        sentence = f"The model in {model_dir} is damaged or was made by another version ({error}); train it again."
+        raise ValueError(sentence) from error
     return Generator(network, record)

@@ -1,13 +1,12 @@
-"""Nonlinearities that respect the sampling theorem (Karras et al. 2021, arXiv 2106.12423, section 3 and appendix C).
+"""Nonlinearities without aliasing (Karras et al. 2021, arXiv 2106.12423, section 3 and appendix C).
 
-A rectifier applied to samples makes frequencies that they cannot hold; these fold back and stick to the pixel grid.
-Applied at twice the sampling rate and low-passed before the samples are thinned out again, it moves and turns with
-the image.
+A ReLU of samples creates frequencies too high for the sampling rate; they alias and stick to the pixel grid. If it is
+applied at twice the sampling rate and low-pass filtered before downsampling, the result moves and rotates with the
+image.
 
-Each filter along one axis is a banded matrix that takes all samples of a line at once: upsampling, filtering,
-downsampling and cropping are then one matrix product, whose derivatives of any order are products too. It has more
-multiplications than a depthwise convolution, and yet takes about its time on a CPU, and much less where XLA compiles
-for one.
+Each filter along one axis is a banded matrix that is applied to all samples of a line at once: upsampling, filtering,
+downsampling and cropping are one matrix product, and so are their derivatives of any order. This has more
+multiplications than a depthwise convolution, but takes about the same time on a CPU, and much less under XLA.
 """
 
 import math
@@ -20,37 +19,36 @@ import scipy.special
 from keras import layers, ops
 
 from medgan_tf.networks.layers import HE_GAIN
+from medgan_tf.networks.styles import clamped
 
-TAPS = 6  # of a filter, for each sample at the lower of its two rates
-OVERSAMPLING = 2  # the nonlinearity works at so many times the higher of the rates before and after it
+TAPS = 6  # filter taps for each sample at the lower of the two rates
+OVERSAMPLING = 2  # rate of the nonlinearity, relative to the higher of the rates before and after it
 SLOPE = 0.2  # of the leaky ReLU below 0
-AT_A_TIME = 2**24  # values of an image's maps at the higher rate, by far the largest; more are made in turn
-CLAMP = 256.0  # keeps half precision finite
-NEGLIGIBLE = 1e-6  # of a filter's largest separable term: below what float32 resolves
+CHUNK = 2**24  # values of an image's maps at the highest rate, by far the largest; more channels are computed in chunks
+NEGLIGIBLE = 1e-6  # relative size of separable terms that float32 does not resolve
 
 
 class Signal(NamedTuple):
-    """A sampled signal; frequencies in cycles, rates in samples along the longer side of the image."""
+    """A sampled signal. Frequencies are in cycles, rates in samples, along the longer side of the image."""
 
-    size: tuple  # samples (height, width), margins around the image included
+    size: tuple  # (height, width) in samples, including the margins around the image
     rate: float
-    cutoff: float  # the highest frequency that it should hold
+    cutoff: float  # highest frequency that it should contain
     half_width: float  # of the transition band around the cutoff
 
 
 def kaiser_lowpass(taps, cutoff, half_width, rate):
-    """Sinc in a Kaiser window, (taps,) with sum 1, for samples at `rate` (appendix C.1).
+    """Low-pass filter (taps,) with sum 1 at sampling rate `rate`: a sinc with a Kaiser window (appendix C.1).
 
-    The window's shape follows from the attenuation that so many taps reach outside a transition band of cutoff -
-    half_width to cutoff + half_width.
+    The transition band is cutoff - half_width to cutoff + half_width; it and the number of taps determine the window.
     """
     return scipy.signal.firwin(taps, cutoff, width=2 * half_width, fs=rate)
 
 
 def jinc_lowpass(taps, cutoff, half_width, rate):
-    """The same in two dimensions, (taps, taps) with sum 1, taps even: blind to directions, hence for rotations.
+    """Radially symmetric low-pass filter (taps, taps) with sum 1, taps even, for equivariance to rotation.
 
-    The jinc function's spectrum is a disc; the window is the product of two Kaiser windows (appendix C.2).
+    A jinc, whose spectrum is a disc, with the product of two Kaiser windows (appendix C.2).
     """
     places = (np.arange(taps) - (taps - 1) / 2) / rate
     radius = np.hypot(places[:, None], places)
@@ -61,9 +59,9 @@ def jinc_lowpass(taps, cutoff, half_width, rate):
 
 
 def separable_terms(lowpass):
-    """A symmetric filter (n, n) as a sum of outer(first, second): a list of pairs of (n,).
+    """Decompose a symmetric filter (n, n) into a sum of outer products: a list of pairs of vectors (n,).
 
-    A windowed jinc needs two to five such terms to float32's precision.
+    A windowed jinc has two to five such terms in float32.
     """
     weights, vectors = np.linalg.eigh(lowpass)
     kept = np.abs(weights) > NEGLIGIBLE * np.abs(weights).max()
@@ -71,10 +69,10 @@ def separable_terms(lowpass):
 
 
 def resampling_matrix(taps, size_in, size_out, up=1, down=1):
-    """(size_out, size_in): insert up - 1 zeros after each sample, filter, keep every down-th; the mean is kept.
+    """Matrix (size_out, size_in) that inserts up - 1 zeros after each sample, filters, and keeps every down-th sample.
 
-    Both signals have the same centre, and there is nothing but zeros outside the first. taps: the filter at the rate
-    in between, symmetric. Raises ValueError if the samples do not meet the taps.
+    It preserves the mean. Both signals have the same centre; the first is zero outside. taps: the symmetric filter at
+    the rate in between. Raises ValueError if the samples do not fall on the taps.
     """
 
     def centred(size):
@@ -83,8 +81,8 @@ def resampling_matrix(taps, size_in, size_out, up=1, down=1):
     places = down * centred(size_out)[:, None] - up * centred(size_in) + (len(taps) - 1) / 2
     if (places % 1).any():
         raise ValueError(
-            f"{len(taps)} taps are centred neither on nor between {size_in} samples times {up} and {size_out} "
-            f"samples times {down}; use an even factor and even taps."
+            f"{len(taps)} taps cannot be centred on {size_in} samples times {up} and {size_out} samples times {down}; "
+            "use an even factor and an even number of taps."
         )
     inside = (places >= 0) & (places < len(taps))
     return up * np.where(inside, taps[np.where(inside, places, 0).astype(int)], 0.0)
@@ -92,11 +90,11 @@ def resampling_matrix(taps, size_in, size_out, up=1, down=1):
 
 @keras.saving.register_keras_serializable("medgan_tf")
 class FilteredLeakyReLU(layers.Layer):
-    """Leaky ReLU (slope 0.2, gain sqrt(2)) at a higher rate: (B, H, W, C) at the source's rate -> (B, h, w, C).
+    """Leaky ReLU (slope 0.2, gain sqrt(2)) at a higher sampling rate: (B, H, W, C) -> (B, h, w, C).
 
-    source, target: the two signals. (h, w) is the target's size; the target's rate is 1, 2, 4, ... times the source's.
-    What the input has beyond the source's size, as a convolution adds it, is used and then cropped. radial: downsample
-    with jinc in place of Kaiser filters. Half precision is clamped to +-256, as in the paper; float32 needs none.
+    source, target: the signals before and after; (h, w) is the target's size, and its rate is 1, 2, 4, ... times the
+    source's. Samples of the input beyond the source's size, which a convolution adds, are used and then cropped.
+    radial: downsample with jinc instead of Kaiser filters. Half precision is clamped, as in the paper.
     """
 
     def __init__(self, source, target, radial=False, **settings):
@@ -104,12 +102,12 @@ class FilteredLeakyReLU(layers.Layer):
         self.source, self.target, self.radial = Signal(*source), Signal(*target), radial
 
     def build(self, input_shape):
-        """The matrices for rows and for columns; no variables."""
+        """Compute the matrices for rows and columns; there are no variables."""
         source, target = self.source, self.target
         between = OVERSAMPLING * max(source.rate, target.rate)
         up, down = round(between / source.rate), round(between / target.rate)
         rising = kaiser_lowpass(TAPS * up, source.cutoff, source.half_width, between)
-        rising *= math.sqrt(HE_GAIN)  # along both sides: the nonlinearity's gain, for free
+        rising *= math.sqrt(HE_GAIN)  # along both axes, which together give the gain of the nonlinearity
         lowpass = jinc_lowpass if self.radial else kaiser_lowpass
         falling = lowpass(TAPS * down, target.cutoff, target.half_width, between)
         terms = separable_terms(falling) if self.radial else [(falling, falling)]
@@ -127,36 +125,34 @@ class FilteredLeakyReLU(layers.Layer):
         ]
 
     def call(self, x):
-        """As many channels at a time as AT_A_TIME allows."""
+        """Filter as many channels at a time as CHUNK allows."""
         channels = x.shape[-1]
-        turns = math.ceil(channels * math.prod(len(matrix) for matrix in self.upsampling) / AT_A_TIME)
-        if turns == 1:
+        chunks = math.ceil(channels * math.prod(len(matrix) for matrix in self.upsampling) / CHUNK)
+        if chunks == 1:
             return self._filtered(x)
-        ends = [channels * turn // turns for turn in range(1, turns)]
+        ends = [channels * chunk // chunks for chunk in range(1, chunks)]
         return ops.concatenate([self._filtered(part) for part in ops.split(x, ends, axis=-1)], axis=-1)
 
     def _filtered(self, x):
-        """Channels go before columns, so that all products are with large matrices."""
+        """Filter all channels; with channels before columns, all products have large matrices."""
         x = ops.transpose(x, (0, 1, 3, 2))
-        x = _leaky_relu(_resampled(x, *self.upsampling))
-        if self.compute_dtype != "float32":
-            x = ops.clip(x, -CLAMP, CLAMP)
+        x = clamped(_leaky_relu(_resampled(x, *self.upsampling)))
         x = sum(_resampled(x, rows, columns) for rows, columns in self.downsampling)
         return ops.transpose(x, (0, 1, 3, 2))
 
     def compute_output_shape(self, input_shape):
-        """The target's size."""
+        """(B, h, w, C), the size of the target."""
         return (input_shape[0], *self.target.size, input_shape[-1])
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         own = {"source": tuple(self.source), "target": tuple(self.target), "radial": self.radial}
         return {**super().get_config(), **own}
 
 
 @ops.custom_gradient
 def _leaky_relu(x):
-    """Keeps one byte a value for its derivative, where TensorFlow would keep the whole float."""
+    """Leaky ReLU that keeps one byte per value for its derivative, where TensorFlow would keep a float."""
     positive = x > 0
 
     def gradient(upstream):
@@ -166,7 +162,7 @@ def _leaky_relu(x):
 
 
 def _resampled(x, rows, columns):
-    """(B, H, C, W), rows (h, H), columns (w, W) -> (B, h, C, w)."""
+    """(B, H, C, W) times rows (h, H) and columns (w, W) -> (B, h, C, w)."""
     _, height, channels, width = x.shape
     x = ops.matmul(ops.reshape(x, (-1, width)), ops.convert_to_tensor(columns.T, x.dtype))  # (B * H * C, w)
     x = ops.matmul(ops.convert_to_tensor(rows, x.dtype), ops.reshape(x, (-1, height, channels * len(columns))))

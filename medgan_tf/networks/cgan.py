@@ -1,28 +1,24 @@
-"""Conditional GAN for the Wasserstein loss with gradient penalty (Gulrajani et al. 2017), 16 px to 256 px and more.
+"""Conditional GAN for the Wasserstein loss with gradient penalty (Gulrajani et al. 2017), for 16 px to 256 px and more.
 
-The label enters the generator beside the latent and the critic through a projection (Miyato and Koyama 2018): the
-score is f(phi(x)) + <e_y, phi(x)>, so that the label shapes the gradient of the score with respect to the image. A
-term b(y) alone would cancel between real and fake images of the same label. phi is the last map as it is, not its sum
-over pixels: where in the image a class shows is then the label's to say, and training needs fewer images.
+The generator takes the label's embedding together with the latent. The critic takes the label by projection (Miyato
+and Koyama 2018): the score is f(phi(x)) + <e_y, phi(x)>, so the label changes the score's gradient with respect to the
+image. A bias b(y) alone would cancel between real and fake images of the same label. Other than in the paper, phi is
+the flattened last map rather than its sum over pixels: the score can then depend on where in the image a class shows,
+and training needs fewer images.
 
-The shorter side of the generator's coarsest map is 8 px, of the critic's 4 px. The generator's filters halve from
-base_filters at 8 px; the critic's double up to base_filters at 4 px. No block has fewer than least_filters.
+On the shorter side, the generator's coarsest map has 8 px and the critic's 4 px. The generator has base_filters at
+8 px and halves them with each doubling of the resolution; the critic does the reverse. No block has fewer than
+min_filters.
 """
 
 import keras
 from keras import layers
 
 from medgan_tf.networks.attention import SelfAttention
-from medgan_tf.networks.layers import (
-    ConditionalBatchNormalisation,
-    LabelEmbedding,
-    LeakyReLU,
-    UpsampledConv2D,
-)
+from medgan_tf.networks.layers import LABEL_WIDTH, LabelEmbedding, LeakyReLU, UpsampledConv2D
 from medgan_tf.networks.replicas import batch_normalisation
 
-COARSE = 8  # px, of the generator's first map
-CRITIC_NORMS = ("none", "layer")
+COARSE = 8  # px, shorter side of the generator's first map
 
 
 def build(
@@ -30,33 +26,28 @@ def build(
     num_classes=0,
     latent_dim=100,
     base_filters=512,
-    min_filters=1,  # of any block; a CPU that multiplies 16 numbers at once is no faster with fewer
-    embedding=50,  # length of the generator's label vector
+    min_filters=1,  # fewer than 16 save no time on a CPU that multiplies 16 numbers at once
     residual=False,  # residual blocks in both networks
-    conditional_norm=False,  # BatchNorm of the generator with a scale and shift for each class
     attention=None,  # px of the shorter side at which both networks have self-attention; None: nowhere
-    projection=True,  # False takes the label out of the score: for an ablation
-    critic_norm="none",  # or "layer"; BatchNorm would tie an image's score to the batch
+    projection=True,  # False removes the label from the score, for an ablation
 ):
-    """Both networks take labels where num_classes > 0. Raises ValueError for a size or setting that cannot be."""
-    blocks = _blocks(image_size)
-    if critic_norm not in CRITIC_NORMS:
-        raise ValueError(f"critic_norm is 'none' or 'layer', not '{critic_norm}'.")
-    if conditional_norm and not num_classes:
-        raise ValueError("conditional_norm needs labels; build with num_classes above 0 or without it.")
-    places = [COARSE * 2**block for block in range(blocks)]  # 8 px to half the image
-    if attention not in (None, *places):
-        raise ValueError(f"attention is None or one of {places} px for images of {image_size}, not {attention}.")
+    """Both networks take labels if num_classes > 0. Raises ValueError for an impossible size or setting."""
+    blocks = _count_blocks(image_size)
+    resolutions = [COARSE * 2**block for block in range(blocks)]  # 8 px to half of the image
+    if attention not in (None, *resolutions):
+        raise ValueError(f"attention is None or one of {resolutions} px for images of {image_size}, not {attention}.")
     if base_filters < 2**blocks or base_filters % 2**blocks:
-        raise ValueError(f"base_filters halve {blocks} times for images of {image_size}; {base_filters} do not.")
+        raise ValueError(
+            f"base_filters are halved {blocks} times for images of {image_size}, which {base_filters} do not allow."
+        )
     widths = [max(base_filters // 2**block, min_filters) for block in range(blocks + 1)]
     return (
-        generator(image_size, num_classes, latent_dim, widths, embedding, residual, conditional_norm, attention),
-        critic(image_size, num_classes, widths[::-1], residual, attention, projection, critic_norm),
+        generator(image_size, num_classes, latent_dim, widths, residual, attention),
+        critic(image_size, num_classes, widths[::-1], residual, attention, projection),
     )
 
 
-def _blocks(image_size):
+def _count_blocks(image_size):
     """How many times the generator doubles its first map."""
     blocks = (min(image_size) // COARSE).bit_length() - 1
     if blocks < 1 or min(image_size) != COARSE * 2**blocks or max(image_size) % 2**blocks:
@@ -67,22 +58,19 @@ def _blocks(image_size):
     return blocks
 
 
-def generator(image_size, num_classes, latent_dim, widths, embedding, residual, conditional_norm, attention):
-    """[(B, latent_dim), labels (B,)] -> (B, H, W, 1) in [-1, 1]. widths: filters of its maps from 8 px on."""
+def generator(image_size, num_classes, latent_dim, widths, residual, attention):
+    """[(B, latent_dim), labels (B,)] -> (B, H, W, 1) in [-1, 1]. widths: filters of the maps from 8 px upwards."""
     coarse = tuple(side // 2 ** (len(widths) - 1) for side in image_size)
     latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
     x = latents
     if num_classes:
-        # as large as the latent's numbers: the label is heard from the first step
-        label = LabelEmbedding(num_classes, embedding, embeddings_initializer=keras.initializers.RandomNormal(0, 1))
-        x = layers.Concatenate()([latents, label(labels)])
+        # as large as the numbers of the latent, so that the label has an effect from the first step
+        normal = keras.initializers.RandomNormal(0, 1)
+        label = LabelEmbedding(num_classes, LABEL_WIDTH, embeddings_initializer=normal)(labels)
+        x = layers.Concatenate()([latents, label])
 
     def activated(x):
-        if conditional_norm:
-            x = ConditionalBatchNormalisation(num_classes)([x, labels])
-        else:
-            x = batch_normalisation()(x)
-        return layers.ReLU()(x)
+        return layers.ReLU()(batch_normalisation()(x))
 
     def block(x, width):
         if not residual:
@@ -103,19 +91,19 @@ def generator(image_size, num_classes, latent_dim, widths, embedding, residual, 
     return keras.Model([latents, labels] if num_classes else latents, images, name="generator")
 
 
-def critic(image_size, num_classes, widths, residual, attention, projection, norm):
-    """[(B, H, W, 1) in [-1, 1], labels (B,)] -> (B, 1). widths: filters of its maps down to 4 px."""
+def critic(image_size, num_classes, widths, residual, attention, projection):
+    """[(B, H, W, 1) in [-1, 1], labels (B,)] -> (B, 1). widths: filters of the maps down to 4 px.
+
+    No BatchNorm: with a gradient penalty, a score may depend on one image only.
+    """
     images, labels = keras.Input((*image_size, 1), name="images"), keras.Input((), dtype="int32", name="labels")
 
-    def activated(x):
-        # one group: the mean and variance of a whole image, as in Gulrajani et al. 2017
-        return LeakyReLU(0.2)(layers.GroupNormalization(groups=1)(x) if norm == "layer" else x)
-
     def block(x, width, first):
+        x_activated = x if first else LeakyReLU(0.2)(x)
         if not residual:
-            return layers.Conv2D(width, 4, strides=2, padding="same")(x if first else activated(x))
-        deep = layers.Conv2D(width, 3, padding="same")(x if first else activated(x))
-        deep = layers.Conv2D(width, 4, strides=2, padding="same")(activated(deep))
+            return layers.Conv2D(width, 4, strides=2, padding="same")(x_activated)
+        deep = layers.Conv2D(width, 3, padding="same")(x_activated)
+        deep = layers.Conv2D(width, 4, strides=2, padding="same")(LeakyReLU(0.2)(deep))
         return layers.Add()([layers.Conv2D(width, 1)(layers.AveragePooling2D(2)(x)), deep])
 
     x = images
@@ -123,7 +111,7 @@ def critic(image_size, num_classes, widths, residual, attention, projection, nor
         x = block(x, width, first=index == 0)
         if min(image_size) // 2 ** (index + 1) == attention:
             x = SelfAttention(name="attention")(x)
-    phi = layers.Flatten(dtype="float32", name="phi")(activated(x))
+    phi = layers.Flatten(dtype="float32", name="phi")(LeakyReLU(0.2)(x))
     score = layers.Dense(1, dtype="float32")(phi)
     if num_classes and projection:
         label = LabelEmbedding(num_classes, phi.shape[-1], embeddings_initializer="glorot_uniform", dtype="float32")

@@ -1,7 +1,7 @@
-"""Deep convolutional GAN (Radford et al. 2016, arXiv 1511.06434), from 16 px to 256 px and more.
+"""Deep convolutional GAN (Radford et al. 2016, arXiv 1511.06434), for images from 16 px to 256 px and larger.
 
-Each block doubles (generator) or halves (discriminator) the resolution; the coarsest map is image_size / 2**blocks,
-4 px high for the powers of two. Filters double towards the coarse end, up to 8 times base_filters.
+Each block doubles (generator) or halves (discriminator) the resolution. The coarsest map is image_size / 2**blocks,
+4 px high for powers of two. The filters double towards the coarse end, up to 8 times base_filters.
 """
 
 import keras
@@ -10,17 +10,14 @@ from keras import layers
 from medgan_tf.networks.layers import LeakyReLU
 from medgan_tf.networks.replicas import batch_normalisation
 
-KERNEL = {
-    "kernel_size": 4,
-    "strides": 2,
-    "padding": "same",
-}  # 4 is a multiple of 2: no checkerboard from overlap
+# a kernel size that is a multiple of the stride avoids checkerboard artefacts (Odena et al. 2016)
+KERNEL = {"kernel_size": 4, "strides": 2, "padding": "same"}
 
 
 def build(image_size, num_classes=0, latent_dim=100, base_filters=64, discriminator_norm="batch"):
-    """The paper's recipe by default; discriminator_norm "none" is the one to train with a gradient penalty."""
+    """The paper's networks by default; train with a gradient penalty only with discriminator_norm="none"."""
     if num_classes:
-        raise ValueError("DCGAN knows no labels; build it with num_classes=0, or choose 'cgan'.")
+        raise ValueError("DCGAN takes no labels; build it with num_classes=0, or choose 'cgan'.")
     if discriminator_norm not in ("batch", "none"):
         raise ValueError(f"discriminator_norm is 'batch' or 'none', not '{discriminator_norm}'.")
     blocks = max(min(image_size).bit_length() - 3, 0)
@@ -34,7 +31,7 @@ def build(image_size, num_classes=0, latent_dim=100, base_filters=64, discrimina
 
 
 def generator(coarse, latent_dim, filters):
-    """(B, latent_dim) -> (B, H, W, 1) in [-1, 1]."""
+    """(B, latent_dim) -> (B, H, W, 1) in [-1, 1]. coarse: (height, width) of the first map."""
     initial = keras.initializers.RandomNormal(0.0, 0.02)
     latents = keras.Input((latent_dim,), name="latents")
     x = layers.Dense(coarse[0] * coarse[1] * filters[-1], use_bias=False, kernel_initializer=initial)(latents)
@@ -53,7 +50,7 @@ def discriminator(image_size, filters, norm):
     images = keras.Input((*image_size, 1), name="images")
     x = images
     for block, width in enumerate(filters):
-        normalised = norm == "batch" and block > 0  # the paper leaves the first layer without
+        normalised = norm == "batch" and block > 0  # the paper has no BatchNorm in the first layer
         x = layers.Conv2D(width, use_bias=not normalised, kernel_initializer=initial, **KERNEL)(x)
         if normalised:
             x = batch_normalisation()(x)

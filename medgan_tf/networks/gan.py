@@ -1,4 +1,7 @@
-"""The dense baseline: both networks see an image as one long vector (Goodfellow et al. 2014, arXiv 1406.2661)."""
+"""The fully connected GAN (Goodfellow et al. 2014, arXiv 1406.2661): both networks treat an image as one long vector.
+
+This is the architecture named "gan"; the training loop of every architecture is `medgan_tf.training.gan.GAN`.
+"""
 
 import math
 
@@ -10,9 +13,9 @@ from medgan_tf.networks.replicas import batch_normalisation
 
 
 def build(image_size, num_classes=0, latent_dim=100, units=256):
-    """Generator of three hidden layers (units, 2 units, 4 units) and a discriminator of the same in reverse."""
+    """A generator with hidden layers of (units, 2 units, 4 units) and a discriminator with the same in reverse."""
     if num_classes:
-        raise ValueError("The dense GAN knows no labels; build it with num_classes=0, or choose 'cgan'.")
+        raise ValueError("The fully connected GAN takes no labels; build it with num_classes=0, or choose 'cgan'.")
     return generator(image_size, latent_dim, units), discriminator(image_size, units)
 
 
@@ -30,7 +33,7 @@ def generator(image_size, latent_dim, units):
 
 
 def discriminator(image_size, units):
-    """(B, H, W, 1) -> (B, 1). No BatchNorm: a gradient penalty needs each score to depend on one image alone."""
+    """(B, H, W, 1) -> (B, 1). No BatchNorm: with a gradient penalty, a score may depend on one image only."""
     images = keras.Input((*image_size, 1), name="images")
     x = layers.Flatten()(images)
     for width in (4 * units, 2 * units, units):

@@ -1,7 +1,7 @@
 """Layers that several architectures share. Maps are (B, H, W, C); labels are (B,) int32.
 
-All of them compile under XLA and hold under mixed precision: what would lose its meaning in half precision is computed
-in float32.
+All of them compile under XLA and work under mixed precision: what half precision cannot represent is computed in
+float32.
 """
 
 import math
@@ -9,10 +9,10 @@ import math
 import keras
 from keras import layers, ops
 
-from medgan_tf.networks.replicas import batch_normalisation
 from medgan_tf.networks.resampling import upsampled_convolution
 
 HE_GAIN = math.sqrt(2.0)  # keeps the variance through a rectifier (He et al. 2015)
+LABEL_WIDTH = 50  # length of the label vector that a conditional generator concatenates with its latent
 _register = keras.saving.register_keras_serializable("medgan_tf")
 
 
@@ -20,12 +20,12 @@ _register = keras.saving.register_keras_serializable("medgan_tf")
 class LeakyReLU(layers.LeakyReLU):
     """keras.layers.LeakyReLU as max(x, slope * x), for critics with a gradient penalty.
 
-    TensorFlow differentiates its own operation a second time by running it backwards over zeros; a maximum costs
-    nothing there, which cut the penalty's share of a WGAN-GP step by a quarter.
+    The second derivative of TensorFlow's own operation is zero, but is computed nevertheless; that of a maximum is not.
+    This cuts the time of the penalty in a WGAN-GP step by a quarter.
     """
 
     def call(self, inputs):
-        """Any shape."""
+        """Return max(x, slope * x), in the shape of the input."""
         return ops.maximum(inputs, self.negative_slope * inputs)
 
 
@@ -33,27 +33,28 @@ class LeakyReLU(layers.LeakyReLU):
 class UpsampledConv2D(layers.Conv2D):
     """`resampling.upsampled_convolution` with a 3x3 kernel: (B, H, W, C) -> (B, 2H, 2W, filters).
 
-    Pixels merely repeated, as in the first GANs with such blocks, leave a woven texture in images of short trainings.
+    Repeated pixels instead, as in the first GANs with such blocks, leave a woven texture after short trainings.
     """
 
     def __init__(self, filters, **settings):
         super().__init__(filters, **{"kernel_size": 3, "padding": "same", **settings})
 
     def convolution_op(self, inputs, kernel):
-        """What keras.layers.Conv2D calls, before bias and activation."""
+        """Replace the convolution of keras.layers.Conv2D, which adds bias and activation."""
         return upsampled_convolution(inputs, kernel)
 
     def compute_output_shape(self, input_shape):
-        """Both sides are doubled."""
+        """Twice the height and width."""
         batch, height, width, _ = input_shape
         return (batch, 2 * height, 2 * width, self.filters)
 
 
 class _Equalised(layers.Layer):
-    """Weights are N(0, 1 / multiplier) and scaled by gain * multiplier / sqrt(fan_in) each time they are used.
+    """Base of layers with an equalised learning rate (Karras et al. 2018, section 4.1).
 
-    Adam moves every weight by about as much; equal initial variances make that equal learning speeds (Karras et al.
-    2018, section 4.1). The multiplier scales the learning rate of this layer (Karras et al. 2019 take 0.01).
+    Weights start as N(0, 1 / multiplier) and are scaled by gain * multiplier / sqrt(fan_in) whenever they are used.
+    Adam changes every weight by about the same amount, so weights of equal variance learn equally fast. The multiplier
+    scales the learning rate of this layer (Karras et al. 2019 use 0.01 for the mapping).
     """
 
     def __init__(self, gain=HE_GAIN, learning_rate_multiplier=1.0, use_bias=True, **settings):
@@ -76,32 +77,35 @@ class _Equalised(layers.Layer):
 
 @_register
 class EqualisedDense(_Equalised):
-    """(B, C) -> (B, units) with equalised learning rate."""
+    """Dense layer (B, C) -> (B, units) with an equalised learning rate, without activation."""
 
     def __init__(self, units, **settings):
         super().__init__(**settings)
         self.units = units
 
     def build(self, input_shape):
-        """One kernel (C, units)."""
+        """Make the kernel (C, units) and the bias."""
         self._add_weights((input_shape[-1], self.units))
 
     def call(self, x):
-        """Linear; the activation is a layer of its own."""
+        """Return x times the scaled kernel, plus the bias."""
         return self._biased(ops.matmul(x, self.kernel * self.scale))
 
     def compute_output_shape(self, input_shape):
-        """The last axis becomes `units`."""
+        """(B, units)."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         return {**super().get_config(), "units": self.units}
 
 
 @_register
 class EqualisedConv2D(_Equalised):
-    """(B, H, W, C) -> (B, H, W, filters), zero-padded, with equalised learning rate; upsample doubles H and W."""
+    """Zero-padded convolution (B, H, W, C) -> (B, H, W, filters) with an equalised learning rate, without activation.
+
+    upsample: double H and W first, through a low-pass filter; for 3x3 kernels only.
+    """
 
     def __init__(self, filters, kernel_size, upsample=False, **settings):
         super().__init__(**settings)
@@ -110,44 +114,44 @@ class EqualisedConv2D(_Equalised):
         self.filters, self.kernel_size, self.upsample = filters, kernel_size, upsample
 
     def build(self, input_shape):
-        """One kernel (kernel_size, kernel_size, C, filters)."""
+        """Make the kernel (kernel_size, kernel_size, C, filters) and the bias."""
         self._add_weights((self.kernel_size, self.kernel_size, input_shape[-1], self.filters))
 
     def call(self, x):
-        """Linear; the activation is a layer of its own."""
+        """Convolve with the scaled kernel and add the bias."""
         kernel = self.kernel * self.scale
         return self._biased(upsampled_convolution(x, kernel) if self.upsample else ops.conv(x, kernel, padding="same"))
 
     def compute_output_shape(self, input_shape):
-        """Height and width stay or, with upsample, double."""
+        """The same height and width, or twice as much with upsample."""
         batch, *sides, _ = input_shape
         return (batch, *(side * (2 if self.upsample else 1) for side in sides), self.filters)
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         own = {"filters": self.filters, "kernel_size": self.kernel_size, "upsample": self.upsample}
         return {**super().get_config(), **own}
 
 
 @_register
 class PixelNormalisation(layers.Layer):
-    """Each pixel's channels (or each vector) divided by their root mean square (Karras et al. 2018, section 4.2)."""
+    """Divide each pixel's channels, or each vector, by their root mean square (Karras et al. 2018, section 4.2)."""
 
     def call(self, x):
-        """Any shape; over the last axis."""
+        """Normalise over the last axis; any shape."""
         wide = ops.cast(x, "float32")
         return ops.cast(wide * ops.rsqrt(ops.mean(wide**2, axis=-1, keepdims=True) + 1e-8), x.dtype)
 
     def compute_output_shape(self, input_shape):
-        """As the input."""
+        """The shape of the input."""
         return input_shape
 
 
 @_register
 class MinibatchStandardDeviation(layers.Layer):
-    """Adds one channel that says how much the images of a group differ (Karras et al. 2018, section 3).
+    """Append a channel that measures how much the images of a group differ (Karras et al. 2018, section 3).
 
-    (B, H, W, C) -> (B, H, W, C + 1): the standard deviation over the group of each value, averaged over pixels and
+    (B, H, W, C) -> (B, H, W, C + 1): the standard deviation of each value over the group, averaged over pixels and
     channels. Groups have the largest size up to group_size that divides B; image i is in group i mod (B / size).
     """
 
@@ -156,7 +160,7 @@ class MinibatchStandardDeviation(layers.Layer):
         self.group_size = group_size
 
     def call(self, x):
-        """The only place in a critic where images of a batch meet."""
+        """Append the channel; the only operation of a critic that compares the images of a batch."""
         batch, height, width, channels = ops.shape(x)
         size = self._group(batch)
         grouped = ops.reshape(ops.cast(x, "float32"), (size, batch // size, height, width, channels))
@@ -172,59 +176,22 @@ class MinibatchStandardDeviation(layers.Layer):
         return ops.max(ops.where(batch % sizes == 0, sizes, 1))
 
     def compute_output_shape(self, input_shape):
-        """One more channel."""
+        """The shape of the input with one more channel."""
         return (*input_shape[:-1], input_shape[-1] + 1)
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         return {**super().get_config(), "group_size": self.group_size}
 
 
 @_register
 class LabelEmbedding(layers.Embedding):
-    """Labels (B,) -> (B, width): keras.layers.Embedding as a product with one-hot rows.
+    """keras.layers.Embedding, labels (B,) -> (B, width), computed as a product of one-hot rows and the table.
 
-    Its gradient is then dense, as optimizers under XLA need it. An unknown label gives zeros.
+    This makes its gradient dense, as optimizers need it under XLA. An unknown label gives zeros.
     """
 
     def call(self, labels):
-        """One row of the table for each label."""
+        """Return one row of the table for each label."""
         chosen = ops.one_hot(labels, self.input_dim, dtype=self.compute_dtype)
         return ops.matmul(chosen, ops.cast(self.embeddings, self.compute_dtype))
-
-
-@_register
-class ConditionalBatchNormalisation(layers.Layer):
-    """BatchNorm with a scale and a shift for each class (Dumoulin et al. 2017); for generators only.
-
-    call([x (B, H, W, C), labels (B,)]) -> (B, H, W, C).
-    """
-
-    def __init__(self, num_classes, momentum=0.9, **settings):
-        super().__init__(**settings)
-        self.num_classes, self.momentum = num_classes, momentum
-
-    def build(self, input_shape):
-        """Statistics for all classes together; a table of scales and one of shifts."""
-        maps, labels = input_shape
-        channels, same = maps[-1], {"dtype": self.dtype_policy}
-        self.normalisation = batch_normalisation(momentum=self.momentum, center=False, scale=False, **same)
-        self.normalisation.build(maps)
-        self.scales = LabelEmbedding(self.num_classes, channels, embeddings_initializer="ones", **same)
-        self.shifts = LabelEmbedding(self.num_classes, channels, embeddings_initializer="zeros", **same)
-        self.scales.build(labels)
-        self.shifts.build(labels)
-
-    def call(self, inputs, training=None):
-        """Statistics of the batch in training, running ones otherwise."""
-        x, labels = inputs
-        scale, shift = self.scales(labels)[:, None, None, :], self.shifts(labels)[:, None, None, :]
-        return self.normalisation(x, training=training) * scale + shift
-
-    def compute_output_shape(self, input_shape):
-        """As the maps."""
-        return input_shape[0]
-
-    def get_config(self):
-        """All arguments."""
-        return {**super().get_config(), "num_classes": self.num_classes, "momentum": self.momentum}

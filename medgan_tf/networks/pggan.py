@@ -1,14 +1,15 @@
-"""Progressive growing (Karras et al. 2018, arXiv 1710.10196), conditional by choice.
+"""Progressive growing (Karras et al. 2018, arXiv 1710.10196), optionally conditional.
 
 At stage s both networks work at first_size * 2**s px of the shorter side. Each is a keras.Model around one layer named
-"growing" that owns the convolutions of all stages from the start: variables, optimizer slots and checkpoints keep
-their shapes while it grows, and layers that persist keep their optimizer state. Images are of the full size at any
-stage: the generator repeats pixels, the critic averages them.
+"growing", which contains the convolutions of all stages from the start, so that layers keep their optimizer state
+while the network grows (see growth.py). Images have the full size at any stage: the generator repeats pixels, the
+critic averages them.
 
 Maps at r px have base_filters * min(1, wide_size / r) channels: 512 up to 32 px, 256 at 64, 128 at 128 and 64 at 256.
-Other than the paper's, images go through tanh, which keeps them in [-1, 1]; maps (not images) are doubled through the
-low-pass filter of StyleGAN2, since repeated pixels leave a woven texture in short trainings; labels enter the generator
-beside the latent and the critic through a projection (Miyato and Koyama 2018).
+
+Differences from the paper: a tanh keeps images in [-1, 1]; maps (not images) are upsampled through the low-pass filter
+of StyleGAN2, because repeated pixels leave a woven texture after short trainings; the label is concatenated with the
+latent in the generator and enters the critic by projection (Miyato and Koyama 2018).
 """
 
 import math
@@ -16,10 +17,10 @@ import math
 import keras
 from keras import layers, ops
 
-from medgan_tf.networks.attention import SelfAttention
 from medgan_tf.networks.growth import Growth
 from medgan_tf.networks.layers import (
     HE_GAIN,
+    LABEL_WIDTH,
     EqualisedConv2D,
     EqualisedDense,
     LabelEmbedding,
@@ -33,14 +34,13 @@ def build(
     num_classes=0,
     latent_dim=128,
     base_filters=512,
-    embedding=50,  # length of the generator's label vector
     first_size=4,  # px of the shorter side at stage 0; 4 or 8
-    wide_size=32,  # px up to which maps have base_filters channels; beyond, they halve with each doubling
-    fade_kimg=50.0,  # thousands of images over which a stage is faded in; the paper, on 1024 px: 600
+    wide_size=32,  # px up to which maps have base_filters channels; then they halve with each doubling
+    fade_kimg=50.0,  # thousands of images in which a new stage fades in; the paper, at 1024 px: 600
     stable_kimg=50.0,  # thousands of images at each stage after that
     attention=None,  # px of the shorter side at which both networks have self-attention; None: nowhere
 ):
-    """Both networks are fully grown until `set_stage` says otherwise. Raises ValueError for an impossible size."""
+    """Both networks are fully grown until `growth.set_stage` is called. Raises ValueError for an impossible size."""
     growth = {
         "image_size": image_size,
         "base_filters": base_filters,
@@ -50,16 +50,16 @@ def build(
         "stable_kimg": stable_kimg,
         "attention": attention,
     }
-    return generator(num_classes, latent_dim, embedding, growth), critic(num_classes, growth)
+    return generator(num_classes, latent_dim, growth), critic(num_classes, growth)
 
 
-def generator(num_classes, latent_dim, embedding, growth):
+def generator(num_classes, latent_dim, growth):
     """(B, latent_dim) [, labels (B,)] -> (B, H, W, 1) in [-1, 1]."""
     latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
     x = PixelNormalisation()(latents)
     if num_classes:
         normal = keras.initializers.RandomNormal(0.0, 1.0)
-        label = LabelEmbedding(num_classes, embedding, embeddings_initializer=normal)(labels)
+        label = LabelEmbedding(num_classes, LABEL_WIDTH, embeddings_initializer=normal)(labels)
         x = layers.Concatenate()([x, PixelNormalisation()(label)])
     x = GrowingGenerator(name="growing", **growth)(x)
     images = layers.Activation("tanh", dtype="float32")(x)
@@ -75,53 +75,23 @@ def critic(num_classes, growth):
     phi = GrowingCritic(name="growing", **growth)(images)
     score = EqualisedDense(1, gain=1.0, dtype="float32")(phi)
     if num_classes:
-        normal = keras.initializers.RandomNormal(0.0, 1.0)  # equalised, as the other weights, by the next line's scale
+        normal = keras.initializers.RandomNormal(0.0, 1.0)  # equalised by the Rescaling below
         label = LabelEmbedding(num_classes, phi.shape[-1], embeddings_initializer=normal, dtype="float32")(labels)
         label = layers.Rescaling(1.0 / math.sqrt(phi.shape[-1]), dtype="float32")(label)
         score = layers.Add(dtype="float32")([score, layers.Dot(1, dtype="float32")([label, phi])])
     return keras.Model([images, labels] if num_classes else images, score, name="discriminator")
 
 
-class _Growing(Growth):
-    """What both networks share: the widths of the stages and self-attention at one of them.
-
-    The stage decides while tracing which layers there are; variables of later ones have no gradient.
-    """
-
-    def __init__(self, image_size, base_filters, wide_size, attention=None, **settings):
-        super().__init__(image_size, **settings)
-        self.base_filters, self.wide_size, self.attention = base_filters, wide_size, attention
-        resolutions = [self.first_size * 2**stage for stage in range(self.stages)]
-        self.widths = [max(min(base_filters, base_filters * wide_size // resolution), 1) for resolution in resolutions]
-        if attention not in (None, *resolutions):
-            raise ValueError(f"attention is None or one of {resolutions} px, not {attention}.")
-        self.attentive = resolutions.index(attention) if attention else None  # the stage with self-attention
-
-    def _add_growth(self):
-        super()._add_growth()
-        if self.attention:
-            self.self_attention = SelfAttention(dtype=self.dtype_policy)
-            side = self.attention // self.first_size
-            self.self_attention.build((None, *(c * side for c in self.coarse), self.widths[self.attentive]))
-
-    def _attended(self, x, stage):
-        return self.self_attention(x) if stage == self.attentive else x
-
-    def get_config(self):
-        names = ("base_filters", "wide_size", "attention")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
 @keras.saving.register_keras_serializable("medgan_tf")
-class GrowingGenerator(_Growing):
-    """(B, D) -> (B, H, W, 1), before the tanh."""
+class GrowingGenerator(Growth):
+    """The growing part of the generator: (B, D) -> (B, H, W, 1), before the tanh."""
 
     def build(self, input_shape):
-        """Two layers and one to an image for each stage; the first layer of stage 0 is dense."""
+        """Make for each stage two convolutions and one to an image; the first of stage 0 is a dense layer."""
         self._add_growth()
         size = math.prod(self.coarse)
-        # a gain of a quarter of the convolutions': the paper counts the 4x4 pixels into the fan-in
         same = {"dtype": self.dtype_policy}
+        # a quarter of the usual gain, because the paper counts the 4x4 pixels in the fan-in
         self.first = [EqualisedDense(size * self.widths[0], gain=HE_GAIN / 4.0, **same)]
         self.first += [EqualisedConv2D(width, 3, upsample=True, **same) for width in self.widths[1:]]
         self.second = [EqualisedConv2D(width, 3, **same) for width in self.widths]
@@ -135,7 +105,7 @@ class GrowingGenerator(_Growing):
             self.to_image[stage].build((None, None, None, width))
 
     def call(self, x):
-        """Grow to the present stage, fade it in, repeat pixels up to the full size."""
+        """Run the stages up to the current one, fade it in, and repeat pixels up to the full size."""
         stage = self.stage
         for index in range(stage + 1):
             before = x
@@ -146,20 +116,20 @@ class GrowingGenerator(_Growing):
             x = self._attended(x, index)
         image = self.to_image[stage](x)
         if stage:
-            image = self._mixed(_repeated(self.to_image[stage - 1](before), 2), image)
+            image = self._faded(_repeated(self.to_image[stage - 1](before), 2), image)
         return _repeated(image, 2 ** (self.stages - 1 - stage))
 
     def compute_output_shape(self, input_shape):
-        """The full size at any stage."""
+        """(B, H, W, 1), the full size at any stage."""
         return (input_shape[0], *self.image_size, 1)
 
 
 @keras.saving.register_keras_serializable("medgan_tf")
-class GrowingCritic(_Growing):
-    """(B, H, W, 1) -> phi (B, base_filters)."""
+class GrowingCritic(Growth):
+    """The growing part of the critic: (B, H, W, 1) -> phi (B, base_filters)."""
 
     def build(self, input_shape):
-        """One layer from an image and two more for each stage; the second layer of stage 0 is dense."""
+        """Make for each stage one convolution from an image and two more; the second of stage 0 is a dense layer."""
         self._add_growth()
         same = {"dtype": self.dtype_policy}
         self.from_image = [EqualisedConv2D(width, 1, **same) for width in self.widths]
@@ -170,12 +140,12 @@ class GrowingCritic(_Growing):
         self.deviation.build((None, *self.coarse, self.widths[0]))
         for stage, width in enumerate(self.widths):
             self.from_image[stage].build(input_shape)
-            self.first[stage].build((None, None, None, width + (stage == 0)))  # with the deviation's channel
+            self.first[stage].build((None, None, None, width + (stage == 0)))  # plus the standard deviation's channel
             flat = (None, math.prod(self.coarse) * width)
             self.second[stage].build((None, None, None, width) if stage else flat)
 
     def call(self, images):
-        """Average pixels down to the present stage, fade it in, go down to stage 0."""
+        """Average pixels down to the current stage, fade it in, and run the stages down to stage 0."""
         stage = self.stage
         for _ in range(self.stages - 1 - stage):
             images = _halved(images)
@@ -184,18 +154,18 @@ class GrowingCritic(_Growing):
             x = _activated(self.first[index](x))
             x = _halved(_activated(self.second[index](x)))
             if index == stage:
-                x = self._mixed(_activated(self.from_image[stage - 1](_halved(images))), x)
+                x = self._faded(_activated(self.from_image[stage - 1](_halved(images))), x)
             x = self._attended(x, index - 1)
         x = _activated(self.first[0](self.deviation(x)))
         return _activated(self.second[0](ops.reshape(x, (-1, math.prod(x.shape[1:])))))
 
     def compute_output_shape(self, input_shape):
-        """One vector an image."""
+        """(B, base_filters)."""
         return (input_shape[0], self.widths[0])
 
 
 def _activated(x):
-    return ops.maximum(x, 0.2 * x)  # as layers.LeakyReLU, for the penalty's sake
+    return ops.maximum(x, 0.2 * x)  # as layers.LeakyReLU, whose second derivative is cheap
 
 
 def _repeated(images, factor):

@@ -1,7 +1,7 @@
-"""Resampling through low-pass filters, for maps (B, H, W, C) of any channels.
+"""Up- and downsampling of maps (B, H, W, C) through low-pass filters.
 
-Repeating pixels, or taking every second one, mirrors frequencies; the filter [1, 3, 3, 1] / 8 along both sides holds
-them back (Karras et al. 2020, arXiv 1912.04958, section 2.2). Beyond the border all is 0. Constants stay constant.
+Repeating pixels, or keeping every second one, causes aliasing; the filter [1, 3, 3, 1] / 8 along both axes prevents it
+(Karras et al. 2020, arXiv 1912.04958, section 2.2). Maps are zero beyond their border.
 """
 
 import numpy as np
@@ -9,14 +9,14 @@ from keras import ops
 
 
 def resample(x, taps, up=1, down=1, padding=(0, 0)):
-    """Both sides: insert up - 1 zeros after each pixel, pad, convolve with taps, keep each down-th value.
+    """Along both axes: insert up - 1 zeros after each pixel, pad, convolve with taps, and keep every down-th value.
 
-    x: (B, H, W, C). taps: K numbers; where they sum to 1, constants stay constant, since the zeros are made up for by
-    a factor `up`. padding: zeros (before, after) both sides, counted after the insertion; negative ones cut.
-    Returns (B, H', W', C) with H' = (up * H + before + after - K) // down + 1.
+    x: (B, H, W, C). taps: K numbers; if they sum to 1, constant maps stay constant, because a factor `up` makes up for
+    the inserted zeros. padding: zeros (before, after) along both axes, counted after the insertion; negative ones crop.
+    Returns (B, H', W', C) with H' = (up * H + before + after - K) // down + 1, as scipy.signal.upfirdn does.
 
-    Each side is one product with a matrix, with derivatives of any order; a depthwise convolution, some times faster on
-    a CPU, is more than ten times slower there under XLA.
+    Each axis is one matrix product, with derivatives of any order; a depthwise convolution is somewhat faster on a CPU,
+    but more than ten times slower there under XLA.
     """
     height, width, channels = x.shape[1:]
     rows, columns = (_matrix(side, np.asarray(taps), up, down, padding) for side in (height, width))
@@ -26,7 +26,7 @@ def resample(x, taps, up=1, down=1, padding=(0, 0)):
 
 
 def _matrix(size, taps, up, down, padding):
-    """(outputs, size): which tap takes which pixel to which output."""
+    """(outputs, size): the tap that connects each pixel to each output."""
     outputs = (up * size + sum(padding) - len(taps)) // down + 1
     tap = down * np.arange(outputs)[:, None] - up * np.arange(size) + len(taps) - 1 - padding[0]
     inside = (tap >= 0) & (tap < len(taps))
@@ -34,10 +34,10 @@ def _matrix(size, taps, up, down, padding):
 
 
 def smooth(x, padding, strides=1):
-    """[1, 3, 3, 1] / 8 along both sides of x (B, H, W, C) with `padding` zeros around it: H -> H + 2 * padding - 3.
+    """Filter x (B, H, W, C) with [1, 3, 3, 1] / 8 along both axes after padding zeros: H -> H + 2 * padding - 3.
 
-    strides: 2 keeps every second value. [1, 3, 3, 1] is [1, 1] convolved with itself twice, and means of 2x2 neighbours
-    are cheap wherever TensorFlow runs, their derivatives too.
+    strides: 2 keeps every second value. [1, 3, 3, 1] is [1, 1] convolved with itself twice, so the filter is three
+    means of 2x2 neighbours, which are fast on all devices, as are their derivatives.
     """
     x = _padded(x, padding)
     for step in (1, 1, strides):
@@ -46,20 +46,20 @@ def smooth(x, padding, strides=1):
 
 
 def upsample(x):
-    """(B, H, W, C) -> (B, 2H, 2W, C). Repeated pixels are zeros inserted and convolved with [1, 1] already."""
+    """(B, H, W, C) -> (B, 2H, 2W, C). Repeating pixels is the same as inserting zeros and convolving with [1, 1]."""
     x = _padded(ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2), 1)
     return ops.average_pool(ops.average_pool(x, 2, strides=1), 2, strides=1)
 
 
 def downsample(x):
-    """(B, H, W, C) -> (B, H / 2, W / 2, C), H and W even."""
+    """(B, H, W, C) -> (B, H / 2, W / 2, C), with H and W even."""
     return smooth(x, padding=1, strides=2)
 
 
 def upsampled_convolution(x, kernel):
     """Upsample, then convolve: (B, H, W, C) and (3, 3, C, D) -> (B, 2H, 2W, D).
 
-    Filter and kernel change places, which costs a quarter: the kernel meets only pixels that are no inserted zeros.
+    Here the kernel comes before the filter, which costs a quarter, because it skips the inserted zeros.
     """
     kernel = 4.0 * ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
     return smooth(ops.conv_transpose(x, kernel, strides=2, padding="valid"), padding=1)

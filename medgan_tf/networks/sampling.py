@@ -1,4 +1,4 @@
-"""Images from a generator: the one place where latents are drawn and outputs become integers."""
+"""From latents to uint8 images: the only place where latents are drawn and network outputs become integers."""
 
 import numpy as np
 
@@ -6,18 +6,21 @@ from medgan_tf.datasets.input_pipeline import predict
 
 
 def latents(count, latent_dim, seed):
-    """(count, latent_dim) float32 standard normal; the first rows are the same for any count."""
+    """Standard normal latents (count, latent_dim) float32; the first rows do not depend on count."""
     return np.random.default_rng(seed).standard_normal((count, latent_dim)).astype(np.float32)
 
 
 def interpolate(first, second, steps):
-    """(steps, latent_dim): from one latent to another along the sphere, where normal latents lie (White 2016)."""
-    between = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+    """Latents (steps, latent_dim) from first to second, each (latent_dim,), by spherical interpolation.
+
+    Normal latents lie near a sphere, which a straight line would leave (White 2016, arXiv 1609.04468).
+    """
+    weights = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     cosine = np.dot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second))
     angle = np.arccos(np.clip(cosine, -1, 1))
     if angle < 1e-6:
-        return first + between * (second - first)
-    return (np.sin((1 - between) * angle) * first + np.sin(between * angle) * second) / np.sin(angle)
+        return first + weights * (second - first)
+    return (np.sin((1 - weights) * angle) * first + np.sin(weights * angle) * second) / np.sin(angle)
 
 
 def sample(generator, count, labels=None, seed=0):
@@ -26,18 +29,18 @@ def sample(generator, count, labels=None, seed=0):
 
 
 def images(generator, z, labels=None, batch_size=64):
-    """The images of latents (n, latent_dim), (n, H, W, C) uint8; labels as for `sample`."""
+    """Images (n, H, W, C) uint8 of the latents z (n, latent_dim); labels as for `sample`."""
     inputs = [z, np.asarray(labels, np.int32)] if len(generator.inputs) > 1 else z
     return to_uint8(predict(generator, inputs, batch_size))
 
 
 def to_uint8(images):
-    """[-1, 1] float to 0..255, rounded to the nearest."""
+    """Map floats in [-1, 1] to integers 0 to 255, rounded to the nearest; values outside are clipped."""
     return np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
 def tile(images, columns):
-    """(n, H, W, 1) images as one (rows * H, columns * W) picture, row by row; the last row is filled with black."""
+    """Join images (n, H, W, 1) row by row into one grid (rows * H, columns * W); empty places are black."""
     rows = -(-len(images) // columns)
     height, width = images.shape[1:3]
     blank = np.zeros((rows * columns - len(images), height, width, 1), images.dtype)

@@ -1,10 +1,10 @@
-"""StyleGAN2 (Karras et al. 2020, arXiv 1912.04958), conditional by choice as in StyleGAN2-ADA (arXiv 2006.06676).
+"""StyleGAN2 (Karras et al. 2020, arXiv 1912.04958), optionally conditional as in StyleGAN2-ADA (arXiv 2006.06676).
 
-The generator is made of "mapping", "styles" and "synthesis" (see styles.py); its images have no tanh. The shorter side
-of the coarsest map is 4 px; maps at r px of it have min(channel_base // r, channel_max) channels.
+The generator consists of "mapping", "styles" and "synthesis" (see styles.py); its images pass no tanh. The shorter side
+of the coarsest map is 4 px; maps whose shorter side is r px have min(channel_base // r, channel_max) channels.
 
-Under a mixed policy the four highest resolutions are computed in half precision and clamped, all else in float32, as
-in StyleGAN2-ADA.
+Under a mixed policy the four highest resolutions are computed in half precision and clamped, everything else in
+float32, as in StyleGAN2-ADA.
 """
 
 import math
@@ -13,59 +13,35 @@ from functools import partial
 import keras
 from keras import layers, ops
 
-from medgan_tf.networks.growth import GrowingImages
 from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, MinibatchStandardDeviation
 from medgan_tf.networks.replicas import draw
 from medgan_tf.networks.resampling import downsampled_convolution, upsample, upsampled_convolution
 from medgan_tf.networks.styles import ScaledLeakyReLU, activated, clamped, embedded, generator, mapped, precision
 
-COARSE = 4  # px, of the smallest map
+COARSE = 4  # px, shorter side of the smallest map
+MIXING_PROBABILITY = 0.9  # of style mixing in training, as in the paper
+SEED = 10**6  # of noise and style mixing; far from the trainer's seeds, which would draw the same numbers
 _register = keras.saving.register_keras_serializable("medgan_tf.stylegan2")
 
 
 def build(
     image_size,
     num_classes=0,
-    latent_dim=512,  # of the latents and of w
-    channel_base=16384,  # channels times resolution where they are below channel_max
+    latent_dim=512,  # length of the latents and of w
+    channel_base=16384,  # channels times resolution, where channels are below channel_max
     channel_max=512,
     mapping_layers=8,
-    mixing_probability=0.9,  # of two latents instead of one behind an image in training
-    clamp=256.0,  # bound of maps in half precision; None: none
-    first_size=None,  # px of the shorter side from which images grow, 4 or 8, for an ablation; None: no growing
-    fade_kimg=50.0,  # thousands of images over which the next size is faded in
-    stable_kimg=50.0,  # thousands of images at each size after that
-    seed=0,  # of the noise and of the mixing
 ):
-    """Both networks take labels where num_classes > 0. Raises ValueError for a size or channels that cannot be."""
-    seed = 10**6 * (seed + 1)  # far from the seeds of a trainer, which would draw the same numbers
-    synthesis = Synthesis(image_size, channel_base, channel_max, clamp, seed + 2, name="synthesis")
-    networks = (
-        generator(synthesis, num_classes, latent_dim, mapping_layers, mixing_probability, seed),
-        discriminator(image_size, num_classes, synthesis.widths, mapping_layers, clamp),
-    )
-    if first_size is None:
-        return networks
-    growing = {"first_size": first_size, "fade_kimg": fade_kimg, "stable_kimg": stable_kimg}
-    return _growing(*networks, image_size, growing)
-
-
-def _growing(generator, discriminator, image_size, settings):
-    """Both networks with a layer "growing" where images leave and enter."""
-
-    def layer():
-        return GrowingImages(image_size, **settings, name="growing", dtype="float32")
-
-    images, *labels = discriminator.inputs
-    shown = [layer()(images), *labels]
+    """Both networks take labels if num_classes > 0. Raises ValueError for an impossible size or number of channels."""
+    synthesis = Synthesis(image_size, channel_base, channel_max, SEED + 2, name="synthesis")
     return (
-        keras.Model(generator.inputs, layer()(generator.output), name="generator"),
-        keras.Model(discriminator.inputs, discriminator(shown if labels else shown[0]), name="discriminator"),
+        generator(synthesis, num_classes, latent_dim, mapping_layers, MIXING_PROBABILITY, SEED),
+        discriminator(image_size, num_classes, synthesis.widths, mapping_layers),
     )
 
 
 def widths(image_size, channel_base, channel_max):
-    """Channels at 4 px, 8 px, ... up to the shorter side of the image."""
+    """Numbers of channels at 4 px, 8 px, ... up to the shorter side of the image."""
     blocks = (min(image_size) // COARSE).bit_length()
     if blocks < 2 or min(image_size) != COARSE * 2 ** (blocks - 1) or max(image_size) % 2 ** (blocks - 1):
         raise ValueError(
@@ -77,12 +53,12 @@ def widths(image_size, channel_base, channel_max):
     return [min(channel_base // (COARSE * 2**block), channel_max) for block in range(blocks)]
 
 
-def discriminator(image_size, num_classes, channels, mapping_layers, clamp):
-    """(B, H, W, 1) [, labels (B,)] -> (B, 1): with labels, the features' product with the mapped label."""
+def discriminator(image_size, num_classes, channels, mapping_layers):
+    """(B, H, W, 1) [, labels (B,)] -> (B, 1). With labels, the score is the product of features and mapped label."""
     images, labels = keras.Input((*image_size, 1), name="images"), keras.Input((), dtype="int32", name="labels")
 
     def active(x, dtype):
-        return ScaledLeakyReLU(clamp=clamp, dtype=dtype)(x)
+        return ScaledLeakyReLU(dtype=dtype)(x)
 
     policy, blocks = keras.config.dtype_policy(), len(channels)
     dtype = precision(blocks - 1, blocks, policy)
@@ -92,8 +68,8 @@ def discriminator(image_size, num_classes, channels, mapping_layers, clamp):
         skip = DownsampledConv2D(channels[block - 1], 1, gain=math.sqrt(0.5), use_bias=False, dtype=dtype)(x)
         x = active(EqualisedConv2D(channels[block], 3, gain=1.0, dtype=dtype)(x), dtype)
         x = DownsampledConv2D(channels[block - 1], 3, gain=1.0, dtype=dtype)(x)
-        # both branches carry half of the variance: the gain of sqrt(2) is left out here
-        x = layers.Add(dtype=dtype)([ScaledLeakyReLU(gain=1.0, clamp=clamp, dtype=dtype)(x), skip])
+        # each branch carries half of the variance: this one omits the gain of sqrt(2)
+        x = layers.Add(dtype=dtype)([ScaledLeakyReLU(gain=1.0, dtype=dtype)(x), skip])
     single = "float32"
     x = MinibatchStandardDeviation(dtype=single)(x)
     x = active(EqualisedConv2D(channels[0], 3, gain=1.0, dtype=single)(x), single)
@@ -109,27 +85,27 @@ def discriminator(image_size, num_classes, channels, mapping_layers, clamp):
 
 @_register
 class DownsampledConv2D(EqualisedConv2D):
-    """(B, H, W, C) -> (B, H / 2, W / 2, filters) through the low-pass filter; kernels of 1 or 3."""
+    """(B, H, W, C) -> (B, H / 2, W / 2, filters) through the low-pass filter; kernel_size 1 or 3."""
 
     def call(self, x):
-        """Linear; the activation is a layer of its own."""
+        """Convolve with the scaled kernel and add the bias."""
         return self._biased(downsampled_convolution(x, self.kernel * self.scale))
 
     def compute_output_shape(self, input_shape):
-        """Both sides are halved."""
+        """Half the height and width."""
         batch, height, width, _ = input_shape
         return (batch, height // 2, width // 2, self.filters)
 
 
 def modulated_convolution(x, kernel, styles, demodulate=True, upsample=False):
-    """Section 2.2: the kernel's inputs scaled by each image's styles, its outputs brought back to unit variance.
+    """Convolution with a kernel scaled by each image's styles; demodulation restores unit variance (section 2.2).
 
     x: (B, H, W, C) float32 or half. kernel: (k, k, C, D) float32. styles: (B, C) float32. upsample: to twice the size,
-    with k = 3. Returns (B, H or 2H, W or 2W, D) as x. Scaling the maps instead of the kernel gives the same numbers by
-    one shared convolution.
+    with k = 3. Returns (B, H or 2H, W or 2W, D) in the dtype of x. Scaling the maps instead of the kernel gives the
+    same numbers with one convolution for all images.
     """
     if demodulate:
-        if keras.backend.standardize_dtype(x.dtype) == "float16":  # does not overflow; demodulation undoes it
+        if keras.backend.standardize_dtype(x.dtype) == "float16":  # avoids overflow; demodulation undoes it
             styles = styles / ops.max(ops.abs(styles), axis=1, keepdims=True)
         power = ops.matmul(styles**2, ops.sum(kernel**2, axis=(0, 1)))  # (B, D)
         demodulation = ops.cast(ops.rsqrt(power + 1e-8), x.dtype)[:, None, None]
@@ -140,22 +116,22 @@ def modulated_convolution(x, kernel, styles, demodulate=True, upsample=False):
 
 @_register
 class ModulatedConv2D(EqualisedConv2D):
-    """[x (B, H, W, C), w (B, D)] -> (B, H, W, filters), or twice the size; the styles are an affine function of w."""
+    """[x (B, H, W, C), w (B, D)] -> (B, H, W, filters), or twice the size; styles are an affine function of w."""
 
     def __init__(self, filters, kernel_size, demodulate=True, **settings):
-        # styles and demodulation stay in float32 under any policy: x alone is cast
+        # styles and demodulation stay in float32 under any policy: only x is cast
         super().__init__(filters, kernel_size, **{"gain": 1.0, "autocast": False, **settings})
         self.demodulate = demodulate
 
     def build(self, input_shape):
-        """Kernel, bias, and the affine function."""
+        """Make kernel, bias and the affine function."""
         maps, w = input_shape
         super().build(maps)
         self.affine = EqualisedDense(maps[-1], gain=1.0, dtype="float32")
         self.affine.build(w)
 
     def call(self, inputs):
-        """Linear in x; the activation follows."""
+        """Convolve x modulated by w and add the bias."""
         x, w = inputs
         styles = 1.0 + self.affine(w)
         x = ops.cast(x, self.compute_dtype)
@@ -163,19 +139,19 @@ class ModulatedConv2D(EqualisedConv2D):
         return x + ops.cast(self.bias, x.dtype)
 
     def compute_output_shape(self, input_shape):
-        """Of the maps."""
+        """The output shape for the first of the two inputs, the maps."""
         return super().compute_output_shape(input_shape[0])
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         return {**super().get_config(), "demodulate": self.demodulate}
 
 
 @_register
 class Noise(layers.Layer):
-    """Adds one map of noise to all channels, times a learned strength that starts at 0: (B, H, W, C).
+    """Add one map of normal noise to all channels, times a learned strength that starts at 0: (B, H, W, C).
 
-    New normal noise for each image in training; otherwise the same for all, which the layer keeps.
+    The noise is new for each image in training, and otherwise a constant map that is saved with the layer.
     """
 
     def __init__(self, seed=0, **settings):
@@ -183,7 +159,7 @@ class Noise(layers.Layer):
         self.seed, self.random = seed, keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
-        """The strength and the constant map."""
+        """Make the strength and the constant map."""
         normal = keras.initializers.RandomNormal(0.0, 1.0, seed=self.seed)
         self.strength = self.add_weight(name="strength", shape=(), initializer="zeros")
         self.constant = self.add_weight(
@@ -191,34 +167,35 @@ class Noise(layers.Layer):
         )
 
     def call(self, x, training=None):
-        """As the input."""
+        """Return x plus noise."""
         noise = self.constant
         if training:
             noise = draw(partial(keras.random.normal, dtype=x.dtype, seed=self.random), *ops.shape(x)[:3], 1)
         return x + noise * self.strength
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         return {**super().get_config(), "seed": self.seed}
 
 
 @_register
 class Synthesis(layers.Layer):
-    """ws (B, num_ws, D) -> images (B, H, W, 1) float32: the sum of every resolution's image (section 4.1).
+    """ws (B, num_ws, D) -> images (B, H, W, 1) float32, the sum of the images of every resolution (section 4.1).
 
-    Convolution i takes ws[:, i]: one at 4 px, two at each further resolution, the first of which doubles. A
-    resolution's image takes the vector after that of its last convolution, the next resolution's first.
+    Convolution i uses ws[:, i]. There is one convolution at 4 px and two at each higher resolution, the first of which
+    upsamples. The conversion to an image uses the vector after that of the resolution's last convolution, which is also
+    that of the next resolution's first.
     """
 
-    def __init__(self, image_size, channel_base, channel_max, clamp=None, seed=0, **settings):
+    def __init__(self, image_size, channel_base, channel_max, seed=0, **settings):
         super().__init__(**{"autocast": False, **settings})  # ws stay in float32
         self.image_size, self.channel_base, self.channel_max = tuple(image_size), channel_base, channel_max
-        self.clamp, self.seed = clamp, seed
+        self.seed = seed
         self.widths = widths(image_size, channel_base, channel_max)
         self.num_ws = 2 * len(self.widths)
 
     def build(self, input_shape):
-        """The constant at 4 px, convolutions and noises by number, layers to images by resolution."""
+        """Make the constant at 4 px, and lists of convolutions, noises and, for each resolution, layers to images."""
         w, blocks = (None, input_shape[-1]), len(self.widths)
         size = tuple(side // 2 ** (blocks - 1) for side in self.image_size)
         normal = keras.initializers.RandomNormal(0.0, 1.0)
@@ -239,27 +216,27 @@ class Synthesis(layers.Layer):
             self.to_image[-1].build([before, w])
 
     def affines(self):
-        """For each vector of ws, the affine functions that read it; as a property Keras would save them twice."""
-        read = [[convolution.affine] for convolution in self.convolutions] + [[]]
-        for both, to_image in zip(read[1::2], self.to_image, strict=True):
-            both.append(to_image.affine)
-        return read
+        """For each vector of ws, the affine functions that use it. (As a property, Keras would save them twice.)"""
+        affines = [[convolution.affine] for convolution in self.convolutions] + [[]]
+        for pair, to_image in zip(affines[1::2], self.to_image, strict=True):
+            pair.append(to_image.affine)
+        return affines
 
     def call(self, ws, training=None):
-        """Random noise in training, the constant one otherwise."""
+        """Make images, with random noise in training and constant noise otherwise."""
         ws = ops.unstack(ws, self.num_ws, axis=1)
-        # added rather than repeated: XLA cannot follow a number of repetitions through a lazy penalty's derivative
+        # added rather than repeated: XLA cannot differentiate a repetition inside the condition of a lazy penalty
         constant = ops.convert_to_tensor(self.constant)
         x = constant + ops.zeros((ops.shape(ws[0])[0], 1, 1, 1), constant.dtype)
         image = None
         for index, (convolution, noise) in enumerate(zip(self.convolutions, self.noises, strict=True)):
-            x = activated(noise(convolution([x, ws[index]]), training=training), clamp=self.clamp)
-            if index % 2 == 0:  # the last of its resolution
-                part = ops.cast(clamped(self.to_image[index // 2]([x, ws[index + 1]]), self.clamp), "float32")
+            x = activated(noise(convolution([x, ws[index]]), training=training))
+            if index % 2 == 0:  # the last convolution of its resolution
+                part = ops.cast(clamped(self.to_image[index // 2]([x, ws[index + 1]])), "float32")
                 image = part if image is None else upsample(image) + part
         return image
 
     def get_config(self):
-        """All arguments."""
-        names = ("image_size", "channel_base", "channel_max", "clamp", "seed")
+        """The arguments of the constructor."""
+        names = ("image_size", "channel_base", "channel_max", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,9 +1,9 @@
-"""StyleGAN3 (Karras et al. 2021, arXiv 2106.12423): details move with the image rather than stick to its pixels.
+"""StyleGAN3 (Karras et al. 2021, arXiv 2106.12423): details move with the image instead of sticking to its pixels.
 
-The generator starts from sines whose place and angle the style decides, and every later operation commutes with
-translation (configuration T) or with rotation too (R). Signals have a margin around the image, so that its border
-tells no layer where it is. No noise and no style mixing; "mapping", "styles" and "synthesis" are as in styles.py, and
-the discriminator is StyleGAN2's.
+The generator starts from sine waves that the style moves and rotates, and all later operations are equivariant to
+translation (configuration T) or to rotation too (configuration R). Maps have a margin around the image, so that no
+layer can tell where the border is. There is no noise and no style mixing. "mapping", "styles" and "synthesis" are as in
+styles.py; the discriminator is that of StyleGAN2.
 """
 
 import math
@@ -12,33 +12,32 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from medgan_tf.networks.alias_free import CLAMP, FilteredLeakyReLU, Signal
+from medgan_tf.networks.alias_free import FilteredLeakyReLU, Signal
 from medgan_tf.networks.layers import EqualisedDense
 from medgan_tf.networks.stylegan2 import ModulatedConv2D, discriminator
 from medgan_tf.networks.stylegan2 import widths as discriminator_widths
 from medgan_tf.networks.styles import HALF_RESOLUTIONS, clamped, generator
 
-KERNELS = {"T": 3, "R": 1}  # a kernel of one weight alone has no direction
-NUM_CRITICAL = 2  # the last layers, which use all frequencies that the pixels hold
+KERNELS = {"T": 3, "R": 1}  # a 1x1 kernel has no direction
+NUM_CRITICAL = 2  # the last layers, which use all frequencies that the pixels can represent
 FIRST_CUTOFF, FIRST_STOPBAND = 2.0, 2**2.1
 LAST_STOPBAND = 2**0.3  # times the last cutoff
 MARGIN = 10  # samples on every side
-OUTPUT_SCALE = 0.25  # unit variance inside, a quarter of [-1, 1] outside
+OUTPUT_SCALE = 0.25  # from the unit variance inside to the range of images
 _register = keras.saving.register_keras_serializable("medgan_tf.stylegan3")
 
 
 def build(
     image_size,
     num_classes=0,
-    latent_dim=512,  # of the latents and of w
-    configuration="T",  # "T": equivariant to translation; "R": to rotation too
-    channel_base=32768,  # twice the cutoff times the channels where these are below channel_max; R has twice as many
+    latent_dim=512,  # length of the latents and of w
+    configuration="T",  # "T": equivariant to translation; "R": also to rotation
+    channel_base=32768,  # channels times twice the cutoff, where channels are below channel_max; R has twice as many
     channel_max=512,
-    num_layers=14,  # of the synthesis, however large the image
+    num_layers=14,  # of the synthesis, for any image size
     mapping_layers=2,
-    clamp=256.0,  # bound of the discriminator's maps in half precision; None: none
 ):
-    """Both networks take labels where num_classes > 0. Raises ValueError for a size or setting that cannot be."""
+    """Both networks take labels if num_classes > 0. Raises ValueError for an impossible size or setting."""
     if configuration not in KERNELS:
         raise ValueError(f"configuration is 'T' or 'R', not '{configuration}'.")
     if num_layers <= NUM_CRITICAL:
@@ -46,17 +45,17 @@ def build(
     channels = discriminator_widths(image_size, channel_base, channel_max)
     synthesis = Synthesis(image_size, configuration, channel_base, channel_max, num_layers, name="synthesis")
     return (
-        generator(synthesis, num_classes, latent_dim, mapping_layers, mixing_probability=0, seed=0),
-        discriminator(image_size, num_classes, channels, mapping_layers, clamp),
+        generator(synthesis, num_classes, latent_dim, mapping_layers),
+        discriminator(image_size, num_classes, channels, mapping_layers),
     )
 
 
 def schedule(image_size, num_layers=14):
-    """The signals after each of num_layers layers and in the image: num_layers + 1 Signals (section 3.2, figure 4).
+    """num_layers + 1 Signals: those after each layer, and the image (section 3.2, figure 4).
 
-    Cutoffs and stopbands grow geometrically up to the critical layers. The rate is the image's, or the smallest half,
-    quarter, ... of it that holds the stopband. The shorter side of an oblong image has its share of the samples,
-    rounded up.
+    Cutoffs and stopbands grow geometrically up to the critical layers. The sampling rate is the image's divided by the
+    largest power of two at which it can still represent the stopband. The shorter side of an oblong image has
+    proportionally fewer samples, rounded up.
     """
     longer = max(image_size)
     growth = np.minimum(np.arange(num_layers + 1) / (num_layers - NUM_CRITICAL), 1)
@@ -73,10 +72,10 @@ def schedule(image_size, num_layers=14):
 
 @_register
 class Synthesis(layers.Layer):
-    """ws (B, num_ws, D) -> images (B, H, W, 1) float32: the first vector goes to the sines, one to each layer.
+    """ws (B, num_ws, D) -> images (B, H, W, 1) float32: one vector for the sine waves and one for each layer.
 
-    Configuration R has 1x1 kernels and, for the weights that these lack, twice the channels. The highest rates are in
-    half precision under a mixed policy; there are no derivatives of derivatives there.
+    Configuration R has 1x1 kernels and twice the channels to make up for their fewer weights. Under a mixed policy the
+    highest sampling rates are in half precision; second derivatives do not exist there.
     """
 
     def __init__(self, image_size, configuration, channel_base, channel_max, num_layers=14, **settings):
@@ -94,7 +93,7 @@ class Synthesis(layers.Layer):
         self.num_ws = num_layers + 2
 
     def build(self, input_shape):
-        """Sines; a convolution and a nonlinearity for each layer; the conversion to grey."""
+        """Make the sine waves, a convolution and a nonlinearity for each layer, and the conversion to grey."""
         *signals, image = self.signals
         w = (None, input_shape[-1])
         self.sines = FourierFeatures(self.widths[0], signals[0], dtype="float32")
@@ -106,7 +105,7 @@ class Synthesis(layers.Layer):
             dtype = self.dtype_policy if half else "float32"
             convolution = NormalisedModulatedConv2D(width, KERNELS[self.configuration], dtype=dtype)
             convolution.build([maps, w])
-            # the critical layers fill the square of frequencies that the pixels hold, not just its disc
+            # the critical layers use all frequencies that pixels can represent, a square, and not only a disc in it
             radial = self.configuration == "R" and target.cutoff < image.cutoff
             nonlinearity = FilteredLeakyReLU(source, target, radial, dtype=dtype)
             nonlinearity.build(convolution.compute_output_shape([maps, w]))
@@ -117,36 +116,36 @@ class Synthesis(layers.Layer):
         self.to_grey.build([maps, w])
 
     def affines(self):
-        """For each vector of ws, the affine functions that read it; as a property Keras would save them twice."""
+        """For each vector of ws, the affine functions that use it. (As a property, Keras would save them twice.)"""
         return [[layer.affine] for layer in (self.sines, *self.convolutions, self.to_grey)]
 
     def call(self, ws, training=None):
-        """No chance in it; in training the running magnitudes follow."""
+        """Make images; no randomness. In training, update the running magnitudes."""
         first, *rest, last = ops.unstack(ws, self.num_ws, axis=1)
         x = self.sines(first)
         for convolution, nonlinearity, w in zip(self.convolutions, self.nonlinearities, rest, strict=True):
             if training:
-                convolution.follow(x)
+                convolution.update_magnitude(x)
             x = _layer(convolution, nonlinearity)(x, w)
         if training:
-            self.to_grey.follow(x)
-        image = clamped(self.to_grey([x, last]), CLAMP)
+            self.to_grey.update_magnitude(x)
+        image = clamped(self.to_grey([x, last]))
         return OUTPUT_SCALE * ops.cast(image, "float32")
 
     def compute_output_spec(self, ws, training=None):
-        """float32 under any policy."""
+        """Images (B, H, W, 1), float32 under any policy."""
         return keras.KerasTensor((ws.shape[0], *self.image_size, 1), "float32")
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         names = ("image_size", "configuration", "channel_base", "channel_max", "num_layers")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _layer(convolution, nonlinearity):
-    """(x, w) -> the next x. In half precision, which is for GPUs, it is computed once more for its derivatives.
+    """A function (x, w) -> next x. In half precision, for GPUs, it is recomputed for its derivatives to save memory.
 
-    Otherwise the maps within, at twice the sampling rate and each several times as large as x, would all be kept.
+    Otherwise all maps inside, at twice the sampling rate and each several times as large as x, would be kept.
     """
 
     def layer(x, w):
@@ -157,12 +156,12 @@ def _layer(convolution, nonlinearity):
 
 @_register
 class FourierFeatures(layers.Layer):
-    """Styles (B, D) -> `channels` mixtures of sines (B, h, w, channels), moved and turned by the style (section 4).
+    """Styles (B, D) -> mixtures of sine waves (B, h, w, channels), translated and rotated by the style (section 4).
 
-    Frequencies are drawn uniformly from the disc up to the signal's cutoff, phases uniformly, both once for all. The
-    affine layer starts at no movement. `transform`, (3, 3), maps homogeneous image coordinates (x, y, 1), in units of
-    the longer side with the origin in the centre, to those where the sines are read: the identity, unless one sets it
-    to measure equivariance. Sines faster than the cutoff, after scaling, fade out.
+    Fixed frequencies are drawn uniformly from the disc up to the signal's cutoff, and phases uniformly. The affine
+    layer starts without movement. `transform`, (3, 3), maps homogeneous image coordinates (x, y, 1), in units of the
+    longer side with the origin in the centre, to those at which the waves are evaluated; it is the identity, except
+    while equivariance is measured. Waves above the cutoff after this transform fade out.
     """
 
     def __init__(self, channels, signal, **settings):
@@ -170,7 +169,7 @@ class FourierFeatures(layers.Layer):
         self.channels, self.signal = channels, Signal(*signal)
 
     def build(self, input_shape):
-        """Frequencies (channels, 2), phases (channels,), a transform and the two trainable matrices."""
+        """Make frequencies (channels, 2), phases (channels,), the transform and two trainable matrices."""
 
         def disc(shape, dtype):
             radius = self.signal.cutoff * ops.sqrt(keras.random.uniform(shape[:1], dtype=dtype))
@@ -190,7 +189,7 @@ class FourierFeatures(layers.Layer):
         self.mixing.build((None, self.channels))
 
     def call(self, style):
-        """Rotation by (cos, sin), after translation by (x, y), after `transform`."""
+        """Evaluate the waves after `transform`, translation by (x, y) and rotation by (cos, sin), in this order."""
         cosine, sine, right, down = ops.unstack(self.affine(style) + ops.array([1.0, 0.0, 0.0, 0.0]), axis=1)
         length = ops.sqrt(cosine**2 + sine**2)
         cosine, sine, right, down = (value / length for value in (cosine, sine, right, down))
@@ -212,21 +211,21 @@ class FourierFeatures(layers.Layer):
         return np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2).astype(np.float32)
 
     def compute_output_shape(self, input_shape):
-        """The signal's size."""
+        """(B, h, w, channels), the size of the signal."""
         return (input_shape[0], *self.signal.size, self.channels)
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         return {**super().get_config(), "channels": self.channels, "signal": tuple(self.signal)}
 
 
 @_register
 class NormalisedModulatedConv2D(ModulatedConv2D):
-    """StyleGAN2's modulated convolution of an input at unit magnitude (section 3.2, "normalization").
+    """StyleGAN2's modulated convolution of an input normalised to unit magnitude (section 3.2, "normalization").
 
-    call([x (B, H, W, C), w (B, D)]) -> (B, H + k - 1, W + k - 1, filters), k = kernel_size, odd: all that a kernel over
-    an x surrounded by zeros gives. x is divided by the root of its running mean square, `magnitude`; an image's own
-    statistics would tell of its content everywhere.
+    call([x (B, H, W, C), w (B, D)]) -> (B, H + k - 1, W + k - 1, filters), with k = kernel_size, odd: the full
+    convolution of x surrounded by zeros. x is divided by the root of its running mean square, `magnitude`; with an
+    image's own statistics, its content would affect every pixel.
     """
 
     def __init__(self, filters, kernel_size, decay=0.999, **settings):
@@ -234,29 +233,29 @@ class NormalisedModulatedConv2D(ModulatedConv2D):
         self.decay = decay
 
     def build(self, input_shape):
-        """The magnitude, that of all replicas, besides kernel, bias and affine function."""
+        """Make the magnitude, averaged over all replicas, and kernel, bias and affine function."""
         super().build(input_shape)
         self.magnitude = self.add_weight(
             name="magnitude", shape=(), initializer="ones", trainable=False, aggregation="mean"
         )
 
-    def follow(self, x):
-        """Move the magnitude towards that of x, in training; apart from `call`, which may run twice in a step."""
+    def update_magnitude(self, x):
+        """Update the running magnitude by x. Not part of `call`, which may run twice in a training step."""
         present = ops.mean(ops.stop_gradient(ops.cast(x, "float32")) ** 2)
         self.magnitude.assign(present + self.decay * (self.magnitude - present))
 
     def call(self, inputs):
-        """Linear in x."""
+        """Normalise x, pad it, and convolve."""
         x, w = inputs
         x = ops.cast(x * ops.cast(ops.rsqrt(self.magnitude), x.dtype), self.compute_dtype)
-        around = (self.kernel_size // 2,) * 2
-        return super().call([ops.pad(x, ((0, 0), around, around, (0, 0))), w])
+        padding = (self.kernel_size // 2,) * 2
+        return super().call([ops.pad(x, ((0, 0), padding, padding, (0, 0))), w])
 
     def compute_output_shape(self, input_shape):
-        """Larger by the kernel's reach."""
+        """Larger by kernel_size - 1 on both sides."""
         batch, height, width, _ = input_shape[0]
         return (batch, height + self.kernel_size - 1, width + self.kernel_size - 1, self.filters)
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         return {**super().get_config(), "decay": self.decay}

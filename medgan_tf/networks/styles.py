@@ -1,8 +1,9 @@
-"""What style-based generators share: the mapping of latents, styles for each layer, activation, precision.
+"""Shared parts of the style-based GANs: mapping network, a style vector for each layer, activation, half precision.
 
 From Karras et al. 2019 (arXiv 1812.04948) and 2020 (arXiv 1912.04958), with labels as in StyleGAN2-ADA (arXiv
-2006.06676). A generator is "mapping" (latents to w), "styles" (w to one vector for each layer, mixed in training; it
-keeps the running mean of w for truncation) and "synthesis" (to images), which can be called by themselves.
+2006.06676). A generator consists of three layers that can be called on their own: "mapping" (latents to w), "styles"
+(w to one vector for each layer; mixes two in training and keeps the running mean of w for truncation) and "synthesis"
+(vectors to images).
 """
 
 from functools import partial
@@ -13,19 +14,21 @@ from keras import layers, ops
 from medgan_tf.networks.layers import HE_GAIN, EqualisedDense, LabelEmbedding, PixelNormalisation
 from medgan_tf.networks.replicas import draw
 
-HALF_RESOLUTIONS = 4  # as many of the highest are in half precision under a mixed policy
+HALF_RESOLUTIONS = 4  # how many of the highest resolutions are in half precision under a mixed policy
+CLAMP = 256.0  # keeps half precision finite, as in StyleGAN2-ADA
 _register = keras.saving.register_keras_serializable("medgan_tf")
 
 
-def generator(synthesis, num_classes, latent_dim, mapping_layers, mixing_probability, seed):
+def generator(synthesis, num_classes, latent_dim, mapping_layers, mixing_probability=0.0, seed=0):
     """(B, latent_dim) [, labels (B,)] -> (B, H, W, 1), nominally in [-1, 1].
 
-    synthesis: a layer of that name, ws (B, num_ws, latent_dim) -> images, with an attribute `num_ws`.
+    synthesis: a layer named "synthesis", ws (B, num_ws, latent_dim) -> images, with the attribute `num_ws`.
+    mixing_probability: see `Styles`.
     """
     latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
     inputs = [latents, labels] if num_classes else latents
-    drawn = SecondLatents(seed, name="second_latents")(inputs) if mixing_probability else inputs
-    w = mapping(num_classes, latent_dim, mapping_layers)(drawn)
+    doubled = SecondLatents(seed, name="second_latents")(inputs) if mixing_probability else inputs
+    w = mapping(num_classes, latent_dim, mapping_layers)(doubled)
     ws = Styles(synthesis.num_ws, mixing_probability, seed=seed + 1, name="styles")(w)
     return keras.Model(inputs, synthesis(ws), name="generator")
 
@@ -40,14 +43,14 @@ def mapping(num_classes, latent_dim, depth):
 
 
 def embedded(labels, num_classes, width):
-    """Labels (B,) -> (B, width) with a mean square of 1."""
+    """Labels (B,) -> label vectors (B, width) with a mean square of 1."""
     normal = keras.initializers.RandomNormal(0.0, 1.0)
     table = LabelEmbedding(num_classes, width, embeddings_initializer=normal, dtype="float32")
     return PixelNormalisation(dtype="float32")(table(labels))
 
 
 def mapped(x, width, depth):
-    """(B, C) -> (B, width): `depth` dense layers with a hundredth of the learning rate."""
+    """(B, C) -> (B, width) by `depth` dense layers with a hundredth of the learning rate."""
     for _ in range(depth):
         x = EqualisedDense(width, gain=1.0, learning_rate_multiplier=0.01, dtype="float32")(x)
         x = ScaledLeakyReLU(dtype="float32")(x)
@@ -56,9 +59,9 @@ def mapped(x, width, depth):
 
 @_register
 class SecondLatents(layers.Layer):
-    """In training latents (B, D) -> (2B, D), the second half drawn anew; labels (B,), if any, are repeated.
+    """In training, append new random latents for style mixing: (B, D) -> (2B, D); labels (B,), if any, are repeated.
 
-    The mapping then serves both latents of a mixed image in one pass. Otherwise nothing changes.
+    The mapping then computes both w of a mixed image in one pass. At inference, inputs are returned unchanged.
     """
 
     def __init__(self, seed=0, **settings):
@@ -66,7 +69,7 @@ class SecondLatents(layers.Layer):
         self.seed, self.random = seed, keras.random.SeedGenerator(seed)
 
     def call(self, inputs, training=None):
-        """What the mapping takes."""
+        """Return the inputs of the mapping."""
         latents, *labels = inputs if isinstance(inputs, list) else [inputs]
         if training:
             normal = partial(keras.random.normal, dtype=latents.dtype, seed=self.random)
@@ -76,7 +79,7 @@ class SecondLatents(layers.Layer):
         return [latents, *labels] if labels else latents
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         return {**super().get_config(), "seed": self.seed}
 
 
@@ -84,9 +87,9 @@ class SecondLatents(layers.Layer):
 class Styles(layers.Layer):
     """w (B, D) -> ws (B, num_ws, D): one vector for each layer of the synthesis.
 
-    In training, with a mixing_probability above 0, w is (2B, D): with that probability the layers of an image from a
-    random one on take the second w (Karras et al. 2019, section 3.1). w_avg (D,) is the running mean of w in training;
-    truncated images come from w_avg + psi * (w - w_avg) (section B there).
+    With a mixing_probability above 0, w is (2B, D) in training, and an image takes its second w from a random layer on
+    with that probability (style mixing; Karras et al. 2019, section 3.1). w_avg (D,) is the running mean of w in
+    training; truncated images use w_avg + psi * (w - w_avg) (appendix B there).
     """
 
     def __init__(self, num_ws, mixing_probability=0.0, decay=0.998, seed=0, **settings):
@@ -95,13 +98,13 @@ class Styles(layers.Layer):
         self.random = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
-        """The running mean; that of all replicas."""
+        """Make the running mean, averaged over all replicas."""
         self.w_avg = self.add_weight(
             name="w_avg", shape=input_shape[-1:], initializer="zeros", trainable=False, aggregation="mean"
         )
 
     def call(self, w, training=None):
-        """Mix and follow the mean in training, only repeat otherwise."""
+        """Mix styles and update w_avg in training; otherwise only repeat w."""
         if not training:
             return ops.repeat(w[:, None], self.num_ws, axis=1)
         mean = ops.stop_gradient(ops.mean(w, axis=0))
@@ -109,53 +112,52 @@ class Styles(layers.Layer):
         if not self.mixing_probability:
             return ops.repeat(w[:, None], self.num_ws, axis=1)
         first, second = ops.split(w, 2)
-        draws = draw(self._pairs, ops.shape(first)[0], 2, 1)
-        crossover = 1 + ops.floor(draws[:, 0] * (self.num_ws - 1))  # (B, 1), 1 to num_ws - 1
-        crossover = ops.where(draws[:, 1] < self.mixing_probability, crossover, self.num_ws)
-        kept = ops.arange(self.num_ws, dtype="float32") < crossover  # (B, num_ws)
-        return ops.where(kept[..., None], first[:, None], second[:, None])
+        uniform = draw(self._uniform_pairs, ops.shape(first)[0], 2, 1)
+        crossover = 1 + ops.floor(uniform[:, 0] * (self.num_ws - 1))  # (B, 1), 1 to num_ws - 1
+        crossover = ops.where(uniform[:, 1] < self.mixing_probability, crossover, self.num_ws)
+        from_first = ops.arange(self.num_ws, dtype="float32") < crossover  # (B, num_ws)
+        return ops.where(from_first[..., None], first[:, None], second[:, None])
 
-    def _pairs(self, shape):
+    def _uniform_pairs(self, shape):
         return ops.transpose(keras.random.uniform((2, shape[0], 1), seed=self.random), (1, 0, 2))
 
     def compute_output_shape(self, input_shape):
-        """The batch is that of the images."""
+        """(B, num_ws, D); B is the number of images, not of vectors w."""
         return (None, self.num_ws, input_shape[-1])
 
     def get_config(self):
-        """All arguments."""
+        """The arguments of the constructor."""
         names = ("num_ws", "mixing_probability", "decay", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def precision(block, blocks, policy):
-    """The policy of a block, counted from the coarsest: the given one at the four highest resolutions."""
+    """The dtype policy of a block, counted from the coarsest: `policy` at the four highest resolutions, or float32."""
     return policy if block >= blocks - HALF_RESOLUTIONS else "float32"
 
 
-def activated(x, gain=HE_GAIN, clamp=None):
-    """Leaky ReLU times gain, in half precision held within +-clamp."""
-    return clamped(gain * ops.leaky_relu(x, 0.2), clamp)
+def activated(x, gain=HE_GAIN):
+    """Leaky ReLU with slope 0.2, times gain, clamped in half precision."""
+    return clamped(gain * ops.leaky_relu(x, 0.2))
 
 
-def clamped(x, clamp):
-    """x held within +-clamp in half precision; as it is in float32 or where clamp is None."""
-    half = keras.backend.standardize_dtype(x.dtype) != "float32"
-    return ops.clip(x, -clamp, clamp) if half and clamp is not None else x
+def clamped(x):
+    """Return x, in half precision limited to +-CLAMP."""
+    return x if keras.backend.standardize_dtype(x.dtype) == "float32" else ops.clip(x, -CLAMP, CLAMP)
 
 
 @_register
 class ScaledLeakyReLU(layers.Layer):
-    """`activated` as a layer; any shape."""
+    """`activated` as a layer, for any shape."""
 
-    def __init__(self, gain=HE_GAIN, clamp=None, **settings):
+    def __init__(self, gain=HE_GAIN, **settings):
         super().__init__(**settings)
-        self.gain, self.clamp = gain, clamp
+        self.gain = gain
 
     def call(self, x):
-        """As the input."""
-        return activated(x, self.gain, self.clamp)
+        """Activate x, in the shape of the input."""
+        return activated(x, self.gain)
 
     def get_config(self):
-        """All arguments."""
-        return {**super().get_config(), "gain": self.gain, "clamp": self.clamp}
+        """The arguments of the constructor."""
+        return {**super().get_config(), "gain": self.gain}
