@@ -59,7 +59,7 @@ def mixing_grid(generator, rows=4, columns=6, layers="fine", label=None, seed=0,
 
 
 def truncation_sweep(generator, psis=(1.0, 0.7, 0.5, 0.3, 0.0), count=6, label=None, seed=0):
-    """Images (psis, count, H, W, 1) uint8 of the same latents for each truncation psi (Karras et al. 2019, section B)."""
+    """Images (psis, count, H, W, 1) uint8 of the same latents, truncated by each psi (Karras et al. 2019, B)."""
     return np.stack([generator.synthesise(generator.map_latents(count, label, seed, psi)) for psi in psis])
 
 
