@@ -199,7 +199,7 @@ def pairs(above, below, titles, name, caption):
 
 
 def inversions(originals, found, space, steps, name="stylegan2"):
-    """Real images above their reconstructions, with SSIM and PSNR. found: of `generators.invert`. space: "w" or "w+"."""
+    """Real images above their reconstructions, with SSIM and PSNR. found: of `generators.invert` in "w" or "w+"."""
     titles = [f"{ssim:.2f}, {psnr:.1f} dB" for ssim, psnr in zip(found.ssim, found.psnr, strict=True)]
     caption = (
         f"Test images (drawn at random, seed 0) and, below, their reconstructions by {MODEL_NAMES[name]} after {steps}"
