@@ -139,9 +139,7 @@ def _write_inverted(site, service, entry, real):
         return []
     images, loaded = figures.pick(real.images, INVERTED), service.load(entry.name, seconds=None)
     steps = site.run.profile.inversion_steps
-    found = generators.invert(
-        loaded.generator, images, extractor=loaded.classifiers.feature_classifier, steps=steps
-    )
+    found = generators.invert(loaded.generator, images, extractor=loaded.classifiers.feature_classifier, steps=steps)
     rows = []
     for number, (image, made) in enumerate(zip(images, found.images, strict=True)):
         name = f"{entry.directory.name}_inverted_{number}"
