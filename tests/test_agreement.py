@@ -34,7 +34,7 @@ def labelled(pixels, labels, patients=None, classes=CLASSES):
     return ImageSet(pixels, np.asarray(labels), patients, classes=classes)
 
 
-def test_shares_are_counted_class_by_class_with_wilsons_interval():
+def test_agreement_by_class_has_wilson_intervals():
     levels = [200] * 8 + [128] * 2 + [40] * 10 + [128] * 5 + [200] * 5
     labels = [0] * 10 + [1] * 10 + [2] * 10
     found = metrics.agreement(label_classifier(), labelled(images(levels), labels))
@@ -50,7 +50,7 @@ def test_shares_are_counted_class_by_class_with_wilsons_interval():
     assert found["mean"]["n"] == 30
 
 
-def test_the_interval_of_the_mean_holds_the_truth_as_often_as_it_says():
+def test_interval_coverage_of_the_mean_is_95_percent():
     generator, truth = np.random.default_rng(1), np.array([0.9, 0.5, 0.3])
     levels = np.array([200, 40, 128])
     held = 0
@@ -63,20 +63,20 @@ def test_the_interval_of_the_mean_holds_the_truth_as_often_as_it_says():
     assert 0.92 < held / 300 < 0.99
 
 
-def test_labels_at_random_are_at_chance_whatever_the_judge_prefers():
+def test_random_labels_give_chance_whatever_the_classifier_prefers():
     generator = np.random.default_rng(2)
-    levels = generator.choice([200, 128], 3000, p=[0.9, 0.1])  # the judge says "bright" nearly always
+    levels = generator.choice([200, 128], 3000, p=[0.9, 0.1])  # the classifier says "bright" nearly always
     found = metrics.agreement(label_classifier(), labelled(images(levels), np.arange(3000) % 3))
     assert found["bright"]["value"] > 0.85
     assert found["mean"]["value"] == pytest.approx(1 / 3, abs=0.02)
 
 
-def test_a_judge_of_other_classes_is_refused():
+def test_a_classifier_of_other_classes_raises():
     with pytest.raises(ValueError, match="The classifier knows the classes"):
         metrics.agreement(label_classifier(("a", "b", "c")), labelled(images([1, 2]), [0, 1]))
 
 
-def test_each_class_is_measured_against_its_own_images_and_a_rare_one_is_named():
+def test_each_class_is_measured_and_rare_classes_are_reported():
     generator = np.random.default_rng(3)
     labels = np.repeat([0, 1, 2], [60, 60, 9])
     levels = np.array([200, 40, 128])
@@ -133,9 +133,12 @@ def asked_for(right, count=120, seed=5):
     return labelled(images(np.array([200, 40, 128])[shown] + generator.integers(-15, 16, count)), labels)
 
 
-def test_evaluate_holds_classes_as_asked_against_those_of_real_images():
+def test_evaluate_compares_agreement_with_that_of_real_images():
     real = replace(asked_for(0.95), patients=np.arange(120) // 3)
-    for right, interpret in ((0.6, "worse than real by more than chance"), (0.95, "within the floor")):
+    for right, interpret in (
+        (0.6, "worse than real by more than chance"),
+        (0.95, "as close as real images are to each other"),
+    ):
         fake = asked_for(right, 240, seed=7)
         found = metrics.evaluate(real, fake, label_classifier(), repeats=2)["label_agreement"]
         alone = metrics.agreement(label_classifier(), fake)
@@ -158,7 +161,7 @@ def test_evaluate_holds_classes_as_asked_against_those_of_real_images():
             ]
 
 
-def test_agreement_without_a_floor_is_held_against_chance_and_a_judge_that_knows_nothing_is_named():
+def test_agreement_without_real_labels_is_compared_with_chance():
     real, fake = asked_for(0.95), asked_for(0.9, seed=8)
     unknown, guessed = real.without_labels(), replace(real, labels=np.random.default_rng(0).permutation(real.labels))
     measured = {
@@ -166,14 +169,14 @@ def test_agreement_without_a_floor_is_held_against_chance_and_a_judge_that_knows
         for name, given in (("unknown", unknown), ("at random", guessed))
     }
     assert measured["unknown"]["interpretation"] == "better than chance" and "real_vs_real" not in measured["unknown"]
-    assert measured["at random"]["interpretation"] == "the judge does not know real ones"
+    assert measured["at random"]["interpretation"] == "the classifier does not recognise real images"
     fake = asked_for(1 / 3, 1200, seed=9)
     bright = fake.take(fake.labels == 0)
     guessed = metrics.evaluate(unknown, bright, label_classifier(), repeats=2)["label_agreement"]
     assert guessed["interpretation"] == "not distinguishable from chance" and set(guessed["by_class"]) == {"bright"}
 
 
-def test_a_judge_of_its_own_goes_by_the_names_of_the_classes_and_says_what_it_lacks():
+def test_a_separate_label_classifier_matches_classes_by_name():
     real = asked_for(0.95)
     turned = labelled(real.pixels, 2 - real.labels, classes=CLASSES[::-1])
     without = Extractor("mean", "0" * 64, 16, label_classifier().function)

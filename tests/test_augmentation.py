@@ -174,7 +174,7 @@ def test_images_of_a_model_without_labels_are_named_by_the_classifier():
             return np.random.default_rng(seed).integers(0, 256, (count, 2, 2, 1)).astype(np.uint8)
 
     def answer(images):  # bright images are of class 1
-        from medgan_tf.metrics.extractor import Features
+        from medgan_tf.metrics.features import Features
 
         mean = images.mean(axis=(1, 2, 3))
         return Features(mean[:, None], np.stack([mean < 128, mean >= 128], axis=1).astype(np.float32))

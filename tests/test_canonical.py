@@ -47,7 +47,7 @@ def first(read, kind, count):
     return set(read.index[read[kind] > 0][:count])
 
 
-def test_phantoms_keep_every_rule():
+def test_phantoms_obey_every_rule():
     read = reading(400)
     kept = rules_kept(read)
     assert kept.fillna(True).all(axis=None)
@@ -80,14 +80,14 @@ def test_each_broken_rule_is_counted_with_its_interval(rule, values):
     assert found[rule]["real_vs_real"] == 0 and found[rule]["real_vs_real_high"] > 0
 
 
-def test_a_lesion_of_phantom_size_read_a_little_off_keeps_the_rule():
+def test_small_errors_of_lesion_size_do_not_break_the_rule():
     read = reading(50)
     rows = first(read, "nodules", 3)
     assert rules_kept(changed(read, rows, nodule_sizes=[0.075 + 0.9 * PIXEL]))["lesion_size"].dropna().all()
     assert not rules_kept(changed(read, rows, nodule_sizes=[0.075 + 1.1 * PIXEL]))["lesion_size"].dropna().all()
 
 
-def test_lesions_count_only_in_a_chest():
+def test_lesions_count_only_in_images_with_two_lungs():
     read = changed(reading(100), set(range(100)), lungs=0, nodules=30)
     assert not findings(read).any(axis=None)
     found = canonical(read, reading(100, seed=1))
@@ -103,7 +103,7 @@ def test_lesions_count_only_in_a_chest():
     assert found["tests"]["diameter of nodules"]["p"] is None
 
 
-def test_each_test_sees_what_it_is_for_and_nothing_else():
+def test_each_test_detects_its_own_difference_only():
     reference = reading(600, seed=1)
     numbers = canonical(reading(600, most=1), reference)["tests"]
     sizes = canonical(reading(600, diameters=(0.02, 0.05)), reference)["tests"]
@@ -114,7 +114,7 @@ def test_each_test_sees_what_it_is_for_and_nothing_else():
     assert numbers["prevalence"]["p"] > 0.01
 
 
-def test_of_twenty_phantom_cohorts_about_one_has_a_p_below_a_twentieth(monkeypatch):
+def test_p_is_below_0_05_for_one_in_twenty_phantom_cohorts(monkeypatch):
     monkeypatch.setattr(sys.modules["medgan_tf.metrics.canonical"], "DRAWS", 499)
     found = [canonical(reading(150, seed), reading(150, seed + 1000), seed)["tests"] for seed in range(50)]
     for name in found[0]:
@@ -123,7 +123,7 @@ def test_of_twenty_phantom_cohorts_about_one_has_a_p_below_a_twentieth(monkeypat
     assert min(tests["prevalence"]["p"] for tests in found) < 0.1
 
 
-def test_chi_square_is_that_of_scipy_and_empty_classes_do_not_spoil_it():
+def test_chi_square_agrees_with_scipy_and_ignores_empty_classes():
     read, reference = reading(300, 1, (0.5, 0.0, 0.5, 0.0)), reading(300, 2, (0.4, 0.0, 0.6, 0.0))
     found = canonical(read, reference)
     counts = [
@@ -137,7 +137,7 @@ def test_chi_square_is_that_of_scipy_and_empty_classes_do_not_spoil_it():
     assert (same["statistic"], same["p"]) == (0, 1)
 
 
-def test_fresh_phantoms_come_one_a_patient_and_once(tmp_path):
+def test_independent_phantoms_are_one_per_patient_and_written_once(tmp_path):
     images, truth = phantoms.independent_images(tmp_path, datasets.read_image, 64, 12)
     assert images.shape == (12, 64, 64, 1) and truth["patient"].nunique() == 12
     drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "dicom").rglob("*.dcm")}
@@ -148,7 +148,7 @@ def test_fresh_phantoms_come_one_a_patient_and_once(tmp_path):
     assert not np.array_equal(images, other)
 
 
-def test_a_phantom_that_seems_to_show_text_stays_in(tmp_path):
+def test_a_phantom_that_seems_to_show_text_is_kept(tmp_path):
     images, _ = phantoms.independent_images(tmp_path, datasets.read_image, 64, 4)
     path = next((tmp_path / "dicom").rglob("*.dcm"))
     dataset = pydicom.dcmread(path)

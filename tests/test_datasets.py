@@ -22,7 +22,7 @@ def folders(tmp_path):
     return tmp_path
 
 
-def test_no_patient_is_in_two_splits_and_classes_keep_their_share(folders):
+def test_no_patient_is_in_two_splits_and_class_proportions_are_kept(folders):
     data = datasets.load(folders, 16)
     patients = [set(part.patients) for part in (data.train, data.validation, data.test)]
     assert not (patients[0] & patients[1] or patients[0] & patients[2] or patients[1] & patients[2])
@@ -37,7 +37,7 @@ def test_no_patient_is_in_two_splits_and_classes_keep_their_share(folders):
     assert len(data.held_out) == len(data.validation) + len(data.test)
 
 
-def test_a_reduced_set_keeps_whole_training_patients_and_all_others(folders):
+def test_reduced_drops_whole_training_patients_only(folders):
     data = datasets.load(folders, 16)
     few = data.reduced(20)
     assert 15 < len(few.train) <= 20
@@ -50,7 +50,7 @@ def test_a_reduced_set_keeps_whole_training_patients_and_all_others(folders):
     assert few.name != data.name and few.classes == data.classes
 
 
-def test_shuffled_labels_are_the_same_labels_on_other_training_images(folders):
+def test_with_shuffled_labels_permutes_training_labels_only(folders):
     data = datasets.load(folders, 16)
     shuffled = data.with_shuffled_labels()
     assert sorted(shuffled.train.labels) == sorted(data.train.labels)
@@ -60,7 +60,7 @@ def test_shuffled_labels_are_the_same_labels_on_other_training_images(folders):
     assert shuffled.name != data.name  # so that a training of one is not taken up with the other
 
 
-def test_splits_follow_the_seed_and_not_the_order_of_the_rows(folders):
+def test_splits_depend_on_the_seed_and_not_on_the_row_order(folders):
     manifest = datasets.read_manifest(folders)
     first = datasets.assign_splits(manifest, seed=1).set_index("file")["split"]
     shuffled = datasets.assign_splits(manifest.sample(frac=1, random_state=0), seed=1).set_index("file")["split"]
@@ -69,7 +69,7 @@ def test_splits_follow_the_seed_and_not_the_order_of_the_rows(folders):
     assert (first != other[first.index]).any()
 
 
-def test_a_leaking_manifest_is_refused(folders):
+def test_a_manifest_with_leaking_splits_raises(folders):
     manifest = datasets.assign_splits(datasets.read_manifest(folders))
     row = manifest.index[manifest["patient"].duplicated()][0]
     manifest.loc[row, "split"] = "test" if manifest.loc[row, "split"] != "test" else "train"
@@ -98,7 +98,7 @@ def test_a_class_of_two_patients_stays_in_training(folders):
         ("whatever_12.png", "whatever_12.png"),
     ],
 )
-def test_patients_in_the_file_names_of_public_sets(file, patient):
+def test_patients_are_read_from_file_names_of_public_sets(file, patient):
     assert datasets.patient_of(file) == patient
 
 
@@ -142,7 +142,7 @@ def test_balanced_batches_show_each_class_as_often_and_each_image_of_it_in_turn(
     np.testing.assert_array_equal(resumed, images[6:10])
 
 
-def test_devices_share_a_batch_image_by_image(folders):
+def test_each_device_gets_its_part_of_a_batch(folders):
     train = datasets.load(folders, 16).train
     whole = [images for images, _ in train.batches(12, seed=3, start=12).take(2)]
     for mine in (slice(0, 1), slice(1, 3)):  # of three devices, one and two in a process
@@ -152,7 +152,7 @@ def test_devices_share_a_batch_image_by_image(folders):
             np.testing.assert_array_equal(images, share)
 
 
-def test_sixteen_bits_are_learnt_from_and_eight_are_compared(tmp_path):
+def test_training_uses_16_bits_and_comparison_8(tmp_path):
     pixels = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
     for index in range(3):
         (tmp_path / "a").mkdir(exist_ok=True)
@@ -195,19 +195,19 @@ def test_colour_and_mixed_sizes_become_grey_squares(tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_loaded_is_said_in_a_sentence(tmp_path, make, message):
+def test_folders_that_cannot_be_loaded_raise_one_sentence(tmp_path, make, message):
     make(tmp_path / "set")
     with pytest.raises(ValueError, match=message):
         datasets.load(tmp_path / "set", 16)
 
 
-def test_a_broken_image_is_named(folders):
+def test_a_damaged_image_is_named(folders):
     (folders / "a" / "person0_virus_0.png").write_bytes(b"\x89PNG broken")
     with pytest.raises(ValueError, match=r"person0_virus_0\.png cannot be read"):
         datasets.read_images(folders, 16)
 
 
-def test_prepare_puts_several_folders_into_one_manifest(folders, tmp_path):
+def test_prepare_merges_folders_into_one_manifest(folders, tmp_path):
     other = tmp_path / "more"
     for patient in range(5):
         write(other / "a" / f"person{200 + patient}_virus_0.png")

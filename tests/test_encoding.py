@@ -42,13 +42,13 @@ def fine():
 
 
 @pytest.mark.parametrize("quality", [30, 75, 90, 95, 100])
-def test_the_quality_is_read_from_the_file(tmp_path, quality):
+def test_jpg_quality_is_read_from_the_file(tmp_path, quality):
     files = save(tmp_path / "jpg", textures(3), "jpg", quality=quality)
     assert read_images(files[0].parent, SIZE).encoding.tolist() == [quality] * 3
     assert reencode(textures(3), quality).tobytes() == np.stack([Image.open(file) for file in files]).tobytes()
 
 
-def test_what_is_shrunk_and_what_is_png_counts_as_lossless(tmp_path):
+def test_downscaled_jpg_and_png_count_as_lossless(tmp_path):
     large = textures(4, size=2 * SIZE)
     shrink = lambda images: np.stack([Image.fromarray(i[..., 0]).resize((SIZE, SIZE), 1) for i in images])  # noqa: E731
     save(tmp_path / "all" / "large", large, "jpg", quality=75)
@@ -74,12 +74,12 @@ def test_match_encoding_changes_only_the_set_that_lacks_the_encoding():
         reencode(real.pixels.astype(np.uint16), 95)
 
 
-def test_a_second_passage_through_the_same_encoding_changes_little():
+def test_encoding_twice_changes_little():
     once = reencode(textures(20), 75)
     assert np.abs(reencode(once, 75).astype(int) - once).mean() < 0.1 * np.abs(once.astype(int) - textures(20)).mean()
 
 
-def test_encoding_alone_moves_the_numbers_and_folders_are_compared_alike(tmp_path, fine):
+def test_evaluate_is_not_fooled_by_the_encoding_alone(tmp_path, fine):
     real, fake = textures(200), textures(200, 1)
     save(tmp_path / "jpg", real, "jpg", quality=60)
     save(tmp_path / "png", fake, "png")
@@ -95,7 +95,7 @@ def test_encoding_alone_moves_the_numbers_and_folders_are_compared_alike(tmp_pat
     assert {record["jpg_quality"] for record in together.values()} == {60}
 
 
-def test_folders_and_manifests_from_the_command_line_with_classes_training_and_readings(tmp_path, capsys):
+def test_command_line_evaluates_folders_by_class_and_with_training_images(tmp_path, capsys):
     rows = []
     for kind, count, seed in (("real", 60, 0), ("fake", 60, 1), ("training", 60, 1)):
         for label, name in enumerate(("coarse", "fine")):

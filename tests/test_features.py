@@ -1,4 +1,4 @@
-"""Feature extractors: preprocessing, cache, the domain network, and the published graphs from local files."""
+"""Feature extractors: preprocessing, cache, the feature classifier, and the published graphs from local files."""
 
 import dataclasses
 import random
@@ -15,11 +15,11 @@ from medgan_tf.metrics import (
     extract,
     extractor,
     load_classifier,
+    prepare,
     save_classifier,
     squeezenet,
     train_feature_classifier,
 )
-from medgan_tf.metrics.features import prepare
 
 
 def textures(count, sigma, seed, size=32):
@@ -49,7 +49,7 @@ def test_prepare_is_the_antialiased_bicubic_of_pillow():
     assert np.abs(ours - aliased).mean() > 5
 
 
-def test_prepare_gives_all_16_bits_and_the_same_picture_as_8(feature_classifier):
+def test_prepare_keeps_16_bits_and_matches_8_bits(feature_classifier):
     import tensorflow as tf
 
     image = textures(2, 2.0, 0)
@@ -83,13 +83,13 @@ def test_features_are_computed_once_and_cached_by_content(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_extract_refuses_what_are_not_grey_images(feature_classifier):
+def test_extract_raises_for_anything_but_grey_images(feature_classifier):
     for wrong in (np.zeros((3, 32, 32)), np.zeros((3, 32, 32, 3), np.uint8), np.zeros((0, 32, 32, 1), np.uint8)):
         with pytest.raises(ValueError, match="uint8 or uint16"):
             extract(feature_classifier, wrong)
 
 
-def test_domain_learns_the_classes_and_its_features_are_standardised(feature_classifier):
+def test_feature_classifier_learns_classes_and_standardises_features(feature_classifier):
     assert feature_classifier.report["held_out"] == 100
     assert feature_classifier.report["accuracy"] > 0.9 and feature_classifier.report["balanced_accuracy"] > 0.9
     images = two_classes(200, 20)
@@ -99,7 +99,7 @@ def test_domain_learns_the_classes_and_its_features_are_standardised(feature_cla
     assert 0.3 < features.std(0).mean() < 3
 
 
-def test_domain_is_reproducible_and_leaves_the_global_seed_alone():
+def test_feature_classifier_is_reproducible_and_does_not_use_the_global_seed():
     before = random.getstate(), np.random.get_state()[1].tolist()
     first, again, other = (
         train_feature_classifier(two_classes(64, 0), image_size=32, seed=seed, steps=5) for seed in (0, 0, 1)
@@ -108,7 +108,7 @@ def test_domain_is_reproducible_and_leaves_the_global_seed_alone():
     assert before == (random.getstate(), np.random.get_state()[1].tolist())
 
 
-def test_domain_without_labels_learns_the_turns_and_has_no_logits():
+def test_feature_classifier_without_labels_learns_rotations_and_has_no_logits():
     lit = np.linspace(0.4, 1, 32) * np.linspace(0.7, 1, 32)[:, None]  # a gradient, so that a turn can be seen
     images = (textures(200, 2.0, 0) * lit[..., None]).astype(np.uint8)
     unlabelled = train_feature_classifier(images[:150], images[150:], 32, steps=120)
@@ -121,7 +121,7 @@ def test_domain_without_labels_learns_the_turns_and_has_no_logits():
     assert extract(one_class, images).logits is None
 
 
-def test_domain_survives_the_disk_and_refuses_other_weights(feature_classifier, tmp_path):
+def test_feature_classifier_is_saved_loaded_and_checked(feature_classifier, tmp_path):
     images = textures(20, 2.0, 3)
     save_classifier(feature_classifier, tmp_path)
     loaded = extractor("feature_classifier", tmp_path)
@@ -152,7 +152,7 @@ def test_custom_takes_any_keras_model():
     assert custom("mine", model, 24).weights_sha256 != plugged.weights_sha256
 
 
-def test_custom_callables_are_known_by_their_response():
+def test_custom_callables_are_identified_by_their_output():
     one, same, other = (
         custom("c", lambda images, power=power: np.asarray(images).T[0, :, 0].T ** power, 16) for power in (1, 1, 2)
     )
@@ -195,7 +195,7 @@ def test_inception_reads_a_local_hub_module(hub_module, monkeypatch):
 
 
 def test_the_inception_handle_is_that_of_tensorflow_gan():
-    from medgan_tf.metrics.features import INCEPTION_HANDLE
+    from medgan_tf.metrics.inception import INCEPTION_HANDLE
     from medgan_tf.training import tfgan
 
     assert tfgan.part("eval").INCEPTION_TFHUB == INCEPTION_HANDLE
@@ -217,7 +217,7 @@ def test_keras_inception_reads_local_weights(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["inception", "keras_inception"])
-def test_a_published_graph_that_is_not_there_says_which_file_to_put_where(name, tmp_path, monkeypatch):
+def test_a_missing_published_graph_raises_with_the_file_to_get(name, tmp_path, monkeypatch):
     variable = f"MEDGAN_TF_{name.upper()}"
     monkeypatch.setenv(variable, str(tmp_path / "missing"))
     with pytest.raises(FileNotFoundError, match=f"https://.*{variable}") as caught:
@@ -225,7 +225,7 @@ def test_a_published_graph_that_is_not_there_says_which_file_to_put_where(name, 
     assert "\n" not in str(caught.value)
 
 
-def test_extractor_names_the_choices():
+def test_extractor_errors_name_the_choices():
     with pytest.raises(ValueError, match="feature_classifier, radimagenet, squeezenet, inception, keras_inception"):
         extractor("vgg")
     with pytest.raises(ValueError, match="folder"):
@@ -235,7 +235,7 @@ def test_extractor_names_the_choices():
 
 
 @pytest.mark.slow
-def test_radimagenet_reads_the_weights_of_the_network_that_the_file_is_named_for(tmp_path):
+def test_radimagenet_builds_the_network_named_by_the_file(tmp_path):
     import keras
 
     reference = keras.applications.DenseNet121(
@@ -254,7 +254,7 @@ def test_radimagenet_reads_the_weights_of_the_network_that_the_file_is_named_for
         extractor("radimagenet", other)
 
 
-def test_radimagenet_weights_that_are_not_there_say_where_to_get_them(tmp_path):
+def test_missing_radimagenet_weights_raise_with_their_source(tmp_path):
     for missing in (tmp_path, tmp_path / "RadImageNet-ResNet50-notop.h5"):
         with pytest.raises(FileNotFoundError, match=r"get RadImageNet-ResNet50-notop\.h5 .* https://github") as caught:
             extractor("radimagenet", missing)
@@ -276,7 +276,7 @@ def test_squeezenet_reads_its_weights_by_file_or_folder(tmp_path):
         extractor("squeezenet", tmp_path / "missing")
 
 
-def test_published_squeezenet_weights_go_where_they_belong(shared):
+def test_published_squeezenet_weights_are_loaded_into_the_right_layers(shared):
     import tensorflow as tf
 
     folder = shared / "weights" / "squeezenet"

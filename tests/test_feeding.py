@@ -8,7 +8,7 @@ import tensorflow as tf
 from medgan_tf.datasets import ImageSet, input_pipeline
 
 
-def test_batches_of_a_training_have_no_tuner():
+def test_training_batches_have_no_autotuning():
     names = np.arange(8).astype(str)
     split = ImageSet(np.zeros((8, 4, 4, 1), np.uint8), np.zeros(8, np.int32), names, names)
     assert split.batches(4).options().autotune.enabled is False
@@ -16,7 +16,7 @@ def test_batches_of_a_training_have_no_tuner():
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_predict_is_the_network_on_batches_without_a_tuner(monkeypatch, several):
+def test_predict_runs_in_batches_without_autotuning(monkeypatch, several):
     one, two = keras.Input((3,)), keras.Input((), dtype="int32")
     dense = keras.layers.Dense(2)(one)
     model = keras.Model([one, two], dense + keras.layers.Embedding(4, 2)(two)) if several else keras.Model(one, dense)

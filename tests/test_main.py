@@ -157,7 +157,9 @@ def test_evaluate_with_a_model_of_your_own_keeps_the_features_and_checks_the_cla
     printed, records = capsys.readouterr().out, json.loads((tmp_path / "records.json").read_text())
     digest = records["kernel_distance"]["weights_sha256"]
     idle = lambda name, network, size: metrics.Extractor(name, digest, size, None, network)  # noqa: E731
-    monkeypatch.setattr("medgan_tf.metrics.features.custom", idle)  # cannot compute features, only read them back
+    monkeypatch.setattr(
+        "medgan_tf.metrics.custom_extractor.custom", idle
+    )  # cannot compute features, only read them back
     assert main(["evaluate", *places, *options]) == 0
     assert capsys.readouterr().out == printed
     assert records["kernel_distance"]["extractor"] == "pooled"

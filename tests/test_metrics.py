@@ -98,7 +98,7 @@ def averages():
     return custom("averages", network, 32)
 
 
-def test_importing_the_package_leaves_tensorflow_out():
+def test_importing_the_package_does_not_import_tensorflow():
     code = "import sys, medgan_tf.metrics as m; assert callable(m.evaluate); print('tensorflow' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
@@ -136,7 +136,7 @@ def test_kernel_distance_agrees_with_tensorflow_gan(pair):
     assert kernel_distance(real, fake) == pytest.approx(float(theirs), **REFERENCE)
 
 
-def test_kernel_distance_is_the_same_whatever_the_blocks(pair, monkeypatch):
+def test_kernel_distance_does_not_depend_on_block_size(pair, monkeypatch):
     whole = kernel_distance(*pair[:2])
     monkeypatch.setattr("medgan_tf.metrics.distances.ROWS", 37)
     assert kernel_distance(*pair[:2]) == pytest.approx(whole, rel=1e-9)
@@ -182,7 +182,7 @@ def test_frechet_distance_of_gaussians_is_the_closed_form():
 
 @pytest.mark.parametrize("count", [30, 64, 65, 300])
 @pytest.mark.parametrize("spectrum", ["flat", "steep", "dead dimensions", "one direction", "nearly the same", "same"])
-def test_frechet_distance_keeps_its_digits_where_covariances_are_near_singular(spectrum, count):
+def test_frechet_distance_is_accurate_for_nearly_singular_covariances(spectrum, count):
     generator = np.random.default_rng(0)
     a, b = generator.normal(size=(2, count, 64))
     if spectrum == "steep":
@@ -242,7 +242,7 @@ def test_inception_score_of_known_predictions():
     assert inception_score(np.tile(certain[:1], (50, 1))) == pytest.approx(1)
 
 
-def test_distances_refuse_what_they_cannot_measure():
+def test_distances_raise_for_invalid_features():
     points = np.zeros((10, 3))
     with pytest.raises(ValueError, match="one D"):
         frechet_distance(points, np.zeros((10, 4)))
@@ -264,7 +264,7 @@ def test_ms_ssim_is_that_of_tf_image_with_the_published_weights():
 
 
 @pytest.mark.parametrize(("size", "count"), [(11, 1), (21, 2), (64, 3), (81, 4), (128, 4), (161, 5), (512, 5)])
-def test_ms_ssim_takes_as_many_scales_as_the_size_allows(size, count):
+def test_ms_ssim_uses_as_many_scales_as_the_size_allows(size, count):
     import tensorflow as tf
 
     a = textures(2, 2, size=size)
@@ -278,12 +278,12 @@ def test_ms_ssim_takes_as_many_scales_as_the_size_allows(size, count):
             tf.image.ssim_multiscale(a, b, 255, power_factors=WEIGHTS[: count + 1])
 
 
-def test_ms_ssim_refuses_images_under_its_window():
+def test_ms_ssim_raises_for_images_smaller_than_its_window():
     with pytest.raises(ValueError, match="at least 11 pixels"):
         ms_ssim(textures(2, size=10), textures(2, size=10))
 
 
-def test_ssim_and_psnr_agree_with_skimage_and_refuse_undeclared_pairs():
+def test_ssim_and_psnr_agree_with_skimage_and_need_declared_pairs():
     a = textures(3, size=48)
     b = np.clip(a + np.random.default_rng(0).normal(0, 9, a.shape), 0, 255).astype(np.uint8)
     options = {"data_range": 255, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
@@ -391,7 +391,7 @@ def shifted_kernel_distance():
     ],
     ids=["mean", "kernel", "frechet at infinity", "intensity", "spectrum"],
 )
-def test_intervals_hold_the_truth_as_often_as_they_say(metric, truth):
+def test_interval_coverage_is_95_percent(metric, truth):
     assert 0.90 <= held(metric, truth) <= 0.98
     assert 0.90 <= held(metric, truth, patients=60, images=4) <= 0.98
 
@@ -413,7 +413,7 @@ def values_at_this_n(real, fake):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("patients", "images"), [(200, 1), (60, 4)])
-def test_intervals_hold_what_is_expected_at_their_n_as_often_as_they_say(patients, images):
+def test_interval_coverage_of_the_expectation_at_n_is_95_percent(patients, images):
     """These depend on n: the truth is the mean over 800 fresh pairs of sets of n images."""
     generator, owner = np.random.default_rng(1), np.repeat(np.arange(patients), images)
 
@@ -437,7 +437,7 @@ def test_intervals_hold_what_is_expected_at_their_n_as_often_as_they_say(patient
 
 
 @pytest.mark.slow
-def test_intervals_of_ms_ssim_hold_the_truth_as_often_as_they_say():
+def test_interval_coverage_of_ms_ssim_is_95_percent():
     """Images of 16 pixels are mixtures of 8 patterns with noise, the four of a patient alike."""
     generator, hits, owner = np.random.default_rng(0), 0, np.repeat(np.arange(60), 4)
     patterns = ndimage.gaussian_filter(generator.normal(size=(8, 16, 16)), (0, 2, 2))
@@ -459,12 +459,12 @@ def test_intervals_of_ms_ssim_hold_the_truth_as_often_as_they_say():
     assert 90 <= hits <= 98
 
 
-def test_the_truth_is_rarely_in_an_interval_of_the_biased_distance_or_of_unknown_patients():
+def test_interval_coverage_is_low_for_biased_distances_and_unknown_patients():
     assert held(finite_frechet_distance, 8 * 0.3**2) < 0.5
     assert held(mean_difference, 0.3, patients=60, images=6, known=False) < 0.85
 
 
-def test_evaluate_finds_a_faithful_generator_at_the_floor(averages):
+def test_evaluate_finds_a_faithful_generator_as_close_as_real(averages):
     patients = np.arange(160) // 2
     fake = textures(160, seed=1, patients=patients)
     measured = evaluate(ImageSet(textures(160, patients=patients), patients=patients), fake, averages)
@@ -482,9 +482,11 @@ def test_evaluate_finds_a_faithful_generator_at_the_floor(averages):
         of_pixels = name in {"ms_ssim", "power_spectrum_distance", "autocorrelation_distance", "intensity_distance"}
         assert record["extractor"] == ("pixels" if of_pixels else "averages")
         assert record["weights_sha256"] == (None if of_pixels else averages.weights_sha256)
-        assert record["interpretation"] in {"within the floor", "not distinguishable at this n", "beyond the floor"}, (
-            name
-        )
+        assert record["interpretation"] in {
+            "as close as real images are to each other",
+            "not distinguishable at this n",
+            "closer than real images are to each other",
+        }, name
     assert measured["ms_ssim"]["scales"] == 2
     infinite = measured["frechet_distance_infinity"]
     assert infinite["sizes"] == [80, 40]
@@ -494,7 +496,7 @@ def test_evaluate_finds_a_faithful_generator_at_the_floor(averages):
     )
 
 
-def test_evaluate_catches_a_collapsed_generator(averages):
+def test_evaluate_detects_a_collapsed_generator(averages):
     real = textures(160)
     collapsed = np.clip(real[:1] + np.random.default_rng(0).normal(0, 4, (160, 32, 32, 1)), 0, 255).astype(np.uint8)
     measured = evaluate(real, collapsed, averages)
@@ -515,7 +517,7 @@ def test_evaluate_measures_diversity_within_classes(averages):
     assert evaluate(real, one_image_a_class.pixels, averages, repeats=3)["ms_ssim"]["within_classes"] is False
 
 
-def test_diversity_has_an_interval_where_few_real_images_stand_against_many_synthetic_ones(averages):
+def test_diversity_has_an_interval_with_few_real_and_many_synthetic_images(averages):
     measured = evaluate(textures(30), textures(1500, seed=1), averages, repeats=4)["ms_ssim"]
     assert (
         measured["low"] < measured["value"] < measured["high"]
@@ -535,7 +537,7 @@ def test_evaluate_leaves_out_the_inception_score_without_logits():
     assert "inception_score" not in evaluate(textures(40), textures(40, seed=1), extractor, repeats=2)
 
 
-def test_evaluate_refuses_sets_that_cannot_be_compared(averages):
+def test_evaluate_raises_for_sets_that_cannot_be_compared(averages):
     real = textures(40)
     with pytest.raises(ValueError, match="prepare both at one size"):
         evaluate(real, textures(40, size=48), averages)
@@ -561,7 +563,7 @@ def save(folder, images, owner, classes):
     return folder
 
 
-def test_evaluate_takes_arrays_folders_and_manifests_and_measures_the_same(averages, tmp_path):
+def test_evaluate_measures_the_same_from_arrays_folders_and_manifests(averages, tmp_path):
     patients, classes = np.arange(80) // 2, ("even", "odd")
     real, fake, learned = textures(80, patients=patients), textures(80, seed=1), textures(80, seed=2)
     labels = np.arange(80) % 2
@@ -588,7 +590,7 @@ def test_evaluate_takes_arrays_folders_and_manifests_and_measures_the_same(avera
                 assert records[metric] == others[metric], metric
 
 
-def test_paths_without_common_classes_are_measured_together_and_not_class_by_class(averages, tmp_path):
+def test_folders_without_common_classes_cannot_be_measured_by_class(averages, tmp_path):
     places = [
         save(tmp_path / name, textures(40, seed=seed), np.arange(40), classes)
         for seed, (name, classes) in enumerate({"real": ("a", "b"), "fake": ("a", "c")}.items())
@@ -600,7 +602,7 @@ def test_paths_without_common_classes_are_measured_together_and_not_class_by_cla
         evaluate(tmp_path / "nowhere", places[1], averages)
 
 
-def test_a_patient_with_half_of_the_images_leaves_repeats_out_and_not_the_evaluation():
+def test_a_patient_with_half_of_the_images_only_drops_repeats():
     generator = np.random.default_rng(0)
     real, fake = generator.integers(0, 256, (2, 60, 32, 32, 1), np.uint8)
     patients = np.array(["large"] * 30 + [f"p{i}" for i in range(30)])

@@ -46,7 +46,7 @@ def trained(tmp_path_factory):
     return outputs, model_dir, data, feature_classifier
 
 
-def test_a_training_is_watched_resumed_loaded_and_measured(trained):
+def test_a_model_is_trained_resumed_loaded_and_measured(trained):
     _, model_dir, data, feature_classifier = trained
     assert json.loads((model_dir / "model.json").read_text())["image_size"] == [32, 48]
     assert data.train.images.shape[1:] == (32, 48, 1)
@@ -76,7 +76,7 @@ def test_a_training_is_watched_resumed_loaded_and_measured(trained):
     assert classifier.logits(data.test.images).shape == (len(data.test), 2)
 
 
-def test_the_app_shows_and_draws_it_and_takes_uploads_of_any_aspect(trained, tmp_path, monkeypatch):
+def test_the_app_serves_the_model_and_accepts_uploads_of_any_aspect(trained, tmp_path, monkeypatch):
     outputs, model_dir, *_ = trained
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
     monkeypatch.setattr(generators.loading, "PRETRAINED", tmp_path)
@@ -104,7 +104,7 @@ def test_the_app_shows_and_draws_it_and_takes_uploads_of_any_aspect(trained, tmp
 
 @pytest.mark.parametrize("shape", [(40, 80), (80, 40), (64, 96), (90, 31)])
 @pytest.mark.parametrize("size", [(48, 32), (32, 48)])
-def test_files_and_uploads_are_padded_to_the_aspect_and_not_squeezed(shape, size, tmp_path):
+def test_files_and_uploads_are_padded_to_the_aspect(shape, size, tmp_path):
     white = np.full(shape, 255, np.uint8)
     (tmp_path / "white.png").write_bytes(png(white))
     covered = np.array(shape) * min(np.array(size) / shape)
@@ -117,7 +117,7 @@ def test_files_and_uploads_are_padded_to_the_aspect_and_not_squeezed(shape, size
             assert abs(lit[0] - (side - 1 - lit[-1])) <= 1  # in the middle
 
 
-def test_squares_are_read_as_ever(tmp_path):
+def test_squares_are_read_unchanged(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (50, 75), np.uint8)
     (tmp_path / "picture.png").write_bytes(png(picture))
     square = Image.new("L", (75, 75))
@@ -148,7 +148,7 @@ def test_a_reading_kit_pads_what_it_shows_to_squares():
     np.testing.assert_array_equal(kit._square(shown), shown)
 
 
-def test_what_cannot_be_is_said_in_a_sentence(tmp_path, monkeypatch):
+def test_impossible_requests_raise_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path))
     with pytest.raises(ValueError, match="a number of pixels or a pair"):
         datasets.read_image(tmp_path / "none.png", (1, 2, 3))

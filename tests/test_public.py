@@ -57,7 +57,7 @@ def known(server, monkeypatch):
     return entry
 
 
-def test_a_set_is_fetched_verified_unpacked_and_not_fetched_again(server, known, tmp_path):
+def test_a_set_is_downloaded_verified_and_unpacked_once(server, known, tmp_path):
     folder = download.fetch("pneumoniamnist_28", tmp_path)
     table = pd.read_csv(folder / "manifest.csv")
     assert table["split"].value_counts().to_dict() == {"train": 300, "test": 4, "validation": 3}
@@ -68,7 +68,7 @@ def test_a_set_is_fetched_verified_unpacked_and_not_fetched_again(server, known,
     assert server.asked == [0]
 
 
-def test_a_broken_download_goes_on_where_it_stopped(server, known, tmp_path):
+def test_an_interrupted_download_is_resumed(server, known, tmp_path):
     server.cut = 150_000
     with pytest.raises(ConnectionError, match=r"put it at .*pneumoniamnist.npz"):
         download.fetch("pneumoniamnist_28", tmp_path)
@@ -77,13 +77,13 @@ def test_a_broken_download_goes_on_where_it_stopped(server, known, tmp_path):
     assert 100_000 < server.asked[1] <= 150_000
 
 
-def test_a_file_that_is_not_the_published_one_is_refused(server, known, tmp_path):
+def test_a_file_with_another_digest_raises(server, known, tmp_path):
     server.content = server.content[:-1] + b"x"
     with pytest.raises(ValueError, match="is not the published file"):
         download.fetch("pneumoniamnist_28", tmp_path)
 
 
-def test_without_network_one_sentence_says_which_file_to_put_where(known, monkeypatch, tmp_path):
+def test_without_network_the_error_says_which_file_to_put_where(known, monkeypatch, tmp_path):
     monkeypatch.setitem(download.SETS, "pneumoniamnist_28", replace(known, url="http://127.0.0.1:9/file"))
     with pytest.raises(ConnectionError) as raised:
         download.fetch("pneumoniamnist_28", tmp_path)
@@ -91,7 +91,7 @@ def test_without_network_one_sentence_says_which_file_to_put_where(known, monkey
     assert "https://medmnist.com" in str(raised.value)
 
 
-def test_a_file_fetched_by_hand_is_taken(tmp_path):
+def test_a_file_downloaded_by_hand_is_used(tmp_path):
     with pytest.raises(ConnectionError, match="has no direct download"):
         download.fetch("kermany_chest_xray", tmp_path)
     with zipfile.ZipFile(tmp_path / "ChestXRay2017.zip", "w") as zipped:
@@ -111,6 +111,6 @@ def test_every_set_has_licence_citation_and_a_hash_with_its_source():
         assert bool(entry.url) == bool(entry.digest) == bool(entry.digest_source)
 
 
-def test_an_unknown_name_is_said():
+def test_an_unknown_name_raises():
     with pytest.raises(ValueError, match="There is no public set 'mnist'"):
         download.fetch("mnist", "nowhere")

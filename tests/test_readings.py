@@ -8,6 +8,7 @@ from medgan_tf.metrics import custom, damage, evaluate, interpret, sensitivity
 from medgan_tf.metrics.copies import copies, nearest, nearest_pairs
 
 WORSE = "worse than real by more than chance"
+AS_CLOSE = "as close as real images are to each other"
 
 
 def textures(count, seed=0, size=32):
@@ -30,24 +31,25 @@ def patches():
     return custom("patches", network, 32)
 
 
-def test_a_record_reads_as_its_interval_lies_to_the_floor():
-    def said(better, low, high, metric="kernel_distance", real_vs_real=(1.0, 2.0)):
+def test_interpret_compares_the_interval_with_real_against_real():
+    def words(better, low, high, metric="kernel_distance", real_vs_real=(1.0, 2.0)):
         ends = {"low": low, "high": high, "real_vs_real_low": real_vs_real[0], "real_vs_real_high": real_vs_real[1]}
         return interpret(metric, ends | {"better": better})
 
-    assert said("lower", 2.1, 3) == said("higher", 0.1, 0.9) == WORSE
-    assert said("closer to real", 2.1, 3) == f"{WORSE}: too high"
-    assert said("closer to real", 0.1, 0.9) == f"{WORSE}: too low"
-    assert said("lower", 0.1, 0.9) == said("higher", 2.1, 3) == "beyond the floor"
-    assert said("lower", 0.5, 1.9) == said("higher", 1.1, 9) == said("closer to real", 1, 2) == "within the floor"
+    assert words("lower", 2.1, 3) == words("higher", 0.1, 0.9) == WORSE
+    assert words("closer to real", 2.1, 3) == f"{WORSE}: too high"
+    assert words("closer to real", 0.1, 0.9) == f"{WORSE}: too low"
+    closer = "closer than real images are to each other"
+    assert words("lower", 0.1, 0.9) == words("higher", 2.1, 3) == closer
+    assert words("lower", 0.5, 1.9) == words("higher", 1.1, 9) == words("closer to real", 1, 2) == AS_CLOSE
     unclear = "not distinguishable at this n"
-    assert said("lower", 1.5, 2.1) == said("higher", 0.9, 1.5) == unclear
-    assert said("closer to real", 0.9, 1.5) == said("closer to real", 1.5, 2.1) == unclear
-    assert said("lower", 1, 1, real_vs_real=(1, 1)) == "within the floor"
-    assert said("lower", np.nan, np.nan) == said("lower", 1, 2, real_vs_real=(np.nan, np.nan)) == "not measured"
-    assert said("lower", 2.1, 3, "copies") == "memorised"
-    assert said("lower", 1, 2, "frechet_distance_infinity") == "n is too small to extrapolate"
-    assert said("lower", 1, 2, "frechet_distance_infinity", real_vs_real=(-1, 0.5)) == WORSE
+    assert words("lower", 1.5, 2.1) == words("higher", 0.9, 1.5) == unclear
+    assert words("closer to real", 0.9, 1.5) == words("closer to real", 1.5, 2.1) == unclear
+    assert words("lower", 1, 1, real_vs_real=(1, 1)) == AS_CLOSE
+    assert words("lower", np.nan, np.nan) == words("lower", 1, 2, real_vs_real=(np.nan, np.nan)) == "not measured"
+    assert words("lower", 2.1, 3, "copies") == "memorised"
+    assert words("lower", 1, 2, "frechet_distance_infinity") == "n is too small to extrapolate"
+    assert words("lower", 1, 2, "frechet_distance_infinity", real_vs_real=(-1, 0.5)) == WORSE
 
 
 def test_few_images_in_many_dimensions_cannot_be_extrapolated():
@@ -58,7 +60,7 @@ def test_few_images_in_many_dimensions_cannot_be_extrapolated():
     assert record["real_vs_real_low"] > 0 and record["interpretation"] == "n is too small to extrapolate"
 
 
-def test_copies_are_the_share_nearer_than_the_nearest_percent_of_the_held_out():
+def test_copies_are_closer_than_the_first_percentile_of_held_out_images():
     generator = np.random.default_rng(0)
     training, held_out, fresh = generator.normal(size=(3, 2000, 3))
     distances = nearest(held_out, training)
@@ -80,21 +82,24 @@ def test_the_nearest_pairs_are_the_copies_and_their_originals():
     np.testing.assert_allclose(distance, [1 / 127.5, 2 / 127.5], rtol=1e-4)
 
 
-def test_a_memorising_generator_has_a_good_distance_and_is_flagged(patches):
+def test_a_memorising_generator_is_detected_despite_a_good_distance(patches):
     training, held_out, honest = textures(400, 1), textures(300, 2), textures(300, 3)
     copied = damage(training[:300], "noise", 1)
     memorised = evaluate(held_out, copied, patches, training=training, repeats=10)
-    assert memorised["frechet_distance"]["interpretation"] in {"within the floor", "not distinguishable at this n"}
+    assert memorised["frechet_distance"]["interpretation"] in {
+        AS_CLOSE,
+        "not distinguishable at this n",
+    }
     assert memorised["copies"]["value"] > 0.95 and memorised["copies"]["real_vs_real"] < 0.05
     assert memorised["copies"]["interpretation"] == "memorised"
     fresh = evaluate(held_out, honest, patches, training=training, repeats=10)
     assert fresh["copies"]["interpretation"] != "memorised" and fresh["copies"]["value"] < 0.05
     assert "copies" not in evaluate(held_out, honest, patches, repeats=2)
-    with pytest.raises(ValueError, match="training ones"):
+    with pytest.raises(ValueError, match="at one size"):
         evaluate(held_out, honest, patches, training=textures(20, size=24))
 
 
-def test_damage_does_what_it_says():
+def test_each_kind_of_damage_is_as_documented():
     images = textures(40)
     pixels = images.astype(float)
     assert (damage(images, "flip", 1) == images[:, :, ::-1]).all()
@@ -110,7 +115,7 @@ def test_damage_does_what_it_says():
         damage(images, "fog", 1)
 
 
-def test_each_damage_moves_the_metrics_that_should_see_it(patches):
+def test_metrics_are_sensitive_to_the_damage_they_should_see(patches):
     strengths = {"blur": (1, 2), "noise": (10, 25), "contrast": (0.3, 0.6), "flip": (0.5, 1)}
     table = sensitivity(textures(240), patches, strengths=strengths, repeats=6)
     assert set(table.groupby("kind")["strength"].unique().map(tuple)) == {(0, *levels) for levels in strengths.values()}

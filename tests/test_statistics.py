@@ -35,7 +35,7 @@ def test_spectra_that_differ_by_a_factor_are_its_decibels_apart():
     assert power_spectrum_distance(a, a) == 0
 
 
-def test_a_wave_stands_at_its_own_frequency_whatever_the_brightness_and_the_shape():
+def test_a_wave_peaks_at_its_frequency_for_any_brightness_and_shape():
     across = np.arange(96)
     wave = 100 * np.cos(2 * np.pi * across * 10 / 64)  # 10 cycles in the 64 pixels of the shorter side
     image = np.rint(np.tile(wave, (64, 1)) + 128).astype(np.uint8)[None, ..., None]
@@ -46,7 +46,7 @@ def test_a_wave_stands_at_its_own_frequency_whatever_the_brightness_and_the_shap
     assert power_spectra(np.full((1, 32, 32, 1), 7, np.uint8)) == pytest.approx(10 * np.log10(1 / 12))
 
 
-def test_intensities_are_as_far_apart_as_their_quantiles():
+def test_intensity_distance_is_that_of_the_quantiles():
     generator = np.random.default_rng(0)
     a, b = generator.integers(0, 100, (5, 16, 16, 1), np.uint8), generator.integers(50, 250, (5, 16, 16, 1), np.uint8)
     expected = np.abs(np.sort(a.ravel()).astype(int) - np.sort(b.ravel())).mean()
@@ -79,7 +79,7 @@ def test_autocorrelation_is_the_sum_over_pixel_pairs():
     assert autocorrelation(autocovariances(image))[1] == pytest.approx(expected, rel=1e-5)
 
 
-def test_autocorrelations_are_as_far_apart_as_their_curves_whatever_the_contrast():
+def test_autocorrelation_distance_does_not_depend_on_contrast():
     fine, coarse = (np.random.default_rng(s).normal(size=(100, 64, 64)) for s in (0, 1))
     fine, coarse = (ndimage.gaussian_filter(x, (0, s, s)) for x, s in ((fine, 1.5), (coarse, 3)))
 
@@ -91,7 +91,7 @@ def test_autocorrelations_are_as_far_apart_as_their_curves_whatever_the_contrast
     assert expected > 0.05 and autocorrelation_distance(grey(fine, 40), grey(coarse, 40)) == pytest.approx(expected)
 
 
-def test_curves_hold_the_truth_and_widen_where_images_of_a_patient_are_alike():
+def test_curves_are_right_and_wider_for_similar_images_of_a_patient():
     found = curves(noise(200, 20, (32, 32)), repeats=20)
     spectrum, correlation = found["power_spectrum"], found["autocorrelation"]
     assert spectrum["place"] == correlation["place"] == list(range(1, 17)) and spectrum["n"] == 200
@@ -109,7 +109,7 @@ def test_curves_hold_the_truth_and_widen_where_images_of_a_patient_are_alike():
     assert width(known) > 1.5 * width(blind)
 
 
-def test_statistics_refuse_what_are_not_8_bit_images():
+def test_statistics_raise_for_anything_but_8_bit_images():
     for function in (power_spectra, intensity_histograms, autocovariances):
         for wrong in (np.zeros((3, 8, 8, 1)), np.zeros((3, 8, 8), np.uint8), np.zeros((0, 8, 8, 1), np.uint8)):
             with pytest.raises(ValueError, match="uint8"):

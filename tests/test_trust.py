@@ -6,7 +6,7 @@ from app_models import CLASSES
 
 from medgan_tf import figures, metrics, results
 from medgan_tf.datasets import ImageSet
-from medgan_tf.metrics.extractor import Extractor, Features
+from medgan_tf.metrics.features import Extractor, Features
 from medgan_tf.metrics.outliers import Reference
 
 
@@ -24,7 +24,7 @@ def flat(values, dtype=np.uint8):
     return np.broadcast_to(np.asarray(values, dtype)[:, None, None, None], (len(values), 8, 8, 1))
 
 
-def test_real_images_have_even_scores_and_far_ones_have_the_highest(tmp_path):
+def test_outlier_scores_are_uniform_for_real_images_and_highest_far_away(tmp_path):
     random = np.random.default_rng(0)
     training, held_out, fresh = (flat(random.normal(3e4, 3e3, n), np.uint16) for n in (2000, 1000, 1000))
     reference = metrics.outlier_reference(of_mean(1), training, held_out)
@@ -41,20 +41,20 @@ def test_real_images_have_even_scores_and_far_ones_have_the_highest(tmp_path):
     assert metrics.load_reference(tmp_path / "nowhere", other) is None
 
 
-def test_the_distance_is_that_to_the_fifth_neighbour():
+def test_outlier_distance_is_that_to_the_fifth_neighbour():
     reference = Reference(np.array([[0.0], [1], [2], [3], [4], [50]]), np.array([1.0, 3.5, 5, 9]), "00")
     assert metrics.outlier_scores(reference, np.array([[0.0], [-2.0]])).tolist() == [0.5, 0.75]
 
 
-def test_the_share_of_outliers_has_an_interval():
+def test_the_proportion_of_outliers_has_an_interval():
     record = metrics.outlier_record(np.array([0.1] * 90 + [0.99] * 10))
     assert record["value"] == 0.1
     assert record["low"] < 0.1 < record["high"]
     assert (record["median"], record["n"]) == (0.1, 100)
 
 
-def judged(share_right, confidence, n=4000):
-    """A judge that is this sure of every answer and this often right."""
+def calibrated(share_right, confidence, n=4000):
+    """A classifier with this confidence in every answer that is right this often."""
     random = np.random.default_rng(1)
     labels = (random.random(n) > share_right).astype(int)  # it always answers 0
     logits = np.tile([np.log(confidence / (1 - confidence)), 0], (n, 1)) + random.normal(0, 0.01, (n, 2))
@@ -73,8 +73,8 @@ def _in_turn(logits):
     return function
 
 
-def test_calibration_tells_an_honest_from_a_boastful_judge():
-    honest, boastful = judged(0.8, 0.8), judged(0.6, 0.9)
+def test_calibration_detects_an_overconfident_classifier():
+    honest, boastful = calibrated(0.8, 0.8), calibrated(0.6, 0.9)
     assert abs(honest["overconfidence"]["value"]) < 0.03
     assert honest["overconfidence"]["low"] < 0 < honest["overconfidence"]["high"]
     error = honest["expected_calibration_error"]
@@ -96,8 +96,8 @@ def test_patients_with_many_images_widen_the_interval():
     assert width(few) > width(alone)
 
 
-def test_figure_and_tables_read_what_was_recorded(tmp_path):
-    results.write(tmp_path, "calibration/label_classifier", judged(0.8, 0.8))
+def test_figure_and_tables_show_the_records(tmp_path):
+    results.write(tmp_path, "calibration/label_classifier", calibrated(0.8, 0.8))
     axis = figures.calibration(tmp_path).plot.axes[0]
     assert len(axis.lines[1].get_xdata()) == 10
     assert figures.calibration_table(tmp_path).data["n"]["classifier"] == "4000"

@@ -30,7 +30,15 @@ REMOVED = {  # network settings that no longer exist, with the default by which 
     },
     "stylegan3": {"clamp": 256.0},
 }
-VALUES = {"better": {"closer to floor": "closer to real"}, "extractor": {"domain": "feature_classifier"}}
+VALUES = {
+    "better": {"closer to floor": "closer to real"},
+    "extractor": {"domain": "feature_classifier"},
+    "interpretation": {
+        "beyond the floor": "closer than real images are to each other",
+        "the judge does not know real ones": "the classifier does not recognise real images",
+        "within the floor": "as close as real images are to each other",
+    },
+}
 
 
 def read_record(path):

@@ -18,7 +18,7 @@ from .manifests import (
     summary,
     write_manifest,
 )
-from .reading import is_image_folder, read_image, read_images
+from .reading import is_image_folder, read_at_one_size, read_image, read_images
 
 __all__ = [
     "SPLITS",
@@ -33,6 +33,7 @@ __all__ = [
     "match_encoding",
     "patient_of",
     "prepare",
+    "read_at_one_size",
     "read_image",
     "read_images",
     "read_manifest",

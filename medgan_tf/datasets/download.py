@@ -1,4 +1,4 @@
-"""Public image sets by name: fetched once, resumed where a download broke off, verified, unpacked with a manifest."""
+"""Public image sets by name: downloaded (and resumed after an interruption), verified, unpacked with a manifest."""
 
 import hashlib
 import shutil
@@ -20,9 +20,9 @@ MEDMNIST_CITATION = "Yang et al. MedMNIST v2. Scientific Data 10:41 (2023)"
 
 @dataclass(frozen=True)
 class PublicSet:
-    """Where a set comes from. digest: "algorithm:hex" as its publisher lists it, "" where we know of no such list.
+    """Where a set comes from. digest: "algorithm:hex" as published, "" if no digest is published.
 
-    url "" means that the publisher asks for a login: the file has to be fetched by hand from `page`.
+    url is "" if the publisher asks for a login: the file has to be downloaded by hand from `page`.
     """
 
     title: str
@@ -82,10 +82,12 @@ SETS = {
 
 
 def fetch(name, folder):
-    """Download (or find) the file of a set in `folder`, verify and unpack it; return the folder of its images.
+    """Download the file of a set into `folder` if it is not there, verify and unpack it; return its image folder.
 
-    Raises ValueError for an unknown name or a file that is not what its publisher lists, and ConnectionError, which
-    says which file to put where, if it cannot be downloaded.
+    Raises ValueError for an unknown name or a file other than the published one, and ConnectionError, which says which
+    file to put where, if it cannot be downloaded.
+
+    >>> download.fetch("pneumoniamnist_64", "data")
     """
     if name not in SETS:
         raise ValueError(f"There is no public set '{name}'; choose one of {', '.join(SETS)}.")
@@ -105,7 +107,7 @@ def fetch(name, folder):
 
 
 def _download(entry, archive):
-    by_hand = f"Fetch {entry.file} from {entry.page} and put it at {archive}; then run this again."
+    by_hand = f"Download {entry.file} from {entry.page} and put it at {archive}; then run this again."
     if not entry.url:
         raise ConnectionError(f"{entry.title} has no direct download. {by_hand}")
     archive.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +115,7 @@ def _download(entry, archive):
     have = part.stat().st_size if part.exists() else 0
     try:
         with requests.get(entry.url, headers={"Range": f"bytes={have}-"}, stream=True, timeout=30) as answer:
-            if answer.status_code != requests.codes.requested_range_not_satisfiable:  # then we have all of it
+            if answer.status_code != requests.codes.requested_range_not_satisfiable:  # otherwise the file is complete
                 answer.raise_for_status()
                 resumed = answer.status_code == requests.codes.partial_content
                 total = int(answer.headers.get("Content-Length", 0)) + have * resumed
@@ -150,13 +152,13 @@ def _unpack_npz(archive, folder, entry):
                 file = f"{entry.classes[label]}/{split}_{index:05d}.png"
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(image).save(folder / file)
-                # the publisher gives no patients, so each image counts as one and the published split is kept
+                # patients are not published, so each image counts as its own patient; the published split is kept
                 rows.append({"file": file, "class": entry.classes[label], "patient": file, "split": split})
     write_manifest(pd.DataFrame(rows), folder)
 
 
 def _unpack_zip(archive, folder, entry):
-    """Images with their own folder's name as class; DICOM stays as it is, for `convert`."""
+    """Images get the name of their folder as class; DICOM files stay as they are, for `convert`."""
     with zipfile.ZipFile(archive) as zipped:
         zipped.extractall(folder)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)

@@ -35,6 +35,26 @@ def read_images(source, image_size=None):
     return read_rows(rows, root, image_size, tuple(sorted(rows["class"].unique())))
 
 
+def read_at_one_size(*sources):
+    """`ImageSet`s of several sources of `read_images`, None for None, all of one size.
+
+    Files are read at the size of the first set in memory, or else of the first image of the first source. Raises
+    ValueError for sets in memory that differ in size.
+    """
+    sources = [each if each is None or is_image_folder(each) else read_images(each) for each in sources]
+    sizes = {each.image_size for each in sources if isinstance(each, ImageSet)}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"images of the sizes {' and '.join(map(str, sorted(sizes, key=str)))} cannot be compared:"
+            " prepare all at one size"
+        )
+    size, read = next(iter(sizes), None), []
+    for each in sources:
+        read.append(each if each is None else read_images(each, size))
+        size = size or read[-1].image_size
+    return read
+
+
 def is_image_folder(source):
     """Whether a source of `read_images` is a folder or a manifest.csv, whose images can be read at any size."""
     return isinstance(source, str | Path) and Path(source).suffix != ".npy"

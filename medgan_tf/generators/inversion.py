@@ -13,7 +13,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from medgan_tf import metrics
-from medgan_tf.metrics.extractor import prepare
+from medgan_tf.metrics.features import prepare
 from medgan_tf.networks import sampling
 
 DEFAULTS = {"z": (150, 0.05), "w": (500, 0.1), "w+": (500, 0.1)}  # steps and learning rate of each space

@@ -1,6 +1,8 @@
-"""Measures of synthetic images: features, distances, coverage, similarity, intervals; `evaluate` ties them.
+"""Measures of synthetic images: `evaluate` takes them all, from features of an `extractor`.
 
-Importing this package does not import TensorFlow; the functions that need it do so when they are called.
+Distances, coverage, similarity, pixel statistics and copies are also functions of their own; `agreement` asks a
+classifier whether images show their class, `calibration` whether that classifier can be trusted. Importing this package
+does not import TensorFlow; the functions that need it import it when they are called.
 """
 
 from .agreement import agreement
@@ -9,9 +11,12 @@ from .canonical import canonical
 from .copies import nearest_pairs
 from .coverage import precision_recall
 from .curves import curves
+from .custom_extractor import custom
 from .distances import frechet_distance, frechet_distance_infinity, inception_score, kernel_distance
 from .evaluate import evaluate
-from .features import Extractor, custom, extract, extractor, load_classifier, save_classifier, train_feature_classifier
+from .extractors import extractor
+from .feature_classifier import load_classifier, save_classifier, train_feature_classifier
+from .features import Extractor, Features, extract, prepare
 from .outliers import load_reference, outlier_record, outlier_reference, outlier_scores, save_reference
 from .records import interpret
 from .sensitivity import damage, sensitivity
@@ -28,6 +33,7 @@ from .statistics import (
 
 __all__ = [
     "Extractor",
+    "Features",
     "agreement",
     "autocorrelation",
     "autocorrelation_distance",
@@ -58,6 +64,7 @@ __all__ = [
     "power_spectra",
     "power_spectrum_distance",
     "precision_recall",
+    "prepare",
     "probabilities",
     "psnr",
     "save_classifier",

@@ -9,7 +9,7 @@ from medgan_tf.intervals import bootstrap_weights, percentile_interval, proporti
 from .features import extract
 from .records import interpret
 
-DRAWS = 1000
+DRAWS = 1000  # resamplings of patients
 ENDS = ("value", "low", "high")
 
 

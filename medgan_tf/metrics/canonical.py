@@ -1,9 +1,9 @@
-"""Statistics whose truth is known, because the images are to be phantoms: rules of anatomy, lesions, prevalences.
+"""Statistics whose truth is known because the images imitate phantoms: rules of anatomy, lesions, prevalences.
 
-After Kelkar et al. 2023 (arXiv 2204.12007) and Deshpande et al. 2021 (arXiv 2111.12577): generators that match a whole
-set's statistics break rules within single images, and mix the classes in other proportions. What an image shows is read
-back by `phantoms.PhantomSegmenter`, and always held against what the same segmenter finds in phantoms: its errors are
-on both sides.
+After Kelkar et al. 2023 (arXiv 2204.12007) and Deshpande et al. 2021 (arXiv 2111.12577): generators that match the
+statistics of a whole set may still break rules within single images and mix the classes in other proportions. A
+`phantoms.PhantomSegmenter` finds what an image shows. Its findings in synthetic images are compared with those in
+phantoms, so that its errors are on both sides.
 """
 
 import numpy as np
@@ -14,25 +14,26 @@ from medgan_tf.intervals import proportion
 from medgan_tf.phantoms import findings, rules_kept
 
 SEVERAL, NO_CHEST = "several findings", "no two lungs"
-DRAWS = 9999  # of a test by simulation
+DRAWS = 9999  # simulated tables
 
 
 def canonical(read, reference, seed=0):
-    """{part: {name: record}} of one set of images against phantoms, from what `PhantomSegmenter.describe` says of both.
+    """Compare a set of images with phantoms: {part: {name: record}}.
 
-    read, reference: its DataFrames, a row an image, of independent images (`phantoms.independent_images`).
+    read, reference: what `PhantomSegmenter.describe` returns for both, DataFrames with one row per image, of
+    independent images (`phantoms.independent_images`).
 
-    "broken"      for each rule of `phantoms.rules_kept` and for "any rule", the share of images that break it:
-                  value, low, high (95 %, Wilson), k and n. The same of the phantoms is the floor, their `floor`,
-                  `floor_low` and `floor_high`: no phantom breaks a rule, so all of it is the segmenter's error.
-    "prevalence"  for normal, each finding, several findings and images without two lungs, the share of images
-    "lesions"     of the number of nodules and of patches of pneumonia in images that have any, and of the nodules'
-                  diameters (shares of the image's side): the mean with its 95 % interval, that of the phantoms, and n
-    "tests"       "prevalence": chi-square of the table of both sets' counts, its p by simulating tables with the same
+    "broken"      for each rule of `phantoms.rules_kept` and for "any rule", the proportion of images that break it:
+                  value, low, high (95%, Wilson), k and n; real_vs_real, with its low and high, is that of the phantoms:
+                  none of them breaks a rule, so it is the segmenter's error.
+    "prevalence"  the same for images that show nothing, each finding, several findings, or no two lungs
+    "lesions"     mean number of nodules and of patches of pneumonia in images that have any, and mean diameter of
+                  nodules (fraction of the image's side), with 95% intervals, the same of the phantoms, and n
+    "tests"       "prevalence": chi-square of the table of both sets' counts, with p from simulated tables with the same
                   sums, since some counts are small. The three of "lesions": the two-sample Kolmogorov-Smirnov statistic
-                  with its p, which for numbers of lesions, with their ties, is too large rather than too small. Each
-                  has statistic, p, n and reference_n. One p of twenty is below 0.05 by chance.
-    Where there are no lesions to speak of, value, statistic and p are None.
+                  with p, which is too large rather than too small for numbers of lesions, since these have ties. Each
+                  has statistic, p, n and reference_n. One p in twenty is below 0.05 by chance.
+    With fewer than two lesions, value, statistic and p are None.
     """
     sets = read, reference
     lesions = [_lesions(each) for each in sets]
@@ -53,7 +54,7 @@ def canonical(read, reference, seed=0):
 
 
 def _broken(read):
-    """{rule: bool array over the images that it asks something of}, and "any rule" over all images."""
+    """{rule: bool array over the images it applies to}, and "any rule" over all images."""
     kept = rules_kept(read)
     broken = {rule: ~column.dropna().to_numpy(bool) for rule, column in kept.items()}
     return {"any rule": ~kept.fillna(True).to_numpy(bool).all(axis=1)} | broken
@@ -64,7 +65,7 @@ def _names():
 
 
 def _shown(read):
-    """What each image shows, one of `_names`."""
+    """What each image shows: a Series of `_names`."""
     found = findings(read)
     shown = pd.Series(found.idxmax(axis=1), read.index, object)
     shown[found.sum(axis=1) == 0] = "normal"
@@ -74,7 +75,7 @@ def _shown(read):
 
 
 def _lesions(read):
-    """Numbers of lesions, over images that have any, and diameters, over nodules."""
+    """Numbers of lesions in images that have any, and diameters of nodules."""
     found, chest = findings(read), read["lungs"] == 2
     sizes = [size for sizes in read["nodule_sizes"][chest] for size in sizes]
     return {
@@ -99,11 +100,11 @@ def _with_real_vs_real(records, real_vs_real):
 
 
 def _chi_square(counts, seed):
-    """counts: (2, K), a row a set."""
+    """counts: (2, K), one row per set."""
     numbers = counts.to_numpy()
     sizes = {"n": numbers[0].sum(), "reference_n": numbers[1].sum()}
     table = numbers[:, numbers.sum(0) > 0]
-    if table.shape[1] < 2:  # both sets show one and the same thing
+    if table.shape[1] < 2:  # all images of both sets show the same
         return {"statistic": 0.0, "p": 1.0} | sizes
     method = stats.MonteCarloMethod(n_resamples=DRAWS, rng=np.random.default_rng(seed))
     found = stats.chi2_contingency(table, correction=False, method=method)

@@ -7,22 +7,22 @@ ROWS = 1024  # rows of a distance matrix held at a time: 1024 x 10,000 float64 a
 
 
 def precision_recall(a_real, b_fake, k=5):
-    """Fidelity and diversity of fake features (M, D) against real ones (N, D).
+    """Fidelity and diversity of synthetic features (M, D) compared with real ones (N, D): a dict of floats.
 
-    Every point owns a ball that reaches to its k-th nearest neighbour in its own set.
-      precision  share of fakes inside any real ball
-      recall     share of reals inside any fake ball
-      density    real balls that hold a fake, counted per fake and divided by k: 1 is expected where the sets
-                 agree, more where fakes crowd into the densest real places
-      coverage   share of real balls that hold any fake
+    Around every point lies a ball that reaches to its k-th nearest neighbour in its own set.
+      precision  proportion of synthetic points inside any real ball
+      recall     proportion of real points inside any synthetic ball
+      density    mean number of real balls that contain a synthetic point, divided by k: 1 is expected if the sets
+                 agree, more if synthetic points crowd where real ones are densest
+      coverage   proportion of real balls that contain any synthetic point
     Kynkaanniemi et al. 2019 (precision, recall), Naeem et al. 2020 (density, coverage; k = 5, equal n). As in
-    the authors' `prdc` package a point exactly on a ball's edge is outside, and distances are compared in
-    float32. Distances are computed in float64 blocks; no N by N matrix is kept. Returns a dict of floats.
-    Raises ValueError where a set has fewer than k + 1 points.
+    the authors' `prdc` package, a point exactly on a ball's edge is outside, and distances are compared in
+    float32. Distances are computed in float64 blocks; no N x N matrix is kept. Raises ValueError if a set has
+    fewer than k + 1 points.
     """
     real, fake = np.asarray(a_real, np.float64), np.asarray(b_fake, np.float64)
     if min(len(real), len(fake)) < k + 1:
-        raise ValueError(f"k = {k} neighbours need at least {k + 1} points a side, not {len(real)} and {len(fake)}")
+        raise ValueError(f"k = {k} neighbours need at least {k + 1} points in each set, not {len(real)}, {len(fake)}")
     real_radius, fake_radius = _radii(real, k), _radii(fake, k)
     recalled, covered, holding = [], [], np.zeros(len(fake), int)
     for start, distance in _blocks(real, fake):  # (rows of real, M)
@@ -40,7 +40,7 @@ def precision_recall(a_real, b_fake, k=5):
 
 
 def _radii(points, k):
-    """Distance from each point to its k-th nearest other point; the point itself is the nearest of k + 1."""
+    """(N,) distance from each point to its k-th nearest other point; the nearest of k + 1 is the point itself."""
     return np.concatenate([np.partition(distance, k, axis=1)[:, k] for _, distance in _blocks(points, points)])
 
 

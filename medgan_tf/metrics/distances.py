@@ -7,8 +7,8 @@ from scipy import linalg
 from scipy.special import log_softmax, logsumexp
 
 ROWS = 1024  # rows of a kernel matrix held at a time: 1024 x 10,000 float64 are 80 MB
-MOST_PARTS = 3
-TOLERANCE = 1e-6  # of a Frechet distance, relative: where rounding might move it further, it is computed another way
+MAX_PARTS = 3
+TOLERANCE = 1e-6  # relative rounding error of a Frechet distance, above which a slower, exact way is taken
 
 
 class Extrapolation(NamedTuple):
@@ -36,23 +36,23 @@ def frechet_distance(a, b):
     norm, error = _nuclear_norm(a, b)
     if error > TOLERANCE * (squares - 2 * norm):
         norm = np.linalg.svd(_covariance_root(a) @ _covariance_root(b).T, compute_uv=False).sum()
-    return max(float(squares - 2 * norm), 0.0)  # the distance of a set from itself rounds to about -1e-13
+    return max(float(squares - 2 * norm), 0.0)  # rounding gives about -1e-13 for a set and itself
 
 
 def frechet_distance_infinity(a, b, a_patients=None, b_patients=None, seed=0):
     """Frechet distance extrapolated to infinitely many images: an `Extrapolation`.
 
-    The bias of the distance falls as 1/n, by a factor that differs from generator to generator, so that equal n alone
-    does not make two of them comparable. A line in 1/n is fitted to the distances at n, n/2 and n/3, and its value at
-    1/n = 0 taken: Chong and Forsyth 2020 (arXiv 1911.07023). Unlike theirs the n/m are all m parts of a random
-    split, averaged, not one random subset: what the parts have in common with the whole cancels, so the extrapolation
-    adds little noise. n is the number of rows of the smaller set.
+    The bias of the distance falls as 1/n, by a factor that differs between generators, so equal n alone does not make
+    two of them comparable. A line in 1/n is fitted to the distances at n, n/2 and n/3 and evaluated at 1/n = 0: Chong
+    and Forsyth 2020 (arXiv 1911.07023). Unlike theirs, the distance at n/m is the mean over all m parts of a random
+    split, not that of one random subset: the noise that the parts share with the whole cancels, so the extrapolation
+    adds little. n is the number of rows of the smaller set.
 
-    Patients (N,) and (M,), where known, are kept whole by the split: the bias of images that resemble each other
-    falls with the number of patients, which a split by images would hardly change. Sizes of D images and fewer are
-    left out, except n/2: there the covariances lose rank and the distance leaves the line. Whether it did so anyway
-    is seen in the same figure of real against real images, which should be 0; it may be negative. Raises ValueError
-    as `frechet_distance` does, and for fewer than four rows.
+    Patients (N,) and (M,), if known, are kept whole by the split: the bias of similar images falls with the number of
+    patients, which a split by images would hardly change. Sizes of D images and fewer are left out, except n/2: there
+    the covariances lose rank and the distance leaves the line. The value of real against real images shows whether it
+    did so anyway: it should be 0. The value may be negative. Raises ValueError as `frechet_distance` does, and for
+    fewer than four rows.
     """
     a, b = _pair(a, b)
     n = min(len(a), len(b))
@@ -60,7 +60,7 @@ def frechet_distance_infinity(a, b, a_patients=None, b_patients=None, seed=0):
         raise ValueError(f"an extrapolation needs at least 4 rows on each side, not {len(a)} and {len(b)}")
     generator = np.random.default_rng(seed)
     a, b = a[_whole_patients(len(a), a_patients, generator)], b[_whole_patients(len(b), b_patients, generator)]
-    parts = [count for count in range(1, MOST_PARTS + 1) if count <= 2 or n // count > a.shape[1]]
+    parts = [count for count in range(1, MAX_PARTS + 1) if count <= 2 or n // count > a.shape[1]]
     sizes = [n // count for count in parts]
     distances = [
         float(np.mean([frechet_distance(a[i : i + size], b[i : i + size]) for i in range(0, count * size, size)]))
@@ -85,8 +85,8 @@ def kernel_distance(a, b):
 def inception_score(logits):
     """Inception score exp(E KL(p(y|x) || p(y))) of one set from a classifier's logits (N, C): 1 to C.
 
-    Means little away from the classifier's own classes (arXiv 1801.01973): read it beside the real images'
-    score. Salimans et al. 2016 (arXiv 1606.03498).
+    It means little for images unlike the classifier's own classes (arXiv 1801.01973): compare it with the score of
+    the real images. Salimans et al. 2016 (arXiv 1606.03498).
     """
     log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
     log_marginal = logsumexp(log_p, axis=0) - np.log(len(log_p))
@@ -105,7 +105,7 @@ def _pair(a, b):
 
 
 def _whole_patients(n, patients, generator):
-    """(n,) indices in random order, the images of a patient side by side."""
+    """(n,) indices in random order, with the images of each patient next to each other."""
     _, owner = np.unique(np.arange(n) if patients is None else patients, return_inverse=True)
     return np.argsort(generator.permutation(owner.max() + 1)[owner], kind="stable")
 
@@ -116,10 +116,10 @@ def _scaled(x):
 
 
 def _nuclear_norm(a, b):
-    """(sum of the singular values of a b', how far rounding may have moved it).
+    """(sum of the singular values of a b', bound on its rounding error).
 
-    By the eigenvalues of a smaller symmetric matrix that has their squares: several times as fast as the values
-    themselves, but those below the root of the precision are lost in it.
+    Computed from the eigenvalues of a smaller symmetric matrix, which are their squares: several times as fast as the
+    singular values themselves, but those below the square root of the precision are lost.
     """
     if min(len(a), len(b)) <= a.shape[1]:
         product = a @ b.T if len(a) <= len(b) else b @ a.T
@@ -153,7 +153,7 @@ def _kernel_sum(x, y):
 
 
 def _kernel_sum_within(x):
-    """The same over all ordered pairs of two different rows of x; only one of (i, j) and (j, i) is computed."""
+    """The same sum over all ordered pairs of different rows of x; only one of (i, j) and (j, i) is computed."""
     total = -np.power(np.square(x).sum(1) / x.shape[1] + 1, 3).sum()
     for start in range(0, len(x), ROWS):
         rows, rest = x[start : start + ROWS], x[start + ROWS :]

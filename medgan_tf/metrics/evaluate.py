@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
-from medgan_tf.datasets import is_image_folder, match_encoding, read_images
+from medgan_tf.datasets import match_encoding, read_at_one_size
 from medgan_tf.intervals import TooFewError, draw_halves
 
 from .agreement import knows_labels, label_agreement
@@ -49,12 +49,8 @@ def evaluate(
     autocorrelations and intensities and, with `training`, `copies`. MS-SSIM and these three distances are computed from
     pixels, all others from features. MS-SSIM is taken within classes if both sets have labels of the same classes.
 
-    A record has value, low, high (95%), the same of real against real images (real_vs_real, real_vs_real_low,
-    real_vs_real_high), interpretation (see `interpret`), n (images a side in each comparison), repeats, patients (how
-    many, None if unknown), image_size ("height x width"), extractor, weights_sha256 and better. See
-    `intervals.draw_halves` for the resampling. For MS-SSIM and Inception score, which describe a single set,
-    real_vs_real is that of real images; MS-SSIM also records its number of `scales` and `within_classes`.
-    `frechet_distance_infinity` also has sizes, distances and real_vs_real_distances at these sizes.
+    `records` says what a record has. MS-SSIM also records its number of `scales` and `within_classes`, and
+    `frechet_distance_infinity` its sizes with the distances and real_vs_real_distances at each of them.
 
     If a classifier knows the labels of the synthetic images, `label_agreement` is how often it names the class asked
     for; see `agreement.label_agreement`. A classifier that chose among the generator's checkpoints is not independent.
@@ -69,7 +65,7 @@ def evaluate(
     >>> records = metrics.evaluate(data.held_out, generator.sample_set(500), feature_classifier, data.train)
     >>> records["kernel_distance"]["interpretation"]
     """
-    real, fake, training = _image_sets(real, fake, training)
+    fake, real, training = read_at_one_size(fake, real, training)
     real, fake = match_encoding(real, fake)
     quality = real.jpg_quality
     same_classes = real.classes == fake.classes and len(real.classes) != 1
@@ -118,20 +114,6 @@ class _Measured:
         return replace(self, **{name: column[indices] for name, column in known.items()})
 
 
-def _image_sets(real, fake, training):
-    """The arguments of `evaluate` as `ImageSet`s of one size."""
-    in_memory = [read_images(source) for source in (fake, real) if not is_image_folder(source)]
-    fake = read_images(fake, in_memory[0].image_size if in_memory else None)
-    real = read_images(real, fake.image_size)
-    training = None if training is None else read_images(training, fake.image_size)
-    for name, images in (("real", real), ("synthetic", fake), ("training", training)):
-        if images is not None and images.image_size != real.image_size:
-            raise ValueError(f"real images are {_size(real)} and {name} ones {_size(images)}: prepare both at one size")
-        if images is not None and len(images) < 2:
-            raise TooFewError(f"{len(images)} {name} images cannot be measured")
-    return real, fake, training
-
-
 def _size(image_set):
     return "{} x {}".format(*image_set.pixels.shape[1:3])
 
@@ -155,16 +137,17 @@ def _of_class(image_set, measured, label):
 def _records(real, fake, extractor, within_classes, repeats, seed):
     """{metric: record}. real, fake: pairs of an `ImageSet` and its `_Measured`."""
     (real, of_real), (fake, of_fake) = real, fake
-    patients = np.arange(len(real)) if real.patients is None else real.patients
-    draws = draw_halves(patients, len(fake), repeats, seed)
+    counts = len(real), len(fake)
+    patients = np.arange(counts[0]) if real.patients is None else real.patients
+    draws = draw_halves(patients, counts[1], repeats, seed)
     n = len(draws[0].fake)
     if n < 2 * (NEIGHBOURS + 1):
         raise TooFewError(
-            f"{len(real)} real images of {len(np.unique(patients))} patients and {len(fake)} "
-            f"synthetic ones leave {n} in each half; the metrics need at least {2 * (NEIGHBOURS + 1)}"
+            f"{counts[0]} real images of {len(np.unique(patients))} patients and {counts[1]} synthetic ones leave {n}"
+            f" in each half; the metrics need at least {2 * (NEIGHBOURS + 1)}"
         )
     of_real = replace(of_real, patients=patients)
-    real_pairs = _similar_pairs(real, np.arange(len(real)), within_classes, patients)
+    real_pairs = _similar_pairs(real, np.arange(counts[0]), within_classes, patients)
     fake_pairs = _similar_pairs(fake, np.union1d(draws[0].fake, draws[0].other_fake), within_classes)
     values, others, real_vs_real = [], [], []
     for repeat, draw in enumerate(tqdm(draws, "metrics", unit="repeat", leave=False)):

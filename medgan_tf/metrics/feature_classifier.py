@@ -11,15 +11,15 @@ from medgan_tf.datasets import read_images
 from medgan_tf.datasets.input_pipeline import predict, without_autotune
 from medgan_tf.files import sha256_of_weights
 
-from .backbone import convolutions, options, random_layers, seeds_of
-from .extractor import Extractor, on_images, prepare
+from .classifier_layers import convolutions, options, random_layers, seeds_of
+from .features import Extractor, on_images, prepare
 
 FEATURES = 64
 BATCH = 64
-PASSES = 6  # over the images and their turned copies
-FEWEST_STEPS = 300  # a small set is gone through more often
+PASSES = 6  # over the images and their rotated copies
+MIN_STEPS = 300  # small sets get more passes
 LEARNING_RATE = 2e-3
-TURNS = 8  # rotations by 0, 90, 180 and 270 degrees, and the same of the mirror image
+TURNS = 8  # rotations by 0, 90, 180 and 270 degrees, of the image and of its mirror image
 
 
 def train_feature_classifier(train, validation=None, image_size=64, seed=0, steps=None):
@@ -44,7 +44,7 @@ def train_feature_classifier(train, validation=None, image_size=64, seed=0, step
     train = read_images(train)
     labels = train.labels if len(train.classes) > 1 else None
     inputs, targets, weights = _examples(train.images, labels, image_size, seed)
-    steps = steps or max(FEWEST_STEPS, PASSES * len(inputs) // BATCH)
+    steps = steps or max(MIN_STEPS, PASSES * len(inputs) // BATCH)
     model = _network(image_size, 0 if labels is None else len(train.classes), seed)
     model.compile(
         optimizer=keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
@@ -73,9 +73,9 @@ def save_classifier(extractor, folder):
 
 
 def load_classifier(folder):
-    """The extractor that `save_classifier` wrote; of earlier versions too, which named its files domain.
+    """The extractor that `save_classifier` wrote, also in earlier versions, which named its files domain.
 
-    Raises FileNotFoundError where there is none, ValueError where the weights are not those that were recorded.
+    Raises FileNotFoundError if there is none, ValueError if the weights are not those that were recorded.
     """
     import keras
 
@@ -103,7 +103,7 @@ def _extractor(model, image_size, report):
 def _network(image_size, classes, seed):
     """(B, S, S, 1) -> features (B, 64), turns (B, 8) and, with classes, logits (B, classes), in a dict.
 
-    Every random part has its own seed, so that the global one is left alone.
+    Every random part has its own seed, so that the global one is not used.
     """
     import keras
     from keras import layers
@@ -122,9 +122,9 @@ def _network(image_size, classes, seed):
 
 
 def _examples(images, labels, image_size, seed):
-    """Inputs float32 (2N, S, S, 1), the images and a turned copy of each; targets and weights (2N,) by head.
+    """Inputs float32 (2N, S, S, 1), the images and a rotated copy of each; targets and weights (2N,) by head.
 
-    The class head does not see the copies (weight 0): a class is defined on upright images.
+    The class head ignores the copies (weight 0): a class is defined on upright images.
     """
     import tensorflow as tf
 
@@ -144,13 +144,13 @@ def _examples(images, labels, image_size, seed):
 
 
 def _balanced(targets):
-    """Weights of mean 1 that give every class the same total."""
+    """(N,) weights of mean 1 that give every class the same total."""
     names, index, counts = np.unique(targets, return_inverse=True, return_counts=True)
     return (len(targets) / (len(names) * counts))[index].astype(np.float32)
 
 
 def _accuracy(model, inputs, targets, weights):
-    """Share right by head on held-out images, and with every class counted alike."""
+    """Accuracy of each head on held-out images, and with every class weighted equally."""
     report = {"held_out": len(inputs) // 2}
     outputs = predict(model, inputs, BATCH)
     for head, name in (("logits", "accuracy"), ("turns", "turn_accuracy")):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from medgan_tf.files import sha256_of_weights
 
-from .extractor import Extractor, on_images
+from .features import Extractor, on_images
 
 NETWORKS = ("InceptionV3", "ResNet50", "DenseNet121")  # of keras.applications
 IMAGE_SIZE = 224
@@ -15,8 +15,8 @@ def radimagenet(path):
     """Average-pooled features (N, 2048; N, 1024 of DenseNet121) of a network with RadImageNet's weights.
 
     path: the authors' Keras file, such as RadImageNet-ResNet50-notop.h5, or a folder that holds one; its name says
-    which network it is. Medical features are not better by themselves: ImageNet's followed readers more closely
-    (Woodland et al. 2023, arXiv 2311.13717). Raises FileNotFoundError where there is no such file, and ValueError
+    which network it is. Medical features are not better as such: those of ImageNet agreed better with readers
+    (Woodland et al. 2023, arXiv 2311.13717). Raises FileNotFoundError if there is no such file, and ValueError
     for weights of another network.
     """
     import keras

@@ -1,18 +1,18 @@
-"""Structural similarity of image pairs: MS-SSIM as a measure of diversity; SSIM and PSNR of true pairs."""
+"""Structural similarity: MS-SSIM of random pairs as a measure of diversity; SSIM and PSNR of reconstructions."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, Wang et al. 2003
-WINDOW = 11  # pixels of the Gaussian window; the coarsest scale must still hold one
+WINDOW = 11  # pixels of the Gaussian window, which must fit into the coarsest scale
 BATCH = 64
 
 
 def scales(height, width):
-    """Number of MS-SSIM scales that images of this size allow: 5 from 161 pixels, 3 at 64 pixels.
+    """Number of MS-SSIM scales that an image size allows: 5 from 161 pixels, 3 at 64 pixels.
 
-    Each scale halves the image (odd sizes are padded by one), and the last must hold the 11 pixel window.
+    Each scale halves the image (odd sizes are padded by one), and the 11 pixel window must fit into the last one.
     Raises ValueError for images under 11 pixels.
     """
     size, count = min(height, width), 0
@@ -49,32 +49,31 @@ def ms_ssim(pairs_a, pairs_b):
 
 
 def diversity(images, labels=None, pairs=100, seed=0, patients=None):
-    """Mean MS-SSIM over random pairs of different images of one class: high where images resemble one
-    another.
+    """Mean MS-SSIM over random pairs of different images of one class: high if images resemble each other.
 
     images are uint8 (N, H, W, 1); labels (N,) or None for one class; each class gives pairs / classes pairs.
-    Where patients (N,) are given, the two images of a pair are of different patients. To be read beside the
-    same figure for real images: far above it means collapse, far below it noise. Odena et al. 2017 (ACGAN,
-    1610.09585). Raises ValueError where no class has two such images.
+    If patients (N,) are given, the two images of a pair are of different patients. Compare it with the value of real
+    images: far above it means collapse, far below it noise. Odena et al. 2017 (ACGAN, arXiv 1610.09585). Raises
+    ValueError if no class has two such images.
     """
     return float(similarities(images, labels, pairs, seed, patients).values.mean())
 
 
 @dataclass(frozen=True)
 class Similarities:
-    """MS-SSIM of drawn pairs of images."""
+    """MS-SSIM of random pairs of images."""
 
     pairs: np.ndarray  # (P, 2) indices of images
     values: np.ndarray  # (P,)
 
     def within(self, indices):
-        """The mean over the pairs both of whose images are among the indices; NaN where there is none."""
+        """The mean over the pairs of which both images are among these indices; NaN if there is none."""
         values = self.values[np.isin(self.pairs, indices).all(1)]
         return float(values.mean()) if len(values) else np.nan
 
 
 def similarities(images, labels=None, pairs=100, seed=0, patients=None):
-    """`Similarities` of the pairs of which `diversity` is the mean, with the same arguments and errors."""
+    """The `Similarities` whose mean is `diversity`, with the same arguments and errors."""
     generator = np.random.default_rng(seed)
     labels = np.zeros(len(images), int) if labels is None else np.asarray(labels)
     patients = np.arange(len(images)) if patients is None else np.asarray(patients)
@@ -90,8 +89,8 @@ def ssim(a, b, paired_by=None):
     """SSIM (N,), -1 to 1, of each uint8 image (N, H, W, 1) with its own reconstruction.
 
     skimage with the Gaussian window of Wang et al. 2004 (sigma 1.5, population covariance) and data range
-    255. `paired_by` says what makes a[i] and b[i] one picture, such as "inversion"; a generated image has no
-    real partner, and a value over unrelated images measures nothing. Raises ValueError where it is missing.
+    255. `paired_by` states why a[i] and b[i] are the same picture, such as "inversion": a generated image has no
+    real counterpart, and a value over unrelated images measures nothing. Raises ValueError if it is missing.
     """
     from skimage.metrics import structural_similarity
 
@@ -101,7 +100,7 @@ def ssim(a, b, paired_by=None):
 
 
 def psnr(a, b, paired_by=None):
-    """Peak signal-to-noise ratio (N,) in dB, data range 255, infinite for equal images; pairs as for
+    """Peak signal-to-noise ratio (N,) in dB, data range 255, infinite for equal images; arguments as for
     `ssim`."""
     _check_declared(a, b, paired_by)
     error = np.square(a.astype(np.float64) - b).mean(axis=(1, 2, 3))
@@ -110,11 +109,11 @@ def psnr(a, b, paired_by=None):
 
 
 def _draw_pairs(members, patients, count, generator):
-    """(count, 2) indices of two different images of different patients; (0, 2) where there are none."""
+    """(count, 2) indices of pairs of images of different patients; (0, 2) if there are none."""
     if len(np.unique(patients[members])) < 2:
         return np.empty((0, 2), int)
     first = generator.choice(members, count)
-    others = (members[patients[members] != patients[index]] for index in first)  # one at a time: each is as long as all
+    others = (members[patients[members] != patients[index]] for index in first)  # lazily, since each is long
     return np.stack([first, [generator.choice(candidates) for candidates in others]], axis=1)
 
 
@@ -122,7 +121,7 @@ def _check_declared(a, b, paired_by):
     if not paired_by:
         raise ValueError(
             "SSIM and PSNR compare an image with its own reconstruction and mean nothing for unrelated "
-            "images; if a[i] and b[i] are one picture, say so with paired_by, such as paired_by='inversion'"
+            "images; if a[i] and b[i] are the same picture, give the reason, such as paired_by='inversion'"
         )
     _check_pairs(a, b)
 

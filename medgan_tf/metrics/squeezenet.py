@@ -1,26 +1,30 @@
-"""SqueezeNet 1.1 (Iandola et al. 2016): ImageNet features from a file of 3 MB, for a machine without a network."""
+"""SqueezeNet 1.1 (Iandola et al. 2016): ImageNet features from a file of 3 MB, without a download."""
 
 from pathlib import Path
 
 from medgan_tf.files import sha256_of_weights
 
-from .extractor import Extractor, on_images
+from .features import Extractor, on_images
 
 IMAGE_SIZE = 227
 SOURCE = "https://github.com/DeepCognition/keras-squeezenet"
-BLOCKS = [  # of "fire" modules, a pooling before each: filters that squeeze, filters of each kind that expand
+BLOCKS = [  # of "fire" modules, each after a pooling: (filters that squeeze, filters of each kind that expand)
     [(16, 64), (16, 64)],
     [(32, 128), (32, 128)],
     [(48, 192), (48, 192), (64, 256), (64, 256)],
 ]
-IMAGENET_MEAN = (103.939, 116.779, 123.68)  # of blue, green and red, taken from [0, 255] as these weights were trained
+IMAGENET_MEAN = (
+    103.939,
+    116.779,
+    123.68,
+)  # of blue, green and red, which these weights expect to be subtracted from [0, 255]
 
 
 def squeezenet(path):
     """Average-pooled features (N, 512) of SqueezeNet 1.1 with ImageNet weights.
 
     path: squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5, or a folder that holds it. Not the features of
-    published FIDs. Raises FileNotFoundError where there is no such file, and ValueError for other weights.
+    published FIDs. Raises FileNotFoundError if there is no such file, and ValueError for other weights.
     """
     path = Path(path)
     file = next(iter(sorted(path.glob("squeezenet*.h5"))), None) if path.is_dir() else path

@@ -1,7 +1,7 @@
-"""Statistics of the pixels themselves, without features: power spectrum, intensities, autocorrelation.
+"""Statistics of the pixels, without features: power spectrum, intensities, autocorrelation.
 
-The canonical statistics of Kelkar et al. 2023 (arXiv 2204.12007). Spectra, histograms and autocovariances are kept
-one row an image, so that the metrics' resampling can average any subset.
+The canonical statistics of Kelkar et al. 2023 (arXiv 2204.12007). Spectra, histograms and autocovariances have one row
+per image, so that the resampling of the metrics can average any subset.
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ from scipy.stats import wasserstein_distance
 
 BATCH = 64
 LEVELS = 256
-ROUNDING = 1 / 12  # variance of rounding to whole grey levels; keeps the logarithm of an empty spectrum finite
+ROUNDING = 1 / 12  # variance of rounding to whole grey levels; it keeps the logarithm of an empty spectrum finite
 
 
 def power_spectra(images):
     """(N, R) float32: radially averaged power of each uint8 image (N, H, W, 1), in dB of squared grey levels.
 
-    Column r - 1 is the mean over frequencies of r cycles a min(H, W) pixels, r = 1 ... min(H, W) // 2. The image's mean
-    is taken off and a Hann window laid over it; white noise of variance v reads 10 log10(v + 1/12) at every r.
+    Column r - 1 is the mean over frequencies of r cycles per min(H, W) pixels, r = 1 ... min(H, W) // 2. The image's
+    mean is subtracted and a Hann window applied; white noise of variance v has 10 log10(v + 1/12) at every r.
     Raises ValueError for other arrays.
     """
     height, width = _check(images)
@@ -56,7 +56,7 @@ def autocovariances(images):
     Raises ValueError for other arrays.
     """
     height, width = _check(images)
-    padded = (2 * height, 2 * width)  # so that no pixel meets one across the border
+    padded = (2 * height, 2 * width)  # zero padding, so that the correlation does not wrap around
     pairs = np.rint(fft.irfft2(np.square(np.abs(fft.rfft2(np.ones((height, width)), padded))), padded))
     down, across = (fft.fftfreq(side, 1 / side) for side in padded)
     rings = _rings(np.hypot(down[:, None], across), range(min(height, width) // 2 + 1))
@@ -70,8 +70,8 @@ def autocovariances(images):
 def autocorrelation(covariances):
     """(R + 1,) autocorrelation at lags of 0 ... R pixels, 1 at lag 0, from the `autocovariances` (N, R + 1) of a set.
 
-    These are averaged over images and divided by the mean variance. Taking each image's own mean makes large lags
-    slightly negative. All NaN where every image is of one grey level.
+    These are averaged over images and divided by the mean variance. Subtracting each image's own mean makes large lags
+    slightly negative. All NaN if every image has a single grey level.
     """
     mean = covariances.mean(0, np.float64)
     return mean / mean[0] if mean[0] > 0 else np.full_like(mean, np.nan)
@@ -83,14 +83,14 @@ def autocorrelation_distance(a, b):
 
 
 def _batches(images):
-    """float32 (<= 64, H, W), each image without its mean."""
+    """Batches float32 (up to 64, H, W) of images from which their mean is subtracted."""
     for start in range(0, len(images), BATCH):
         batch = images[start : start + BATCH, ..., 0].astype(np.float32)
         yield batch - batch.mean((1, 2), keepdims=True)
 
 
 def _rings(radius, wanted):
-    """Sparse (len(wanted), H * W): row i averages the places whose radius rounds to wanted[i]."""
+    """Sparse (len(wanted), H * W): row i averages the positions whose radius rounds to wanted[i]."""
     index = np.rint(radius).astype(int).ravel()
     rows = [np.flatnonzero(index == r) for r in wanted]
     weights = np.concatenate([np.full(len(row), 1 / len(row)) for row in rows])

@@ -8,7 +8,7 @@ from keras import layers
 
 from medgan_tf.config import sides
 from medgan_tf.datasets.input_pipeline import predict
-from medgan_tf.metrics.backbone import convolutions, options, random_layers, seeds_of
+from medgan_tf.metrics.classifier_layers import convolutions, options, random_layers, seeds_of
 
 DROPOUT = 0.2
 

@@ -1,4 +1,4 @@
-"""The layers that the small classifiers share: the domain extractor, and the classifiers of the augmentation study."""
+"""Layers shared by the small classifiers: the feature classifier, and the classifiers of the augmentation study."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ FILTERS = (16, 32, 64, 128)
 
 
 def random_layers(x, seeds):
-    """(B, S, S, C) in [-1, 1] -> the same, shifted, turned, zoomed, brighter or darker while training."""
+    """(B, S, S, C) in [-1, 1], randomly shifted, rotated, zoomed and changed in brightness and contrast in training."""
     from keras import layers
 
     x = layers.RandomTranslation(0.06, 0.06, fill_mode="nearest", seed=next(seeds))(x)
@@ -17,7 +17,7 @@ def random_layers(x, seeds):
 
 
 def convolutions(x, seeds):
-    """(B, S, S, C) -> (B, 128): five convolutions, the first four of stride 2, and the mean over places."""
+    """(B, S, S, C) -> (B, 128): five convolutions, the first four of stride 2, and global average pooling."""
     from keras import layers
 
     for number, filters in enumerate((*FILTERS, FILTERS[-1])):
@@ -28,12 +28,12 @@ def convolutions(x, seeds):
 
 
 def options(seeds):
-    """No bias, and He's initial weights of a seed of their own, so that the global seed is left alone."""
+    """Layer arguments: no bias, and He initialisation with its own seed, so that the global seed is not used."""
     import keras
 
     return {"use_bias": False, "kernel_initializer": keras.initializers.HeNormal(seed=next(seeds))}
 
 
 def seeds_of(seed):
-    """An iterator of seeds, one for each random part of a network."""
+    """An iterator of seeds, one for each random layer or initialiser of a network."""
     return iter(np.random.default_rng(seed).integers(2**31, size=32).tolist())
