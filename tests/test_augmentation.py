@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medgan_tf import config, datasets, figures, phantoms, results
-from medgan_tf.studies import arms, augmentation, sources
+from medgan_tf.studies import arms, augmentation, synthetic_images
 from medgan_tf.studies.classifier import Classifier
 
 SETTINGS = config.AugmentationStudyConfig(
@@ -50,13 +50,13 @@ def toy_source(calls=None):
             calls.append((len(labels), seed))
         return np.full((len(labels), 16, 16, 1), seed % 256, np.uint8)
 
-    return sources.Source("toy", "a" * 64, draw)
+    return synthetic_images.ImageSource("toy", "a" * 64, draw)
 
 
 def test_arms_hold_what_their_names_say(data):
     plan, _ = arms.plan(replace(SETTINGS, ratios=(0.25, 1), fractions=(0.25, 0.5)))
-    pool = sources.Pool(toy_source(), data.train, 1, seed=3)
-    holds = {arm.name: arms.compose(arm, data.train, pool, 3) for arm in plan}
+    synthetic = synthetic_images.SyntheticImages(toy_source(), data.train, 1, seed=3)
+    holds = {arm.name: arms.compose(arm, data.train, synthetic, 3) for arm in plan}
     synthetic = {name: np.char.startswith(split.patients, "synthetic") for name, split in holds.items()}
     counts = {name: (int((~where).sum()), int(where.sum())) for name, where in synthetic.items()}
     assert counts["real only"] == counts["real + classical"] == counts["tested on synthetic (TRTS)"] == (52, 0)
@@ -77,10 +77,10 @@ def test_arms_hold_what_their_names_say(data):
 
 def test_smaller_ratios_are_the_first_of_larger_ones_and_seeds_differ(data):
     calls = []
-    pool = sources.Pool(toy_source(calls), data.train, 5, seed=0)
-    assert len(pool.mixed) == 260 and len(pool.mixed.take(slice(13))) == 13
-    assert pool.mixed is pool.mixed and len(calls) == 1
-    other = sources.Pool(toy_source(calls), data.train, 5, seed=1)
+    synthetic = synthetic_images.SyntheticImages(toy_source(calls), data.train, 5, seed=0)
+    assert len(synthetic.mixed) == 260 and len(synthetic.mixed.take(slice(13))) == 13
+    assert synthetic.mixed is synthetic.mixed and len(calls) == 1
+    other = synthetic_images.SyntheticImages(toy_source(calls), data.train, 5, seed=1)
     assert len(other.rare) == 28 and (other.rare.labels == 0).all()
     assert (other.like(data.test).labels == data.test.labels).all()
     _ = other.mixed
@@ -89,7 +89,7 @@ def test_smaller_ratios_are_the_first_of_larger_ones_and_seeds_differ(data):
 
 def test_a_shared_patient_or_a_missing_class_is_refused(data):
     leaky = replace(data.test, patients=np.append(data.test.patients[:-1], data.train.patients[0]))
-    with pytest.raises(ValueError, match="is in train and test: the splits leak"):
+    with pytest.raises(ValueError, match="is in both train and test: assign the splits again"):
         augmentation.check(replace(data, test=leaky))
     with pytest.raises(ValueError, match="validation split has no image of 'effusion'"):
         augmentation.check(replace(data, validation=data.validation.take(data.validation.labels == 1)))
@@ -157,12 +157,12 @@ def test_a_backbone_is_taken_by_its_name(data):
 
 def test_a_model_is_held_against_the_training_split(data, tmp_path):
     record = {"training": json.loads(json.dumps(data.train.record))}
-    assert "asserted" in sources.training_note(record, data.train, tmp_path / "cgan")
+    assert "asserted" in synthetic_images.training_note(record, data.train, tmp_path / "cgan")
     for other in (data.train.take(slice(2, None)), datasets.join([data.train, data.test])):
         with pytest.raises(ValueError, match="test patients may be among them"):
-            sources.training_note({"training": other.record}, data.train, tmp_path / "cgan")
+            synthetic_images.training_note({"training": other.record}, data.train, tmp_path / "cgan")
     with pytest.raises(ValueError, match="does not say which patients"):
-        sources.training_note({}, data.train, tmp_path / "cgan")
+        synthetic_images.training_note({}, data.train, tmp_path / "cgan")
 
 
 def test_images_of_a_model_without_labels_are_named_by_the_classifier():
@@ -183,12 +183,12 @@ def test_images_of_a_model_without_labels_are_named_by_the_classifier():
 
     label_classifier = Extractor("feature_classifier", "c" * 64, 2, answer, report={"classes": ["dark", "bright"]})
     labels = np.array([0, 1, 1, 0, 1] * 100)
-    drawn = sources._labelled(Generator(), label_classifier)(labels, seed=1)
+    drawn = synthetic_images._labelled(Generator(), label_classifier)(labels, seed=1)
     assert ((drawn.mean(axis=(1, 2, 3)) >= 128) == labels).all()
-    assert (drawn == sources._labelled(Generator(), label_classifier)(labels, seed=1)).all()
+    assert (drawn == synthetic_images._labelled(Generator(), label_classifier)(labels, seed=1)).all()
     never = replace(label_classifier, function=lambda images: answer(images // 4))
-    with pytest.raises(ValueError, match="hardly ever makes images that the classifier names bright"):
-        sources._labelled(Generator(), never)(labels, seed=1)
+    with pytest.raises(ValueError, match="hardly ever draws images that the classifier calls bright"):
+        synthetic_images._labelled(Generator(), never)(labels, seed=1)
 
 
 def test_a_run_without_a_conditional_model_names_the_notebook(tmp_path, monkeypatch):
@@ -196,11 +196,11 @@ def test_a_run_without_a_conditional_model_names_the_notebook(tmp_path, monkeypa
     run = config.open_run("r", "smoke")
     for name, knows in (("dcgan", False), ("cgan", True)):
         with pytest.raises(ValueError, match="run the notebook 04_cgan first"):
-            sources.conditional(run)
+            synthetic_images.conditional_model(run)
         run.model(name).mkdir(parents=True)
         (run.model(name) / "generator.weights.h5").touch()
         (run.model(name) / "model.json").write_text(json.dumps({"conditional": knows}))
-    assert sources.conditional(run) == "cgan"
+    assert synthetic_images.conditional_model(run) == "cgan"
 
 
 def draw(kind, count, rng):
@@ -239,7 +239,7 @@ def source_of(bank, name):
             images[places] = bank[label][np.resize(order[label], len(places))]
         return images
 
-    return sources.Source(name, name, take)
+    return synthetic_images.ImageSource(name, name, take)
 
 
 @pytest.mark.slow

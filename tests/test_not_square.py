@@ -17,7 +17,7 @@ from medgan_tf.app.service import Service
 from medgan_tf.dicom import pictures
 from medgan_tf.studies.classifier import Classifier
 from medgan_tf.studies.readers import kit
-from medgan_tf.studies.sources import from_model
+from medgan_tf.studies.synthetic_images import from_model
 
 SIZE = (32, 48)
 TINY = replace(SETTINGS, kimg=0.04, kimg_per_epoch=0.04)
@@ -141,11 +141,11 @@ def test_dicom_is_converted_to_the_aspect_of_the_profile():
 
 def test_a_reading_kit_pads_what_it_shows_to_squares():
     images = np.full((2, 32, 47), 200, np.uint8)
-    shown = kit._square(images)
+    shown = kit._pad_to_squares(images)
     assert shown.shape == (2, 47, 47)
     np.testing.assert_array_equal(shown[:, 7:39], images)
     assert not shown[:, :7].any() and not shown[:, 39:].any()
-    np.testing.assert_array_equal(kit._square(shown), shown)
+    np.testing.assert_array_equal(kit._pad_to_squares(shown), shown)
 
 
 def test_impossible_requests_raise_one_sentence(tmp_path, monkeypatch):

@@ -24,7 +24,9 @@ def test_a_published_model_draws_and_its_card_is_its_own(folder):
     assert all(cell in card for cell in table.to_numpy().ravel())
     assert "not for diagnosis" in card and "licence of the data" in card
     published = results.read(folder)["published"]["model"]
-    assert privacy_report.statement(results.privacy(folder), published) in card  # with the controls that were missed
+    assert (
+        privacy_report.model_card_statement(results.privacy(folder), published) in card
+    )  # with the controls that were missed
 
 
 def test_what_is_published_stays_small():

@@ -43,19 +43,19 @@ def test_a_shifted_and_mirrored_copy_is_found_again():
     originals = pictures(40, 0)
     moved = np.roll(originals, (2, -3), (1, 2))
     moved[::2] = moved[::2, :, ::-1]
-    index, correlation = registration.most_alike(moved, originals)
+    index, correlation = registration.most_similar(moved, originals)
     assert (index == np.arange(40)).mean() > 0.9
-    fresh = registration.most_alike(pictures(40, 9), originals)[1]
+    fresh = registration.most_similar(pictures(40, 9), originals)[1]
     assert np.median(correlation) > 0.95 > fresh.max()
 
 
 def test_registration_undoes_a_shift_and_no_more():
     first, other = pictures(2, 4)[..., 0]
-    assert registration.registered(first, first) == pytest.approx(1)
-    assert registration.registered(first, np.roll(first, 2, 0)) > 0.99
-    assert registration.registered(first, np.roll(first, 10, 0)) < 0.8  # more than a tenth of the side
-    assert abs(registration.registered(first, other)) < 0.8
-    assert registration.registered(first, 255 - first) == pytest.approx(-1, abs=0.01)
+    assert registration.registered_correlation(first, first) == pytest.approx(1)
+    assert registration.registered_correlation(first, np.roll(first, 2, 0)) > 0.99
+    assert registration.registered_correlation(first, np.roll(first, 10, 0)) < 0.8  # more than a tenth of the side
+    assert abs(registration.registered_correlation(first, other)) < 0.8
+    assert registration.registered_correlation(first, 255 - first) == pytest.approx(-1, abs=0.01)
 
 
 def test_a_copier_is_caught_and_fresh_images_are_not(extractor):
@@ -177,23 +177,26 @@ def test_what_is_said_and_drawn_is_what_was_measured(tmp_path, extractor):
     said = " ".join(privacy_report.findings(sections["copier"]))
     assert "more than chance" in said and "members can be told from others" in said
     assert "members can be told" not in " ".join(privacy_report.findings(sections["honest"]))
-    assert f"{rate['value']:.3f}" in privacy_report.statement(sections, "copier")
-    assert "not audited" in privacy_report.statement(sections, "nobody")
+    assert f"{rate['value']:.3f}" in privacy_report.model_card_statement(sections, "copier")
+    assert "not audited" in privacy_report.model_card_statement(sections, "nobody")
     assert len(figures.nearest_distances(tmp_path).plot.axes) == 2
     assert len(figures.attack_curves(tmp_path).plot.axes[0].lines) == 3
-    text = said + privacy_report.NOT_PROVEN + privacy_report.statement(sections, "honest")
+    text = said + privacy_report.NOT_PROVEN + privacy_report.model_card_statement(sections, "honest")
     assert "GDPR" not in text and "anonymous." in text
 
 
 def test_where_held_out_images_are_in_training_too_the_audit_says_that_it_is_blind(extractor):
     data = Data()
     caught = {"copier": privacy.audit_images(privacy.copier(data, 60), data, extractor)}
-    assert not any("grey levels" in sentence for sentence in privacy_report.blind(caught))
-    assert "says nothing" not in privacy_report.statement(caught, "copier")
+    assert not any("grey levels" in sentence for sentence in privacy_report.undetected_controls(caught))
+    assert "says nothing" not in privacy_report.model_card_statement(caught, "copier")
     data.test.images[:60] = data.train.images  # the same images under other patients
     missed = {"copier": privacy.audit_images(privacy.copier(data, 60), data, extractor)}
-    assert "grey levels" in privacy_report.blind(missed)[0] and "both sides" in privacy_report.blind(missed)[0]
-    assert "says nothing" in privacy_report.statement(missed, "copier")
+    assert (
+        "grey levels" in privacy_report.undetected_controls(missed)[0]
+        and "both sides" in privacy_report.undetected_controls(missed)[0]
+    )
+    assert "says nothing" in privacy_report.model_card_statement(missed, "copier")
     weak = {"overfitted": {"attacks": {"discriminator": {"auc": {"value": 0.52, "low": 0.47, "high": 0.57}}}}}
-    assert "The overfitted control is not told" in privacy_report.blind(weak)[0]
-    assert privacy_report.blind({}) == []
+    assert "The overfitted control is not detected" in privacy_report.undetected_controls(weak)[0]
+    assert privacy_report.undetected_controls({}) == []

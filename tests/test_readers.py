@@ -17,7 +17,7 @@ from medgan_tf.__main__ import main
 from medgan_tf.studies import readers
 from medgan_tf.studies.readers import kit as kits
 from medgan_tf.studies.readers import planning
-from medgan_tf.studies.readers.resampling import Resamples, pooled
+from medgan_tf.studies.readers.reader_intervals import ImageResamples, pooled
 
 SIZE = 16
 NETWORK = {"channel_base": 64, "channel_max": 8, "latent_dim": 8, "mapping_layers": 2}
@@ -54,7 +54,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(run, tmp_path_factory):
-    return readers.make(run, "stylegan2", tmp_path_factory.mktemp("kit"), 40, seed=3)
+    return readers.make_kit(run, "stylegan2", tmp_path_factory.mktemp("kit"), 40, seed=3)
 
 
 def test_the_draw_is_balanced_held_out_and_of_one_image_a_patient(run, made):
@@ -68,24 +68,24 @@ def test_the_draw_is_balanced_held_out_and_of_one_image_a_patient(run, made):
 
 
 def test_the_same_seed_makes_the_same_kit_and_a_kit_is_never_replaced(run, made, tmp_path):
-    again = readers.make(run, "stylegan2", tmp_path / "again", 40, seed=3)
+    again = readers.make_kit(run, "stylegan2", tmp_path / "again", 40, seed=3)
     assert again.page.read_bytes() == made.page.read_bytes()
     before = made.page.stat().st_mtime_ns
-    assert readers.make(run, "stylegan2", made.directory, 40, seed=3).page.stat().st_mtime_ns == before
-    with pytest.raises(ValueError, match=r"made otherwise \(seed 3\): give another folder"):
-        readers.make(run, "stylegan2", made.directory, 40, seed=4)
+    assert readers.make_kit(run, "stylegan2", made.directory, 40, seed=3).page.stat().st_mtime_ns == before
+    with pytest.raises(ValueError, match=r"with other settings \(seed 3\): give another folder"):
+        readers.make_kit(run, "stylegan2", made.directory, 40, seed=4)
     with pytest.raises(ValueError, match="holds no kit"):
         readers.open_kit(tmp_path)
 
 
 def test_real_images_are_drawn_by_chance_and_no_more_than_there_are_patients(run):
     split = datasets.load(run.images, SIZE).held_out
-    files = [tuple(kits.one_of_each_patient(split, 20, seed).files) for seed in (0, 0, 1)]
+    files = [tuple(kits.draw_one_image_per_patient(split, 20, seed).files) for seed in (0, 0, 1)]
     assert files[0] == files[1] != files[2]
-    assert len(kits.one_of_each_patient(split, 90)) == 45
+    assert len(kits.draw_one_image_per_patient(split, 90)) == 45
     for count in (92, 41, 6):
         with pytest.raises(ValueError, match=f"of the 45 held-out patients at most 90, not {count}"):
-            kits.one_of_each_patient(split, count)
+            kits.draw_one_image_per_patient(split, count)
 
 
 def test_the_page_holds_the_images_and_nothing_that_tells_their_kind(made):
@@ -124,7 +124,7 @@ def test_both_kinds_bear_the_same_traces_of_jpg(made):
 def test_every_order_shows_every_image_and_the_repeated_ones_a_third_apart():
     repeated = np.zeros(60, bool)
     repeated[:6] = True
-    orders = kits.orders(repeated, np.random.default_rng(0))
+    orders = kits.presentation_orders(repeated, np.random.default_rng(0))
     assert len(np.unique(orders, axis=0)) == len(orders)
     for order in orders:
         assert np.bincount(order).tolist() == [2] * 6 + [1] * 54
@@ -135,11 +135,11 @@ def test_the_best_model_is_the_measured_one_nearest_by_kernel_distance(tmp_path,
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path))
     run = config.open_run("r", "smoke")
     with pytest.raises(ValueError, match="No model of r was measured"):
-        readers.best(run)
+        readers.best_model(run)
     for model, value in (("gan", 3.0), ("cgan", 1.0), ("dcgan", 2.0)):
         metric = {"kernel_distance": {"value": value}, "coverage": {"value": 0.0}}
         results.write(run.directory, f"quality/{model}", {"metrics": metric})
-    assert readers.best(run) == "cgan"
+    assert readers.best_model(run) == "cgan"
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def read_back(kit, folder, *tables):
     folder.mkdir()
     for number, table in enumerate(tables):
         table.to_csv(folder / f"{number}.csv", index=False)
-    return readers.read(folder, kit)
+    return readers.read_answers(folder, kit)
 
 
 def break_cell(column, value, line=2):
@@ -197,28 +197,28 @@ def test_a_malformed_file_is_one_sentence_and_the_others_count(kit, tmp_path, ch
     assert len(problems) == 1
     assert problems[0].startswith("1.csv: ") and sentence in problems[0] and problems[0].endswith(".")
     assert set(read["reader"]) == {"GOOD"}
-    assert f"Left out: {problems[0]}" in readers.analyse(kit, read, problems)["reading"]
+    assert f"Left out: {problems[0]}" in readers.analyse(kit, read, problems)["interpretation"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'a,"b\n', b"study;reader\n1;2\n"])
 def test_what_is_no_csv_of_the_page_is_said(kit, tmp_path, content):
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(readers.MalformedError, match=r"x\.csv: this is no file of the reading page"):
-        readers.read_one(tmp_path / "x.csv", kit)
+        readers.read_answer_file(tmp_path / "x.csv", kit)
 
 
 def test_two_files_of_one_reader_and_files_of_simulated_readers_are_not_mixed_in(kit, tmp_path):
     read, problems = read_back(kit, tmp_path / "a", answers_of(kit), answers_of(kit), answers_of(kit, "B"))
-    assert problems == ["0.csv, 1.csv: all are of reader A; keep the one that counts."]
+    assert problems == ["0.csv, 1.csv: all are of reader A; keep only the valid one."]
     assert set(read["reader"]) == {"B"}
     with pytest.raises(ValueError, match="mixes files of readers and of simulated readers"):
         read_back(kit, tmp_path / "b", answers_of(kit), answers_of(kit, "simulated 1", source="simulated"))
     with pytest.raises(ValueError, match="is not a folder"):
-        readers.read(tmp_path / "nowhere", kit)
+        readers.read_answers(tmp_path / "nowhere", kit)
 
 
 def test_without_answers_it_is_not_run(kit):
-    section = readers.analyse(kit, *readers.read(kit.answers, kit))
+    section = readers.analyse(kit, *readers.read_answers(kit.answers, kit))
     assert section["status"] == "not run" and "pooled" not in section
     assert readers.section_name(section) == "reader_study/dcgan"
 
@@ -241,7 +241,7 @@ def test_known_readers_get_their_known_values(kit, tmp_path):
     nodules = (kit.key["class"] == "nodule").groupby(kit.key["kind"]).sum()
     assert section["diagnoses"]["real"]["named_the_class"]["k"] == nodules["real"]
     assert section["diagnoses"]["real"]["named_the_class"]["n"] == 6
-    assert not section["simulated"] and not any("SIMULATED" in sentence for sentence in section["reading"])
+    assert not section["simulated"] and not any("SIMULATED" in sentence for sentence in section["interpretation"])
 
 
 def test_readers_who_are_all_right_still_have_an_interval(kit, tmp_path):
@@ -249,7 +249,7 @@ def test_readers_who_are_all_right_still_have_an_interval(kit, tmp_path):
     accuracy = section["pooled"]["accuracy"]
     bounds = stats.binomtest(12, 12).proportion_ci(method="wilson")
     assert (accuracy["low"], accuracy["high"]) == pytest.approx((bounds.low, bounds.high))
-    assert any("above chance" in sentence for sentence in section["reading"])
+    assert any("above chance" in sentence for sentence in section["interpretation"])
 
 
 def test_an_unfinished_file_counts_with_what_it_has(kit, tmp_path):
@@ -264,7 +264,7 @@ def test_the_bootstrap_agrees_with_scikit_learn_draw_by_draw():
     random = np.random.default_rng(0)
     synthetic, scores = np.arange(30) % 2 == 0, random.integers(0, 10, (3, 30)).astype(float)
     scores[1, :7] = np.nan
-    draws = Resamples(synthetic, 20)
+    draws = ImageResamples(synthetic, 20)
     found = draws.auc(scores, 10)
     for draw, weights in enumerate(draws.images):
         for reader, row in enumerate(scores):
@@ -284,7 +284,7 @@ def crossed(random, accuracy, readers_, images, reader_share=0.02, image_share=0
 
 def study(random, seed, *shape):
     """What `pooled` makes of one study whose true accuracy is 0.6."""
-    draws = Resamples(np.arange(shape[1]) % 2 == 0, 300, seed)
+    draws = ImageResamples(np.arange(shape[1]) % 2 == 0, 300, seed)
     return pooled(draws.means(crossed(random, 0.6, *shape)))
 
 
@@ -312,8 +312,8 @@ def test_more_images_and_more_readers_mean_more_power():
 
 def simulated(folder, **settings):
     kit = small_kit(folder / "kit", 200)
-    readers.write(readers.simulate(kit, **settings), folder / "answers", kit.settings["study"])
-    return kit, readers.analyse(kit, *readers.read(folder / "answers", kit))
+    readers.write_answers(readers.simulate_answers(kit, **settings), folder / "answers", kit.settings["study"])
+    return kit, readers.analyse(kit, *readers.read_answers(folder / "answers", kit))
 
 
 def test_simulated_readers_see_what_they_are_told_to_see(tmp_path):
@@ -329,7 +329,7 @@ def test_simulated_readers_see_what_they_are_told_to_see(tmp_path):
 def test_simulated_readers_are_called_so_everywhere(tmp_path):
     kit, section = simulated(tmp_path, readers=3)
     assert section["simulated"] is True and not section["left_out"]
-    assert section["reading"][0].startswith("SIMULATED")
+    assert section["interpretation"][0].startswith("SIMULATED")
     assert all(name.startswith("simulated") for name in section["by_reader"])
     assert readers.section_name(section) == "reader_study_simulated/dcgan"
     table, *shown = figures.reader_study(section, kit.images, kit.key["kind"])

@@ -113,7 +113,7 @@ def test_a_whole_session_is_kept_saved_and_analysed(open_page, kit, width, tmp_p
     page.locator("#done-title").wait_for()
     path = saved(page, tmp_path)
     assert path.name == f"answers_{kit.settings['study']}_AB-1.csv"
-    table, problems = readers.read(tmp_path, kit)
+    table, problems = readers.read_answers(tmp_path, kit)
     assert not problems and len(table) == total
     check(table, kit, "AB-1")
     marks = table["artefacts"].tolist()
@@ -152,7 +152,7 @@ def test_the_shortcuts_are_enough(open_page, kit, tmp_path):
     with page.expect_download() as download:
         press("Enter")
     download.value.save_as(tmp_path / "k1.csv")
-    table = readers.read_one(tmp_path / "k1.csv", kit)
+    table = readers.read_answer_file(tmp_path / "k1.csv", kit)
     check(table, kit, "K1")
     assert table["artefacts"].tolist()[2] == [(0.54, 0.4)]
     assert table["diagnosis"].tolist()[2] == "rs12 is typed here"
@@ -183,7 +183,7 @@ def test_tab_arrows_space_and_enter_are_enough_with_the_shortcuts_off(open_page,
         reach("#next")
         press("Enter")
     reach("#save")
-    table = readers.read_one(saved(page, tmp_path), kit)
+    table = readers.read_answer_file(saved(page, tmp_path), kit)
     check(table, kit, "T")
 
 
@@ -207,7 +207,7 @@ def test_readers_have_orders_of_their_own_and_share_a_device(open_page, kit, tmp
         for place in range(3):
             answer(page, place)
             page.locator("#next").click()
-        images.append(readers.read_one(saved(page, tmp_path, "#copy"), kit)["image"].tolist())
+        images.append(readers.read_answer_file(saved(page, tmp_path, "#copy"), kit)["image"].tolist())
         page.reload()
     assert [len(seen) for seen in images] == [3, 3, 6]
     assert images[2][:3] == images[0] != images[1]
@@ -218,7 +218,7 @@ def test_a_browser_that_keeps_nothing_says_so_and_still_gives_a_file(open_page, 
     page.get_by_text("This browser does not let the page keep answers").wait_for()
     begin(page)
     answer(page, 0)
-    assert len(readers.read_one(saved(page, tmp_path, "#copy"), kit)) == 1
+    assert len(readers.read_answer_file(saved(page, tmp_path, "#copy"), kit)) == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

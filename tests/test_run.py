@@ -204,7 +204,7 @@ def test_every_notebook_runs_in_the_smoke_profile_and_the_report_holds_it_all(ou
         "quality/gan",
         "quality/dcgan",
     } <= set(sections)
-    assert "learnt from the training split alone" in sections["augmentation/cgan"]["verdict"][0]
+    assert "was trained on the training split only" in sections["augmentation/cgan"]["verdict"][0]
     for name in ("gan", "dcgan"):
         assert sections[f"training/{name}"]["kimg"] >= 0.5
         for metric, entry in sections[f"quality/{name}"]["metrics"].items():

@@ -135,11 +135,11 @@ def reader_study(run, model, out, count, seed, answers):
 
     run = config.find_run(run)
     if answers is None:
-        kit = readers.make(run, model, out, count, seed)
+        kit = readers.make_kit(run, model, out, count, seed)
         print(f"Give the readers {kit.page}; keep {kit.hidden} from them; collect their files in {kit.answers}")
         return 0
     kit = readers.open_kit(out)
-    read, problems = readers.read(answers, kit)
+    read, problems = readers.read_answers(answers, kit)
     section = readers.analyse(kit, read, problems)
     for problem in problems:
         print(f"medgan_tf: left out: {problem}", file=sys.stderr)

@@ -82,7 +82,7 @@ def export(run, name, out, data, licence=None, objections=""):
         by_class=_by_class(results.class_quality(run.directory), name),
         objections=objections,
         shown=SHOWN,
-        privacy=privacy_report.statement(results.privacy(run.directory), name),
+        privacy=privacy_report.model_card_statement(results.privacy(run.directory), name),
         **weights,
     )
     results.write(out, "published", {"model": name})

@@ -23,7 +23,7 @@ def write_report(run, failures):
         ablation=_html(figures.ablation_table(run)),
         canonical=_html(figures.canonical_table(run)),
         privacy={name: privacy_report.findings(section) for name, section in audits.items()},
-        blind=privacy_report.blind(audits),
+        blind=privacy_report.undetected_controls(audits),
         controls=privacy_report.CONTROLS,
         not_proven=privacy_report.NOT_PROVEN,
         figures=_figures(folder / "figures"),

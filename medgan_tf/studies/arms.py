@@ -1,4 +1,4 @@
-"""The arms of the augmentation study: what each classifier learns from, and what it is compared with."""
+"""The arms of the augmentation study: the training images of each classifier, and the comparisons between them."""
 
 from dataclasses import dataclass
 
@@ -6,30 +6,30 @@ import numpy as np
 
 from medgan_tf import datasets
 
-from .sources import rarest
+from .synthetic_images import rarest_class
 
 
 @dataclass(frozen=True)
 class Arm:
-    """What one classifier learns from. Ratios are to the whole real training split, in its class proportions."""
+    """The training images of one classifier. Ratios are to the whole real training split, in its class proportions."""
 
     name: str
     fraction: float = 1.0  # of the real training images, whole patients of each class
     synthetic: float = 0.0  # ratio of synthetic images
     duplicated: float = 0.0  # ratio of repeated real images
-    classical: bool = False  # shifts, small turns, zoom, brightness, contrast
-    rare: str = ""  # "synthetic" or "duplicated": what tops the rarest class up to the size of the commonest
+    classical: bool = False  # shifts, small rotations, zoom, brightness, contrast
+    rare: str = ""  # "synthetic" or "duplicated" images bring the rarest class up to the size of the commonest
     tested_on: str = "real"
 
     @property
     def real(self):
-        """Whether the arm has to do with real images alone, and so with no generator."""
+        """Whether the arm uses real images only, and so no generator."""
         return not self.synthetic and self.rare != "synthetic" and self.tested_on == "real"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An arm against its reference; Holm's correction is over the comparisons of one family."""
+    """An arm and its reference; Holm's correction is over the comparisons of one family."""
 
     arm: str
     reference: str
@@ -55,51 +55,52 @@ def plan(settings):
     comparisons += [Comparison(arm.name, DUPLICATED.name, "duplicated") for arm in mixed if arm.synthetic == 1]
     comparisons += [Comparison(arm.name, REAL.name, "rare class") for arm in (RARE_DUPLICATED, RARE_SYNTHETIC)]
     comparisons.append(Comparison(RARE_SYNTHETIC.name, RARE_DUPLICATED.name, "rare class"))
-    for fraction, alone, helped in curve(settings):
+    for fraction, alone, helped in learning_curve(settings):
         if 0 < fraction < 1:
             arms += [Arm(alone, fraction), Arm(helped, fraction, synthetic=1)]
             comparisons.append(Comparison(helped, alone, "small data"))
     return arms, comparisons
 
 
-def curve(settings):
-    """[(fraction of the real images, arm on these, arm on these and synthetic ones, as many as all real)]."""
+def learning_curve(settings):
+    """[(fraction of the real images, name of the arm with these, name of the arm with synthetic images added)]."""
     parts = [(fraction, f"{fraction:.0%} of real") for fraction in settings.fractions]
     points = [(0.0, None, SYNTHETIC_ONLY.name)]
     points += [(fraction, name, f"{name} + synthetic") for fraction, name in parts]
     return points + [(1.0, REAL.name, "real + 1 synthetic")] * (1 in settings.ratios)
 
 
-def compose(arm, train, pool, seed):
-    """The datasets.ImageSet that the classifier of this arm and seed learns from.
+def compose(arm, train, synthetic, seed):
+    """The datasets.ImageSet that the classifier of this arm and seed is trained on.
 
-    train: the real training split. pool: sources.Pool of this seed. Synthetic images of a smaller ratio are the first
-    of those of a larger one, and the patients of a smaller fraction are among those of a larger one.
+    train: the real training split. synthetic: synthetic_images.SyntheticImages of this seed. Synthetic images of a
+    smaller ratio are the first of those of a larger one.
     """
     parts = [subset(train, arm.fraction, seed)]
     order = np.random.default_rng(seed).permutation(len(train))
     if arm.duplicated:
         parts.append(train.take(np.resize(order, round(arm.duplicated * len(train)))))
     if arm.synthetic:
-        parts.append(pool.mixed.take(slice(round(arm.synthetic * len(train)))))
+        parts.append(synthetic.mixed.take(slice(round(arm.synthetic * len(train)))))
     if arm.rare == "duplicated":
-        label, missing = rarest(train)
+        label, missing = rarest_class(train)
         parts.append(train.take(np.resize(order[train.labels[order] == label], missing)))
     if arm.rare == "synthetic":
-        parts.append(pool.rare)
+        parts.append(synthetic.rare)
     return datasets.join(parts)
 
 
 def subset(train, fraction, seed):
-    """Whole patients of each class, at least one, until they have this fraction of its images; nested in `fraction`.
+    """Draw whole patients of each class, at least one, until they have this fraction of the class's images.
 
-    A patient counts for the class that most of their images have.
+    Patients of a smaller fraction are among those of a larger one. A patient belongs to the class of most of their
+    images.
     """
     if fraction == 1:
         return train
     if fraction == 0:
         return train.take(slice(0, 0))
-    owner, classes = main_class(train.patients, train.labels)
+    owner, classes = classes_of_patients(train.patients, train.labels)
     counts = np.bincount(owner)
     kept = []
     for label in np.unique(classes):
@@ -109,8 +110,8 @@ def subset(train, fraction, seed):
     return train.take(np.isin(owner, kept))
 
 
-def main_class(patients, labels):
-    """(owner (N,), classes (P,)): each image's patient as a number, and what most images of a patient are of."""
+def classes_of_patients(patients, labels):
+    """(owner (N,), classes (P,)): the index of each image's patient, and the class of most images of each patient."""
     names, owner = np.unique(patients, return_inverse=True)
     counts = np.zeros((len(names), labels.max() + 1), int)
     np.add.at(counts, (owner, labels), 1)

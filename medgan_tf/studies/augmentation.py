@@ -1,8 +1,9 @@
-"""Does synthetic data help a classifier? Arms on the same real test split, by patient.
+"""Do synthetic images help a classifier? Classifiers with different training images on the same real test split.
 
-Generators and classifiers learn from the training split alone. All classifiers take the same number of optimizer steps,
-whatever they learn from, and none is chosen among its states. Operating points are chosen on validation. The test split
-is asked once, when a training has ended. Arms are compared image by image and seed by seed (`comparison`).
+Generators and classifiers are trained on the training split only. All classifiers take the same number of optimizer
+steps, whatever their training images, and no checkpoint is selected. Operating points are chosen on the validation
+split. The test split is used once, after a training has ended. Arms are compared image by image and seed by seed (see
+`arm_comparison`).
 """
 
 import hashlib
@@ -13,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from medgan_tf.files import atomic_write
 from medgan_tf.studies import arms as design
 
+from .arm_comparison import compare_arms, mean_over_seeds, stratified_weights
+from .augmentation_report import interpret_study
 from .classifier import Classifier
-from .comparison import compare, estimate, resample
-from .measures import MEASURES, measure, operating_points
-from .sources import Pool, rarest
-from .verdict import verdict
+from .classifier_measures import MEASURES, measure_classifier, operating_points
+from .synthetic_images import SyntheticImages, rarest_class
 
 TRAINING = ("steps", "backbone", "weights", "batch_size", "learning_rate")  # settings that change a classifier
 
@@ -27,21 +29,21 @@ TRAINING = ("steps", "backbone", "weights", "batch_size", "learning_rate")  # se
 def study(data, source, settings, journal):
     """Train what is missing, compare, and return the content of one section of results.json.
 
-    data: datasets.ImageDataset. source: sources.Source. settings: config.AugmentationStudyConfig. journal: a
-    folder for the outputs of each trained classifier, so that an interrupted study can continue; outputs of other data,
-    settings or another source are replaced. Raises ValueError for data of one class, for a class
-    that a split lacks, and for splits that share a patient.
+    data: datasets.ImageDataset. source: synthetic_images.ImageSource. settings: config.AugmentationStudyConfig.
+    journal: a folder for the outputs of each trained classifier, so that an interrupted study can continue; outputs of
+    other data, settings or another source are replaced. Raises ValueError for data of one class, for a class without
+    images in a split, and for splits that share a patient.
     """
     check(data)
     arms, comparisons = design.plan(settings)
     answers = train_all(arms, data, source, settings, Path(journal))
     weights = {
-        "real": resample(data.test.patients, data.test.labels, settings.resamples),
-        "synthetic": resample(np.arange(len(data.test)), data.test.labels, settings.resamples),
+        "real": stratified_weights(data.test.patients, data.test.labels, settings.resamples),
+        "synthetic": stratified_weights(np.arange(len(data.test)), data.test.labels, settings.resamples),
     }
     measured = {
         arm.name: [
-            measure(
+            measure_classifier(
                 logits["test"],
                 data.test.labels,
                 operating_points(logits["validation"], data.validation.labels, settings.specificity),
@@ -51,7 +53,7 @@ def study(data, source, settings, journal):
         ]
         for arm in arms
     }
-    label, missing = rarest(data.train)
+    label, missing = rarest_class(data.train)
     names = [*data.classes, "mean"]
     content = {
         "settings": asdict(settings),
@@ -59,7 +61,7 @@ def study(data, source, settings, journal):
         "splits": {split: getattr(data, split).record for split in ("train", "validation", "test")},
         "rare_class": {"name": data.classes[label], "topped_up_by": missing},
         "arms": [
-            {"arm": name, "class": names[column], "measure": kind} | level(seeds, kind, column)
+            {"arm": name, "class": names[column], "measure": kind} | clipped_mean(seeds, kind, column)
             for name, seeds in measured.items()
             for kind in MEASURES
             for column in (label, len(data.classes))
@@ -67,16 +69,16 @@ def study(data, source, settings, journal):
         ],
         "curve": [
             {"images": round(fraction * len(data.train)), "real": alone, "real + synthetic": helped}
-            for fraction, alone, helped in design.curve(settings)
+            for fraction, alone, helped in design.learning_curve(settings)
         ],
-        "comparisons": compare(measured, comparisons, names, label),
+        "comparisons": compare_arms(measured, comparisons, names, label),
     }
-    return content | {"verdict": verdict(content)}
+    return content | {"verdict": interpret_study(content)}
 
 
-def level(seeds, kind, column):
-    """{value, low, high} of one measure, of one class or of the mean (the last column); kept between 0 and 1."""
-    found = estimate(np.stack([measures[kind][:, column] for measures in seeds]))
+def clipped_mean(seeds, kind, column):
+    """{value, low, high} of one measure, within 0 to 1; column: the class, or the last for the mean of all."""
+    found = mean_over_seeds(np.stack([measures[kind][:, column] for measures in seeds]))
     return {"value": found["value"], "low": max(found["low"], 0.0), "high": min(found["high"], 1.0)}
 
 
@@ -93,17 +95,17 @@ def check(data):
             shared = set(split.patients) & set(known.patients)
             if other != name and shared:
                 raise ValueError(
-                    f"Patient '{min(shared)}' is in {name} and {other}: the splits leak; assign them anew."
+                    f"Patient '{min(shared)}' is in both {name} and {other}: assign the splits again, by patient."
                 )
 
 
 def train_all(arms, data, source, settings, journal):
-    """{arm: [{"validation": logits (V, C), "test": logits (T, C)} for each seed]}, from the journal where they are."""
+    """{arm: [{"validation": logits (V, C), "test": logits (T, C)} for each seed]}, read from the journal if there."""
     wanted = [(arm, seed) for seed in settings.seeds for arm in arms]
     paths = {(arm, seed): _path(journal, arm, seed, source) for arm, seed in wanted}
     prints = _fingerprints(wanted, data, source, settings)
-    missing = [job for job in wanted if not _is_there(paths[job], prints[job])]
-    classifiers, pool = {}, None
+    missing = [job for job in wanted if not _is_stored(paths[job], prints[job])]
+    classifiers, synthetic = {}, None
     with tqdm(
         total=len(missing) * settings.steps, desc="classifiers", unit="step", mininterval=1, disable=not missing
     ) as bar:
@@ -112,10 +114,10 @@ def train_all(arms, data, source, settings, journal):
             if arm.classical not in classifiers:
                 classifiers[arm.classical] = Classifier(data.image_size, len(data.classes), settings, arm.classical)
             classifier = classifiers[arm.classical]
-            if pool is None or pool.seed != seed:
-                pool = Pool(source, data.train, max(settings.ratios, default=1), seed)
-            classifier.train(design.compose(arm, data.train, pool, seed), seed, bar.update)
-            test = data.test if arm.tested_on == "real" else pool.like(data.test)
+            if synthetic is None or synthetic.seed != seed:
+                synthetic = SyntheticImages(source, data.train, max(settings.ratios, default=1), seed)
+            classifier.train(design.compose(arm, data.train, synthetic, seed), seed, bar.update)
+            test = data.test if arm.tested_on == "real" else synthetic.like(data.test)
             logits = {
                 name: classifier.logits(split.images)
                 for name, split in (("validation", data.validation), ("test", test))
@@ -130,7 +132,7 @@ def _path(journal, arm, seed, source):
 
 
 def _fingerprints(wanted, data, source, settings):
-    """{(arm, seed): what its answers depend on, as a hash}."""
+    """{(arm, seed): hash of everything that the logits depend on}."""
     digest = hashlib.sha256()
     for split in (data.train, data.validation, data.test):
         for array in (split.images, split.labels, np.char.encode(split.patients)):
@@ -141,7 +143,7 @@ def _fingerprints(wanted, data, source, settings):
     return {job: hashlib.sha256(json.dumps(part).encode()).hexdigest() for job, part in parts.items()}
 
 
-def _is_there(path, fingerprint):
+def _is_stored(path, fingerprint):
     if not path.exists():
         return False
     with np.load(path) as stored:
@@ -154,8 +156,4 @@ def _read(path):
 
 
 def _write(path, fingerprint, logits):
-    """Written beside and renamed, so that an interrupted study leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".unfinished-{path.name}")
-    np.savez(partial, fingerprint=fingerprint, **logits)
-    partial.replace(path)
+    atomic_write(path, lambda temporary: np.savez(temporary, fingerprint=fingerprint, **logits))

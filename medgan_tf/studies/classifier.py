@@ -1,4 +1,4 @@
-"""The classifiers of the augmentation study: a small network for a CPU, or any of keras.applications."""
+"""The classifiers of the augmentation study: a small network for a CPU, or any model of keras.applications."""
 
 from types import ModuleType
 
@@ -14,9 +14,9 @@ DROPOUT = 0.2
 
 
 class Classifier:
-    """One architecture, trained again and again from new weights; TensorFlow traces its training step once.
+    """One architecture that is trained repeatedly from new weights; TensorFlow traces its training step only once.
 
-    settings: config.AugmentationStudyConfig. classical: vary the training images by shifts, small turns, zoom,
+    settings: config.AugmentationStudyConfig. classical: vary the training images by shifts, small rotations, zoom,
     brightness and contrast. Raises ValueError for a backbone that Keras does not have.
     """
 
@@ -31,7 +31,7 @@ class Classifier:
         self.model.optimizer.build(self.model.trainable_variables)
 
     def train(self, split, seed, on_step):
-        """From new weights, settings.steps steps on a datasets.ImageSet; on_step() is called after each."""
+        """Train from new weights for settings.steps steps on a datasets.ImageSet; call on_step() after each."""
         for variable, fresh in zip(self.model.variables, self.build(seed).variables, strict=True):
             variable.assign(fresh)
         for variable in self.model.optimizer.variables:
@@ -45,12 +45,12 @@ class Classifier:
         )
 
     def logits(self, images):
-        """(N, classes) float32 of images uint8 (N, H, W, 1)."""
+        """Logits float32 (N, classes) of images uint8 (N, H, W, 1)."""
         return predict(self.model, images / np.float32(127.5) - 1, 256)
 
 
 def network(image_size, classes, settings, classical, seed):
-    """keras.Model, (B, H, W, 1) in [-1, 1] -> logits (B, classes). Sets Keras's seed for this process."""
+    """The keras.Model from (B, H, W, 1) in [-1, 1] to logits (B, classes). Sets Keras's seed of this process."""
     keras.utils.set_random_seed(seed)
     seeds = seeds_of(seed)
     inputs = keras.Input((*sides(image_size), 1))
@@ -61,7 +61,7 @@ def network(image_size, classes, settings, classical, seed):
 
 
 def _application(x, settings):
-    """(B, H, W, 1) in [-1, 1] -> (B, D): the named network of keras.applications, with the input that it expects."""
+    """Features (B, D) of (B, H, W, 1) in [-1, 1] by the named model of keras.applications, with its preprocessing."""
     modules = [module for module in vars(keras.applications).values() if isinstance(module, ModuleType)]
     homes = [module for module in modules if callable(getattr(module, settings.backbone, None))]
     homes = [module for module in homes if hasattr(module, "preprocess_input")]

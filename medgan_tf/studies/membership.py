@@ -1,23 +1,21 @@
-"""Can somebody who has an image tell whether a generator was trained on it? Two attacks, and what they score by
-chance.
-"""
+"""Membership inference: can someone who has an image tell whether a generator was trained on it? Two attacks."""
 
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from medgan_tf.intervals import bootstrap, widen, wilson
 
-from .registration import most_alike
+from .registration import most_similar
 
 FALSE_POSITIVE_RATE = 0.01
 GRID = np.unique(np.concatenate([np.geomspace(1e-3, 1, 61), np.linspace(0, 1, 41)]))
 
 
 def discriminator_attack(gan, members, others):
-    """(scores of members, scores of others), higher where the discriminator takes the image for a real one.
+    """(scores of members, scores of others), higher where the discriminator rates the image as more real.
 
     LOGAN (Hayes et al. 2019, arXiv 1705.07663), white box: an overfitted discriminator scores what it was trained on
-    higher than other real images. Needs the discriminator, which nobody has to publish. members, others:
+    higher than other real images. It needs the discriminator, which is not usually published. members, others:
     datasets.ImageSet. They are shuffled together, since some discriminators compare the images of a batch.
     """
     images, labels = (
@@ -30,23 +28,23 @@ def discriminator_attack(gan, members, others):
 
 
 def distance_attack(synthetic, members, others, reference):
-    """(scores of members, scores of others), higher where an image is nearer to a synthetic one than its kind is.
+    """(scores of members, scores of others), higher where an image is unusually near to a synthetic one.
 
     GAN-Leaks (Chen et al. 2020, arXiv 1909.03935), full black box: the distance to the nearest of many synthetic
-    images, calibrated by the distance that the image has to images it did not shape: some images are near to
+    images, calibrated by the distance to images that it cannot have influenced, because some images are near to
     everything. The reference is the attacker's own set of real images, datasets.ImageSet, of patients in neither group.
     Distances are 1 - correlation after registration, since features learned from the members would know them by
     themselves.
     """
     first, second = (
-        most_alike(each.images, synthetic)[1] - most_alike(each.images, reference.images)[1]
+        most_similar(each.images, synthetic)[1] - most_similar(each.images, reference.images)[1]
         for each in (members, others)
     )
     return first, second
 
 
 def attack_record(members, others, member_patients, other_patients, seed=0):
-    """What an attack achieves: AUC, and the share of members that it finds where it accuses 1% of the others wrongly.
+    """The success of an attack: AUC, and the true-positive rate at a false-positive rate of 1%.
 
     members, others: scores (n,), (m,). Returns {"auc": {value, low, high}, "tpr": the same, "fpr", "members", "others",
     "member_patients", "other_patients", "roc": {fpr, tpr}}; 95% intervals over resampled patients. Chance is 0.5 and
@@ -79,5 +77,5 @@ def _auc(members, others):
 
 
 def _tpr(members, others):
-    """The largest share of members above a threshold that at most 1% of the others exceed."""
+    """True-positive rate at the lowest threshold that at most 1% of the others exceed."""
     return float((members > np.quantile(others, 1 - FALSE_POSITIVE_RATE, method="higher")).mean())

@@ -1,4 +1,4 @@
-"""Does a generator give back its training images? The most alike training and held-out image of each synthetic one."""
+"""Memorisation: does a generator reproduce its training images? Nearest training and held-out images are compared."""
 
 import math
 
@@ -9,40 +9,38 @@ from medgan_tf import metrics
 from medgan_tf.intervals import bootstrap, widen, wilson
 from medgan_tf.metrics.copies import QUANTILE, neighbours
 
-from .registration import most_alike
+from .registration import most_similar
 
 BINS = 40
 SHOWN = 8
 
 
 def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
-    """{"pixels": record, "features": record}: the same questions of two ways to compare images.
+    """{"pixels": record, "features": record}: memorisation with two distances between images.
 
-    "pixels" is 1 - correlation after registration (`registration.most_alike`), "features" the Euclidean distance
+    "pixels" is 1 - correlation after registration (`registration.most_similar`), "features" the Euclidean distance
     between the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.ImageSet without a
     common patient.
 
     A record has
-    copy_rate          share of the synthetic images nearer to a training image than all but the nearest 1% of held-out
-                       images are (Meehan et al. 2020), {value, low, high}
+    copy_rate          proportion of synthetic images that are closer to a training image than the first percentile of
+                       held-out distances (Meehan et al. 2020), {value, low, high}
     expected, p_value  of `copied_by_chance`
-    nearer_to_training share of them nearer to a training than to a held-out image, among as many of either;
-                       0.5 is expected of a generator that learned the distribution alone
+    nearer_to_training proportion nearer to a training than to a held-out image, among equally many of both; 0.5 is
+                       expected of a generator that learned only the distribution
     threshold, n, held_out, training, patients_copied (how many patients own the copies), histogram, and pairs: the most
     suspicious, {synthetic, training (indices), distance}. Intervals are 95%, over synthetic images and held-out
     patients. Raises ValueError where train and held_out share a patient.
     """
     shared = set(train.patients) & set(held_out.patients)
     if shared:
-        raise ValueError(
-            f"Patient '{min(shared)}' is in training and among the held-out images: the threshold would lie."
-        )
+        raise ValueError(f"Patient '{min(shared)}' is in training and among the held-out images: split by patient.")
     some = sample_patients(train.patients, len(held_out), seed)
     features = lambda images: metrics.extract(extractor, images, cache).features  # noqa: E731
     learned, unseen, made = (features(images) for images in (train.images, held_out.images, synthetic))
     measured = {
         "pixels": [
-            _unlike(*pair)
+            _registered_distance(*pair)
             for pair in (
                 (synthetic, train.images),
                 (held_out.images, train.images),
@@ -69,12 +67,12 @@ def sample_patients(patients, images, seed=0):
 
 
 def copied_by_chance(reference, patients, distance):
-    """(threshold, expected, p_value) of a copy rate, the share of `distance` (n,) below the threshold.
+    """(threshold, expected, p_value) of a copy rate, the proportion of `distance` (n,) below the threshold.
 
-    The threshold is the k-th least of the distances in `reference` (m,), k about 1% of them and at least 1. p_value:
-    how often fresh images would be below it as often as these or more often; `expected`: how often they are on average.
-    Beta-binomial, for the threshold is drawn too. The images of a patient are taken for one, as if they were all alike,
-    which errs towards finding nothing.
+    The threshold is the k-th smallest of the distances in `reference` (m,), k being about 1% of m and at least 1.
+    p_value: the probability that new images are below it at least as often as these; expected: how often they are on
+    average. Beta-binomial, because the threshold is random too. All images of a patient count as one, as if they were
+    identical, which is conservative.
     """
     ordered, independent = np.sort(reference), len(set(patients))
     rank = max(round(QUANTILE * (len(ordered) + 1)), 1)
@@ -85,17 +83,17 @@ def copied_by_chance(reference, patients, distance):
     return threshold, rank / (independent + 1), float(fresh.sf(below - 1))
 
 
-def _unlike(images, references):
-    index, correlation = most_alike(images, references)
+def _registered_distance(images, references):
+    index, correlation = most_similar(images, references)
     return index, 1 - correlation
 
 
 def _record(to_training, of_held_out, to_some, to_unseen, train, held_out):
-    """One record from (index, distance) of four searches."""
+    """The record from (index, distance) of four nearest-neighbour searches."""
     (nearest, distance), reference = to_training, of_held_out[1]
     threshold, expected, p_value = copied_by_chance(reference, held_out.patients, distance)
     copied, each = distance < threshold, np.arange(len(distance))
-    quantile = (reference <= threshold).mean() - 0.5 / len(reference)  # half a rank below it: no rounding passes it
+    quantile = (reference <= threshold).mean() - 0.5 / len(reference)  # half a rank below it, safe against rounding
     rate = bootstrap(
         lambda h, s: float((distance[s] < np.quantile(reference[h], quantile, method="inverted_cdf")).mean()),
         (held_out.patients, each),

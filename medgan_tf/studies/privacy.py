@@ -10,12 +10,12 @@ from medgan_tf.intervals import split_halves
 from .membership import attack_record, discriminator_attack, distance_attack
 from .memorisation import memorisation, sample_patients
 
-COPIER_NOISE = 4  # grey levels: standard deviation of what the planted copier adds
-COPIER_SHIFT = 3  # pixels, at most
+COPIER_NOISE = 4  # standard deviation of the copier's noise in grey levels
+COPIER_SHIFT = 3  # largest shift in pixels
 
 
 def audit(model_dir, data, extractor, count, cache=None, seed=2):
-    """The audit of one trained model, as results.json keeps it under "privacy/MODEL".
+    """Audit one trained model: the record "privacy/MODEL" of results.json.
 
     data: the datasets.ImageDataset that the model was trained on; members are its training images, the others its test
     images, and the validation images are the attacker's own. count: synthetic images that are looked at, and members
@@ -24,7 +24,7 @@ def audit(model_dir, data, extractor, count, cache=None, seed=2):
     model_dir = Path(model_dir)
     model = generators.load(model_dir)
     return _audit(
-        synthetic_images(model, data, count, seed), data, extractor, load_gan(model_dir), count, cache, seed
+        images_to_audit(model, data, count, seed), data, extractor, load_gan(model_dir), count, cache, seed
     ) | {
         "architecture": model.record["settings"]["architecture"],
         "training": model.record["data"],
@@ -32,7 +32,7 @@ def audit(model_dir, data, extractor, count, cache=None, seed=2):
 
 
 def audit_images(synthetic, data, extractor, cache=None, seed=2):
-    """The same of images alone, whatever drew them; no discriminator is attacked."""
+    """Audit images only, from any source, like `audit` but without the discriminator attack."""
     return _audit(synthetic, data, extractor, None, len(synthetic), cache, seed)
 
 
@@ -51,7 +51,7 @@ def load_gan(model_dir):
 def copier(data, count, seed=0):
     """uint8 (count, H, W, 1): training images, shifted by a few pixels and noisy, every other one mirrored.
 
-    What the worst generator would draw: the audit must catch it.
+    The positive control, the worst possible generator: the audit must detect it.
     """
     rng = np.random.default_rng(seed)
     images = data.train.images[rng.integers(len(data.train), size=count)].astype(np.float32)
@@ -61,10 +61,10 @@ def copier(data, count, seed=0):
     return np.clip(moved + rng.normal(0, COPIER_NOISE, moved.shape), 0, 255).round().astype(np.uint8)
 
 
-def synthetic_images(model, data, count, seed=2):
-    """uint8 (count, H, W, 1) that an audit looks at, encoded like the training images.
+def images_to_audit(model, data, count, seed=2):
+    """The synthetic images of an audit, uint8 (count, H, W, 1), encoded like the training images.
 
-    A conditional model is asked for classes as often as they occur.
+    A conditional model draws the classes in the proportions of the training split.
     """
     labels = np.resize(data.train.shuffled(0).labels, count) if model.classes else None
     return model.sample_set(count, labels, seed=seed).as_jpg(data.train.jpg_quality).images
@@ -81,8 +81,8 @@ def _audit(synthetic, data, extractor, gan, count, cache, seed):
         },
         "controls": {
             name: {
-                "members against members": _halved(pair[0], members.patients, seed),
-                "unseen against unseen": _halved(pair[1], data.test.patients, seed),
+                "members against members": _null_attack(pair[0], members.patients, seed),
+                "unseen against unseen": _null_attack(pair[1], data.test.patients, seed),
             }
             for name, pair in scores.items()
         },
@@ -91,7 +91,7 @@ def _audit(synthetic, data, extractor, gan, count, cache, seed):
     }
 
 
-def _halved(scores, patients, seed):
-    """The record of an attack that has nothing to find: half of a group's patients against the other half."""
+def _null_attack(scores, patients, seed):
+    """The record of an attack without anything to find: half of a group's patients against the other half."""
     first, second = split_halves(patients, seed)
     return attack_record(scores[first], scores[second], patients[first], patients[second], seed)

@@ -1,24 +1,23 @@
-"""What a privacy audit found, in words: which attacks were tried, what they achieved, and what that does not prove."""
+"""The results of a privacy audit in words: the attacks, their success, and what the audit does not prove."""
 
 from medgan_tf.metrics.copies import QUANTILE
 
 CHANCE = 0.5
-LEVEL = 0.025  # of a p value, one-sided: that of a 95% interval which lies above chance
+LEVEL = 0.025  # of a one-sided p value, as of a 95% interval above chance
 NAMES = {
     "discriminator": "the discriminator attack (LOGAN, white box)",
     "distance": "the calibrated distance attack (GAN-Leaks, from images alone)",
 }
-CONTROLS = {  # audited like a model, and planted so that an audit that sees nothing is seen through
+CONTROLS = {  # audited like models, to detect an audit that cannot see anything
     "copier": "a control, planted: training images, shifted and noisy",
     "overfitted": "a control: trained for long on a few images",
 }
-PLANTED = {"discriminator": "overfitted", "distance": "copier"}  # what each attack must tell
+PLANTED = {"discriminator": "overfitted", "distance": "copier"}  # the control that each attack must detect
 NOT_PROVEN = (
-    "These attacks found what they found, and a stronger one may find more: nobody tried shadow models, attacks on the "
-    "weights, or attacks on one chosen patient. An AUC near 0.5 says that membership cannot be told on average; single "
-    "unusual patients can still be exposed. Intervals are those of this sample, of one training and one seed. "
-    "Copies that neither grey levels after a small shift nor these features can see are not counted. "
-    "Passing is no proof of anonymity and settles no question of law."
+    "Stronger attacks may find more: shadow models, attacks on the weights and attacks on a chosen patient were not "
+    "tried. An AUC near 0.5 means that membership cannot be told on average; single unusual patients can still be "
+    "exposed. Intervals are for this sample, one training and one seed. Copies that neither grey levels after a small "
+    "shift nor these features show are not counted. Passing does not prove anonymity and has no legal meaning."
 )
 
 SAME_ON_BOTH_SIDES = (
@@ -29,23 +28,23 @@ SAME_ON_BOTH_SIDES = (
 
 
 def findings(section):
-    """Sentences of one model's audit, each with its n and interval."""
+    """Sentences on one model's audit, each with its n and interval."""
     memory = section["memorisation"]
     sentences = []
     for kind, words in (("pixels", "by grey levels after registration"), ("features", "by features")):
         record = memory[kind]
         verdict = "more than chance" if _copied(record) else "no excess can be shown"
         sentences.append(
-            f"Copies: {_share(record['copy_rate'])} of {record['n']} synthetic images lies nearer to a training image "
-            f"than all but the nearest {QUANTILE:.0%} of {record['held_out']} held-out images "
-            f"({record['held_out_patients']} patients) do, {words}; of fresh images {record['expected']:.3f} would "
+            f"Copies: {_proportion(record['copy_rate'])} of {record['n']} synthetic images is closer to a training "
+            f"image than the first percentile of {record['held_out']} held-out images "
+            f"({record['held_out_patients']} patients), {words}; {record['expected']:.3f} of new images would be "
             f"(p = {record['p_value']:.2g}): {verdict}; "
             f"{record['patients_copied']} training patient(s) concerned."
         )
     for attack, record in section["attacks"].items():
         sentences.append(
             f"{NAMES[attack][0].upper()}{NAMES[attack][1:]} reaches an AUC of {_number(record['auc'])} and finds "
-            f"{_share(record['tpr'])} of {record['members']} members at {record['fpr']:.0%} false alarms "
+            f"{_proportion(record['tpr'])} of {record['members']} members at {record['fpr']:.0%} false alarms "
             f"({record['others']} others): {_verdict(record)}."
         )
     for attack, controls in section["controls"].items():
@@ -54,16 +53,16 @@ def findings(section):
             sentences.append(
                 f"Control of the {attack} attack off {CHANCE}: "
                 + ", ".join(f"{name} {_number(controls[name]['auc'])}" for name in off)
-                + ". One control in twenty is off by chance; more say that the attack's figure cannot be trusted."
+                + ". One control in twenty is off by chance; if more are, the attack's result cannot be trusted."
             )
     return sentences
 
 
-def blind(sections, ways=("pixels", "features")):
-    """Sentences on planted controls that were not caught: there, that a model is not caught either says nothing.
+def undetected_controls(sections, ways=("pixels", "features")):
+    """Sentences on planted controls that were not detected: then a model that is not detected proves nothing.
 
-    sections: {name: audit} of one run, as `results.privacy` reads them; controls are found by their names. ways: of
-    looking for copies.
+    sections: {name: audit} of one run from `results.privacy`; controls are recognised by name. ways: the distances to
+    report on.
     """
     sentences = []
     copies = sections.get("copier", {}).get("memorisation", {})
@@ -71,33 +70,33 @@ def blind(sections, ways=("pixels", "features")):
         if kind in copies and not _copied(copies[kind]):
             words = {"pixels": "grey levels"}.get(kind, kind)
             sentences.append(
-                f"The planted copies are not told by {words} ({_share(copies[kind]['copy_rate'])}): so on these data a "
-                f"copy rate by {words} says nothing." + (SAME_ON_BOTH_SIDES if kind == "pixels" else "")
+                f"The planted copies are not detected by {words} ({_proportion(copies[kind]['copy_rate'])}): so on "
+                f"these data a copy rate by {words} says nothing." + (SAME_ON_BOTH_SIDES if kind == "pixels" else "")
             )
     for attack, control in PLANTED.items():
         record = sections.get(control, {}).get("attacks", {}).get(attack)
         if record and record["auc"]["low"] <= CHANCE:
             sentences.append(
-                f"The {control} control is not told by {NAMES[attack]} ({_number(record['auc'])}): so a model that is "
-                "not told either says nothing."
+                f"The {control} control is not detected by {NAMES[attack]} ({_number(record['auc'])}): so a model that "
+                "is not detected either proves nothing."
             )
     return sentences
 
 
-def statement(sections, name):
-    """What a model card says of one model of a run's audits (as in `blind`)."""
+def model_card_statement(sections, name):
+    """The paragraph on one model in a model card; sections as in `undetected_controls`."""
     section = sections.get(name)
     if not section:
         return "Memorisation and membership were not audited: do not take these images for anonymous."
     copies = section["memorisation"]["pixels"]["copy_rate"]
     attacks = " and ".join(f"{_number(record['auc'])} ({name})" for name, record in section["attacks"].items())
-    said = [
-        f"Privacy audit: {_share(copies)} of {section['n']} images is nearer to a training image than all but "
-        f"{QUANTILE:.0%} of held-out ones; membership attacks reach an AUC of {attacks}, 95% intervals over patients. "
+    sentences = [
+        f"Privacy audit: {_proportion(copies)} of {section['n']} images is closer to a training image than the first "
+        f"percentile of held-out distances; membership attacks reach an AUC of {attacks}, 95% intervals over patients. "
         "That bounds these attacks and no others: do not take these images for anonymous.",
-        *blind(sections, ("pixels",)),
+        *undetected_controls(sections, ("pixels",)),
     ]
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def _copied(record):
@@ -118,5 +117,5 @@ def _number(interval):
     return f"{interval['value']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
 
 
-def _share(interval):
-    return f"a share of {interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
+def _proportion(interval):
+    return f"a proportion of {interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

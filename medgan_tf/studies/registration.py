@@ -1,21 +1,23 @@
-"""How alike two images are once a small shift and a mirroring are undone."""
+"""Similarity of two images after registration: a small shift and a mirroring are undone."""
 
 import numpy as np
 from skimage.measure import block_reduce
 from skimage.registration import phase_cross_correlation
 from tqdm import tqdm
 
-COARSE = 16  # pixels a side of the images that candidates are found by: a shift of a few pixels matters little there
-CANDIDATES = 8  # of each mirroring, registered one by one
-LARGEST_SHIFT = 0.1  # of the side
+COARSE = 16  # image side in pixels for the search of candidates, where a shift of a few pixels matters little
+CANDIDATES = 8  # for each mirroring; these are registered one by one
+LARGEST_SHIFT = 0.1  # fraction of the image side
 
 
-def most_alike(images, references):
-    """(which reference is most like each image (N,) int, their correlation (N,)); uint8 (N, H, W, 1) and (M, H, W, 1).
+def most_similar(images, references):
+    """(index of the most similar reference for each image (N,) int, their correlation (N,)).
 
-    The correlation of grey levels, -1 to 1, after the image was mirrored left to right or not and shifted by up to a
-    tenth of its side, over the part that both then cover, whichever gives most. Brightness and contrast do not count.
-    The candidates are those that correlate most at 16 x 16 pixels, there too with a shift of one pixel or none.
+    images, references: uint8 (N, H, W, 1) and (M, H, W, 1).
+
+    The largest correlation of grey levels, -1 to 1, over both mirrorings (left to right) and shifts of up to a tenth of
+    the side, on the region that both images cover. Brightness and contrast do not matter. Candidates are the references
+    with the largest correlation at 16 x 16 pixels, with a shift of at most one pixel there.
     """
     coarse = _normalised(_coarse(references)).T
     best = np.zeros(len(images), int), np.full(len(images), -1.0)
@@ -25,14 +27,14 @@ def most_alike(images, references):
         for mirrored, similarities in order.items():
             image = _mirror(images[index], mirrored)[..., 0]
             for candidate in np.argpartition(-similarities[index], count - 1)[:count]:
-                correlation = registered(references[candidate, ..., 0], image)
+                correlation = registered_correlation(references[candidate, ..., 0], image)
                 if correlation > best[1][index]:
                     best[0][index], best[1][index] = candidate, correlation
     return best
 
 
-def registered(reference, image):
-    """The correlation of two grey images (H, W) after a shift of at most a tenth of the side, or without one."""
+def registered_correlation(reference, image):
+    """The correlation of two grey images (H, W), with or without a shift of up to a tenth of the side; the larger."""
     reference, image = (picture.astype(np.float32) for picture in (reference, image))
     shift = phase_cross_correlation(reference - reference.mean(), image - image.mean(), normalization=None)[0].astype(
         int
@@ -40,12 +42,12 @@ def registered(reference, image):
     plain = _correlation(reference, image)
     if not shift.any() or (np.abs(shift) > LARGEST_SHIFT * np.array(image.shape)).any():
         return plain
-    ours, theirs = (tuple(_part(sign * step) for step in shift) for sign in (1, -1))
+    ours, theirs = (tuple(_overlap(sign * step) for step in shift) for sign in (1, -1))
     return max(plain, _correlation(reference[ours], image[theirs]))
 
 
-def _part(step):
-    """The rows or columns that have a counterpart after the other image moved by `step`."""
+def _overlap(step):
+    """The rows or columns that overlap after the other image is shifted by `step`."""
     return slice(step, None) if step >= 0 else slice(None, step)
 
 

@@ -1,22 +1,26 @@
-"""Can people tell synthetic from real images? A kit for a blinded study, its statistics, and its planning."""
+"""Blinded reader studies: can people tell synthetic from real images?
 
-from .answers import MalformedError, read, read_one
-from .kit import Kit, best, make, open_kit
+`power_table` plans a study, `make_kit` makes the page for the readers and the hidden key, `read_answers` and `analyse`
+turn the readers' files into a section of results.json. `simulate_answers` makes answers of invented readers.
+"""
+
+from .answers import MalformedError, read_answer_file, read_answers
+from .kit import Kit, best_model, make_kit, open_kit
 from .planning import power_table
-from .simulation import simulate, write
+from .simulation import simulate_answers, write_answers
 from .statistics import analyse, section_name
 
 __all__ = [
     "Kit",
     "MalformedError",
     "analyse",
-    "best",
-    "make",
+    "best_model",
+    "make_kit",
     "open_kit",
     "power_table",
-    "read",
-    "read_one",
+    "read_answer_file",
+    "read_answers",
     "section_name",
-    "simulate",
-    "write",
+    "simulate_answers",
+    "write_answers",
 ]

@@ -1,4 +1,4 @@
-"""The readers' answers: one CSV file each, as the page saves it."""
+"""Read the answers of the readers: one CSV file for each, as the page saves it."""
 
 import re
 from pathlib import Path
@@ -14,14 +14,15 @@ POINT = re.compile(r"(?:0(?:\.\d+)?|1(?:\.0+)?) (?:0(?:\.\d+)?|1(?:\.0+)?)")  # 
 
 
 class MalformedError(ValueError):
-    """A file of answers that cannot be used, with the reason as one sentence."""
+    """A file of answers cannot be used; the message says why in one sentence."""
 
 
-def read(folder, kit):
-    """(answers, problems) of the CSV files in a folder: a DataFrame with COLUMNS, and a sentence for each one left out.
+def read_answers(folder, kit):
+    """(answers, problems) of the CSV files in a folder: a DataFrame, and a sentence for each file that was left out.
 
-    `artefacts` holds a list of (x, y) for each answer and `presentation` says whether the reader saw the image for the
-    first or the second time. An unfinished file counts with what it has. Raises ValueError where there is no folder.
+    The DataFrame has COLUMNS, with a list of (x, y) for each answer in `artefacts`, and `presentation`: 1 or 2, the
+    first or second time that the reader saw the image. Incomplete files are used as they are. Raises ValueError where
+    there is no folder, or where files of people and of simulated readers are mixed.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -29,13 +30,13 @@ def read(folder, kit):
     tables, problems = {}, []
     for path in sorted(folder.glob("*.csv")):
         try:
-            tables[path.name] = read_one(path, kit)
+            tables[path.name] = read_answer_file(path, kit)
         except MalformedError as error:
             problems.append(str(error))
     names = pd.Series({name: table["reader"].iloc[0] for name, table in tables.items()}, dtype=str)
     for reader, files in names.groupby(names):
         if len(files) > 1:
-            problems.append(f"{', '.join(files.index)}: all are of reader {reader}; keep the one that counts.")
+            problems.append(f"{', '.join(files.index)}: all are of reader {reader}; keep only the valid one.")
             tables = {name: table for name, table in tables.items() if name not in files.index}
     if len({table["source"].iloc[0] for table in tables.values()}) > 1:
         raise ValueError(f"{folder} mixes files of readers and of simulated readers: keep them apart.")
@@ -43,8 +44,8 @@ def read(folder, kit):
     return pd.concat(tables.values(), ignore_index=True) if tables else empty, problems
 
 
-def read_one(path, kit):
-    """The answers of one file. Raises MalformedError unless every line is what the page of this kit can have saved."""
+def read_answer_file(path, kit):
+    """The answers of one file. Raises MalformedError unless the page of this kit can have saved every line."""
     path = Path(path)
 
     def require(condition, sentence):

@@ -1,4 +1,4 @@
-"""What a blinded reader study is made of: a page for the readers, and a key that stays with the study's leader."""
+"""The kit of a blinded reader study: a page for the readers, and a key that stays with the leader of the study."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from PIL import Image
 from medgan_tf import datasets, generators, results
 
 KINDS = ("real", "synthetic")
-REPEATED = 0.1  # of the images are shown twice
+REPEATED = 0.1  # fraction of the images that is shown twice
 ORDERS = 24  # orders of presentation; a reader's code chooses one
 PAGE, KEY = Path("for_readers") / "reading.html", Path("hidden") / "key.csv"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,23 +53,22 @@ class Kit:
         return self.directory / "answers"
 
 
-def make(run, model, out, count=100, seed=0):
-    """Draw `count` images, half of them real and half from `model` of a config.Run, into a kit in folder `out`.
+def make_kit(run, model, out, count=100, seed=0):
+    """Make a kit in folder `out`: `count` images, half of them real and half from `model` of a config.Run.
 
-    Real images are of held-out patients, one image each, drawn at random; a conditional model is asked for the same
-    classes. Nobody looks at them before. Both kinds have the model's size and the same encoding
-    (`datasets.match_encoding`) and take the same number of bytes on the page. A tenth of either kind is shown twice.
-    A kit that is there already is returned as it is. Raises ValueError if it was made otherwise, for an odd count, and
-    for more images than there are patients.
+    Real images are drawn at random from held-out patients, one for each; a conditional model draws the same classes.
+    Nobody selects images. Both kinds have the model's size, the same encoding (`datasets.match_encoding`) and the same
+    number of bytes on the page. A tenth of each kind is shown twice. An existing kit is returned unchanged. Raises
+    ValueError if it was made with other settings, for an odd count, and for more images than patients.
     """
     out, weights = Path(out), run.model(model) / "generator.weights.h5"
     generator = generators.load(run.model(model))
     made_of = {"run": run.name, "model": model, "count": count, "seed": seed}
     made_of["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
     if (out / KEY).exists():
-        return _same(open_kit(out), made_of)
+        return _unchanged(open_kit(out), made_of)
     data = datasets.load(run.images, generator.record["image_size"])
-    real = one_of_each_patient(data.held_out, count, seed)
+    real = draw_one_image_per_patient(data.held_out, count, seed)
     asked = [data.classes[label] for label in real.labels]
     drawn = generator.sample_set(len(real), asked if generator.classes else None, seed)
     real, drawn = datasets.match_encoding(real, drawn)
@@ -84,17 +83,17 @@ def make(run, model, out, count=100, seed=0):
     random = np.random.default_rng(seed)
     place = random.permutation(len(key))
     key = key.iloc[place].reset_index(drop=True).rename_axis("image")
-    key["repeated"] = np.isin(key.index, repeats(key["kind"], random))
-    images = _square(np.concatenate([real.images, drawn.images])[place, ..., 0])
-    shown = [order.tolist() for order in orders(key["repeated"].to_numpy(), random)]
+    key["repeated"] = np.isin(key.index, choose_repeated(key["kind"], random))
+    images = _pad_to_squares(np.concatenate([real.images, drawn.images])[place, ..., 0])
+    shown = [order.tolist() for order in presentation_orders(key["repeated"].to_numpy(), random)]
     identity = hashlib.sha256(images.tobytes() + json.dumps(shown).encode()).hexdigest()[:12]
     settings = made_of | {"study": identity, "jpg_quality": real.jpg_quality, "orders": shown, "classes": data.classes}
-    _write(Kit(out, settings, key.reset_index(), images))
+    _write_kit(Kit(out, settings, key.reset_index(), images))
     return open_kit(out)
 
 
 def open_kit(directory):
-    """The kit that `make` wrote. Raises ValueError where there is none."""
+    """Open the kit that `make_kit` wrote. Raises ValueError where there is none."""
     directory = Path(directory)
     if not (directory / KEY).exists():
         raise ValueError(f"{directory} holds no kit of a reader study: {KEY.as_posix()} is missing.")
@@ -103,7 +102,7 @@ def open_kit(directory):
     return Kit(directory, settings, key, np.load(directory / KEY.parent / "images.npy"))
 
 
-def best(run):
+def best_model(run):
     """The model of a config.Run with the smallest kernel distance. Raises ValueError where none was measured."""
     quality = results.quality(run.directory)
     if quality.empty:
@@ -111,8 +110,8 @@ def best(run):
     return quality[quality["metric"] == "kernel_distance"].set_index("model")["value"].idxmin()
 
 
-def one_of_each_patient(split, count, seed=0):
-    """`count` / 2 images of a datasets.ImageSet, each of another patient: patients and then images by chance alone."""
+def draw_one_image_per_patient(split, count, seed=0):
+    """Draw `count` / 2 images of a datasets.ImageSet at random, each of another patient."""
     patients = np.unique(split.patients)
     if count % 2 or not 8 <= count <= 2 * len(patients):
         raise ValueError(
@@ -124,16 +123,16 @@ def one_of_each_patient(split, count, seed=0):
     return split.take([random.choice(np.flatnonzero(split.patients == patient)) for patient in chosen])
 
 
-def repeats(kinds, random):
-    """Indices of the images that are shown twice: a tenth of `kinds` (n,), two at least, as many of either kind."""
+def choose_repeated(kinds, random):
+    """Draw the indices of images to show twice: a tenth of `kinds` (n,), at least two, equally many of both kinds."""
     each = max(1, round(REPEATED * len(kinds) / 2))
     return np.concatenate([random.choice(np.flatnonzero(kinds == kind), each, replace=False) for kind in KINDS])
 
 
-def orders(repeated, random, number=ORDERS):
-    """Orders of presentation, (number, n + repeated images) indices, of n images; repeated: bool (n,).
+def presentation_orders(repeated, random, number=ORDERS):
+    """Draw orders of presentation: indices (number, n + repeated images) of n images; repeated: bool (n,).
 
-    An image that is shown twice comes in the first and again in the last third, so that it is half forgotten.
+    An image that is shown twice comes in the first third and again in the last, so that it may be forgotten by then.
     """
     twice, once, third = np.flatnonzero(repeated), np.flatnonzero(~repeated), len(repeated) // 3
     made = []
@@ -145,44 +144,47 @@ def orders(repeated, random, number=ORDERS):
     return np.array(made)
 
 
-def page(images, shown, study, classes=()):
-    """The page for the readers as one HTML text. Of what is real it is told nothing, so it can give nothing away.
+def render_page(images, shown, study, classes=()):
+    """The page for the readers as one HTML text. It contains no information about which images are real.
 
-    images: (n, H, W) uint8. shown: orders of presentation. classes: what the diagnosis suggests, beside free text.
+    images: (n, H, W) uint8. shown: orders of presentation. classes: suggestions for the
+    diagnosis, which is free text.
     """
-    content = {"study": study, "orders": shown, "images": [png(image) for image in images]}
+    content = {"study": study, "orders": shown, "images": [png_base64(image) for image in images]}
     loader = jinja2.FileSystemLoader(TEMPLATES)
     template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("reading.html")
     return template.render(content=content, classes=[name.replace("_", " ") for name in classes])
 
 
-def png(image):
-    """(H, W) uint8 as PNG in base64, not compressed: its length depends on the size alone and tells nothing else."""
+def png_base64(image):
+    """An image uint8 (H, W) as uncompressed PNG in base64, so that its length depends on the image size only."""
     memory = BytesIO()
     Image.fromarray(image).save(memory, "PNG", compress_level=0)
     return base64.b64encode(memory.getvalue()).decode()
 
 
-def _square(images):
-    """(n, S, S), the page's shape, of images (n, H, W): padded with black."""
+def _pad_to_squares(images):
+    """(n, S, S), the page's shape, of images (n, H, W), padded with black."""
     pads = [max(images.shape[1:]) - side for side in images.shape[1:]]
     return np.pad(images, ((0, 0), *((pad // 2, pad - pad // 2) for pad in pads)))
 
 
-def _write(kit):
+def _write_kit(kit):
     for folder in (kit.hidden, kit.page.parent, kit.answers):
         folder.mkdir(parents=True, exist_ok=True)
     settings = kit.settings
-    kit.page.write_text(page(kit.images, settings["orders"], settings["study"], settings["classes"]), encoding="utf-8")
+    kit.page.write_text(
+        render_page(kit.images, settings["orders"], settings["study"], settings["classes"]), encoding="utf-8"
+    )
     (kit.directory / "README.txt").write_text(README.format(page=PAGE.as_posix()))
     (kit.hidden / "kit.json").write_text(json.dumps(settings))
     np.save(kit.hidden / "images.npy", kit.images)
-    kit.key.to_csv(kit.directory / KEY, index=False)  # last: it is what says that the kit is whole
+    kit.key.to_csv(kit.directory / KEY, index=False)  # written last: marks a complete kit
 
 
-def _same(kit, made_of):
+def _unchanged(kit, made_of):
     other = {name: kit.settings[name] for name, value in made_of.items() if kit.settings[name] != value}
     if other:
         names = ", ".join(f"{name} {value}" for name, value in other.items())
-        raise ValueError(f"{kit.directory} holds a kit that was made otherwise ({names}): give another folder.")
+        raise ValueError(f"{kit.directory} holds a kit with other settings ({names}): give another folder.")
     return kit

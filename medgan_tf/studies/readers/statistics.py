@@ -1,4 +1,4 @@
-"""What readers' answers say, with intervals: whether they tell synthetic from real, and whether they agree."""
+"""Analyse the readers' answers: do they tell synthetic from real images, and do they agree? All with intervals."""
 
 import numpy as np
 from sklearn.metrics import roc_curve
@@ -6,24 +6,23 @@ from statsmodels.stats.inter_rater import fleiss_kappa
 
 from medgan_tf.intervals import bootstrap_weights, proportion, wilson
 
+from .interpretation import interpret
 from .kit import KINDS
-from .resampling import Resamples, each, pooled, record
-from .verdict import sentences
+from .reader_intervals import ImageResamples, pooled, reader_records, record
 
 RESAMPLES = 2000
 LEVELS = 10  # of the ROC: real with confidence 5 is 0, real with 1 is 4, synthetic with 1 is 5, synthetic with 5 is 9
-SHARES = ("accuracy", "sensitivity", "specificity")
+PROPORTIONS = ("accuracy", "sensitivity", "specificity")
 RECORDED = ("model", "study", "count", "seed", "weights_sha256", "jpg_quality")
 
 
 def analyse(kit, answers, problems=(), seed=0):
     """The section of results.json: {"status": "not run", ...} without answers, else every measure with its interval.
 
-    answers, problems: of `answers.read`. Synthetic is the positive kind: sensitivity is the share of synthetic images
-    that were called synthetic, specificity that of real ones called real. A reader's shares have Wilson intervals;
-    pooled values are means over readers with intervals for other readers and images (`resampling.pooled`), or Wilson's
-    where nothing spreads. Only the first presentation of an image counts; the second is for the agreement of readers
-    with themselves. `simulated` says that no person has read anything.
+    answers, problems: from `answers.read_answers`. Synthetic is the positive kind: sensitivity is the proportion of
+    synthetic images called synthetic, specificity that of real images called real. Proportions of one reader have
+    Wilson intervals; pooled values are means over readers (`reader_intervals.pooled`), with Wilson's interval where all
+    resamples are equal. Only the first presentation of an image counts; the second is for intra-reader agreement.
     """
     section = {name: kit.settings[name] for name in RECORDED} | {"left_out": list(problems)}
     if answers.empty:
@@ -47,7 +46,7 @@ def analyse(kit, answers, problems=(), seed=0):
         "artefacts": {kind: _artefacts(first[first["kind"] == kind]) for kind in KINDS},
         "diagnoses": {kind: _diagnoses(first[(first["kind"] == kind) & (first["class"] != "")]) for kind in KINDS},
     }
-    return section | {"interpretation": sentences(section)}
+    return section | {"interpretation": interpret(section)}
 
 
 def section_name(section):
@@ -56,11 +55,11 @@ def section_name(section):
 
 
 def _pooled(first, kinds, seed):
-    """({measure: record over readers}, DataFrame of the records of each reader that the bootstrap gives)."""
+    """({measure: record over readers}, DataFrame of the bootstrap records of each reader)."""
     wide = first.pivot(index="reader", columns="image", values=["correct", "score", "realism"])
     matrix = {name: wide[name].reindex(columns=kinds.index).to_numpy(float) for name in ("correct", "score", "realism")}
     synthetic = kinds.to_numpy() == "synthetic"
-    every, draws = np.ones(len(kinds), bool), Resamples(synthetic, RESAMPLES, seed)
+    every, draws = np.ones(len(kinds), bool), ImageResamples(synthetic, RESAMPLES, seed)
     measures = {  # values of each draw and reader, the images they are of, and their range
         "accuracy": (draws.means(matrix["correct"]), every, 0, 1),
         "sensitivity": (draws.means(matrix["correct"], synthetic), synthetic, 0, 1),
@@ -76,20 +75,20 @@ def _pooled(first, kinds, seed):
         answered = np.isfinite(matrix["correct"][:, images])
         numbers = {"readers": len(wide), "images": int(answered.any(axis=0).sum()), "n": int(answered.sum())}
         found[name] = pooled(drawn, *bounds) | numbers
-        if name in SHARES and found[name]["low"] is None and answered.any():
+        if name in PROPORTIONS and found[name]["low"] is None and answered.any():
             found[name] |= _without_spread(found[name])
-    single = {name: each(values[name]) for name in ("auc", "realism_real", "realism_synthetic")}
+    single = {name: reader_records(values[name]) for name in ("auc", "realism_real", "realism_synthetic")}
     return found, wide.index.to_frame().assign(**single)[list(single)]
 
 
 def _without_spread(found):
-    """Wilson's bounds where nothing spreads, as of readers who are always right: they count as one."""
+    """Wilson's bounds where all resamples are equal, as when every answer is right: the readers count as one."""
     bounds = wilson(round(found["value"] * found["images"]), found["images"])
     return {"low": bounds["low"], "high": bounds["high"]}
 
 
 def _one(rows, twice):
-    """The shares of one reader's own answers."""
+    """The proportions of one reader."""
     said = twice.pivot(index="image", columns="presentation", values="answer")
     return {
         "answers": len(rows),
@@ -102,7 +101,7 @@ def _one(rows, twice):
 
 
 def _between(first, seed):
-    """Fleiss' kappa over the images that all readers have answered."""
+    """Inter-reader agreement: Fleiss' kappa over the images that all readers have answered."""
     said = first.pivot(index="image", columns="reader", values="answer").dropna()
     if said.shape[1] < 2 or said.empty:
         return {"value": None, "why": "it takes two readers who have answered the same images"}
@@ -110,7 +109,7 @@ def _between(first, seed):
 
 
 def _with_themselves(twice, seed):
-    """Fleiss' kappa of two answers of one reader to one image (Scott's pi), over all readers and repeated images."""
+    """Intra-reader agreement: Fleiss' kappa of the two answers to an image, over all readers and repeated images."""
     if twice.empty:
         return {"value": None, "why": "no reader has seen an image twice"}
     said = twice.groupby(["image", "reader"])["answer"].agg(lambda answers: (answers == "synthetic").sum())
@@ -120,10 +119,10 @@ def _with_themselves(twice, seed):
 
 
 def _kappa(synthetic, raters, images, seed):
-    """The record of Fleiss' kappa; of `raters` answers to each subject, `synthetic` (subjects,) said synthetic.
+    """The record of Fleiss' kappa; `synthetic` (subjects,) of the `raters` answers to each subject were "synthetic".
 
-    Images are drawn with replacement, all subjects of one together. Readers are not: one who is drawn twice agrees with
-    himself, which would raise kappa. So the interval holds for these readers. It is None where all answers are alike.
+    Images are resampled, with all their subjects. Readers are not: a reader who is drawn twice agrees with himself,
+    which would raise kappa. So the interval holds for these readers only; it is None where all answers are equal.
     """
     counts = np.column_stack([raters - synthetic, synthetic])
     weights = bootstrap_weights(images, RESAMPLES, seed).astype(int)
@@ -133,19 +132,19 @@ def _kappa(synthetic, raters, images, seed):
 
 
 def _roc(rows):
-    """Points of one reader's ROC curve, from score and kind."""
+    """Points of one reader's ROC curve from score and kind."""
     false, true, _ = roc_curve(rows["kind"] == "synthetic", rows["score"], drop_intermediate=False)
     return {"false_positives": false, "true_positives": true}
 
 
 def _artefacts(rows):
-    """Where readers saw artefacts, x and y from the top left as fractions, and in what share of their answers."""
+    """Positions of marked artefacts, (x, y) from the top left as fractions, and the proportion of answers with marks."""
     points = [list(point) for marks in rows["artefacts"] for point in marks]
     return {"marked": proportion(rows["artefacts"].str.len() > 0), "points": points}
 
 
 def _diagnoses(rows):
-    """How many answers gave a diagnosis, and what share of these named the image's class in the words of the data."""
+    """The number of answers, and the proportion of diagnoses that name the image's class as the data do."""
     given = rows[rows["diagnosis"].str.strip() != ""]
     plain = lambda column: column.str.strip().str.lower().str.replace("_", " ")  # noqa: E731
     return {"answers": len(rows), "named_the_class": proportion(plain(given["diagnosis"]) == plain(given["class"]))}

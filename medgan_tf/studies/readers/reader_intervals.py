@@ -1,4 +1,4 @@
-"""The intervals behind pooled numbers: images by a bootstrap, readers by their own spread."""
+"""Intervals of a reader study: a bootstrap over images and the variance between readers."""
 
 import numpy as np
 from scipy import stats
@@ -6,10 +6,10 @@ from scipy import stats
 from medgan_tf.intervals import bootstrap_weights, percentile_interval
 
 
-class Resamples:
-    """Draws of images with replacement within each kind, and intervals for other images and other readers.
+class ImageResamples:
+    """Bootstrap resamples of the images within each kind, and measures of each reader on all of them.
 
-    synthetic: bool (images,). Values for every draw are (1 + number, readers); row 0 is the sample itself.
+    synthetic: bool (images,). Measures are (1 + number, readers); row 0 is the sample itself.
     """
 
     def __init__(self, synthetic, number=2000, seed=0):
@@ -36,19 +36,19 @@ class Resamples:
             return (above * lower).sum(axis=0) / (above.sum(axis=0) * below.sum(axis=0))
 
 
-def each(values):
-    """A record of each reader from values (1 + number, readers); intervals hold for other images."""
+def reader_records(values):
+    """One record for each reader from values (1 + number, readers); the intervals generalise to other images."""
     return [record(column) for column in values.T]
 
 
 def pooled(values, lowest=-np.inf, highest=np.inf):
-    """The record of the mean over readers of values (1 + number, readers), its interval kept in the measure's range.
+    """The record of the mean over readers of values (1 + number, readers), clipped to the measure's range.
 
     Obuchowski and Rockette (1995): the variance of the mean is that between the readers' values, plus the covariance of
     two readers who see the same images, here from the draws of images; t with the degrees of freedom of Hillis (2007).
-    So the interval holds for other readers and other images of the same kinds. Drawing readers with replacement, too,
-    gives intervals that are too narrow for few readers who differ, and too wide for many who do not. One reader has
-    an interval for other images alone.
+    So the interval generalises to other readers and other images of the same kinds. A bootstrap over readers too would
+    give intervals that are too narrow for few readers who differ, and too wide for many who do not. With one reader the
+    interval generalises to other images only.
     """
     values = values[:, np.isfinite(values[0])]  # a reader may have seen no image of a kind
     draws, readers = values[np.isfinite(values).all(axis=1)], values.shape[1]
@@ -70,7 +70,7 @@ def standard_error(between, covariance, readers):
 
 
 def record(draws):
-    """{value, low, high}: the first of draws, and the middle 95% of the others; None where there is no spread."""
+    """`percentile_interval` of draws; low and high are None where all resamples are equal."""
     finite = draws[1:][np.isfinite(draws[1:])]
     if len(finite) and np.ptp(finite) and np.isfinite(draws[0]):
         return percentile_interval(draws)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, recall_score, roc_auc_score
 
-from medgan_tf.studies import arms, comparison, measures
+from medgan_tf.studies import arm_comparison, arms, classifier_measures
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def answers():
 def test_measures_are_those_of_scikit_learn_with_the_same_weights(answers):
     logits, labels, weights = answers
     thresholds = np.array([0.3, 0.5, 0.7])
-    found = measures.measure(logits, labels, thresholds, weights)
+    found = classifier_measures.measure_classifier(logits, labels, thresholds, weights)
     scores = softmax(logits.astype(float), axis=1)
     for row, weight in enumerate(weights):
         for label in range(3):
@@ -43,20 +43,20 @@ def test_the_calibration_error_is_the_gap_between_confidence_and_truth():
     confidence = np.array([0.8] * 10 + [0.6] * 10)
     right = np.array([True] * 5 + [False] * 5 + [True] * 6 + [False] * 4)
     weights = np.stack([np.ones(20), np.r_[np.ones(10), np.zeros(10)], np.r_[np.zeros(10), np.ones(10)]])
-    assert measures.calibration_error(confidence, right, weights) == pytest.approx([0.15, 0.3, 0])
+    assert classifier_measures.calibration_error(confidence, right, weights) == pytest.approx([0.15, 0.3, 0])
 
 
 def test_the_operating_point_has_the_specificity_asked_for():
     generator = np.random.default_rng(1)
     labels = generator.integers(2, size=500)
     logits = generator.standard_normal((500, 2)) + np.eye(2)[labels]
-    thresholds = measures.operating_points(logits, labels, 0.9)
-    found = measures.measure(logits, labels, thresholds, np.ones((1, 500)))
+    thresholds = classifier_measures.operating_points(logits, labels, 0.9)
+    found = classifier_measures.measure_classifier(logits, labels, thresholds, np.ones((1, 500)))
     assert (found["specificity"][0, :2] >= 0.9).all()
     assert (found["specificity"][0, :2] < 0.91).all()  # and no more than needed
 
 
-WEIGHTS = comparison.resample(np.arange(60), np.zeros(60, int), 200)
+WEIGHTS = arm_comparison.stratified_weights(np.arange(60), np.zeros(60, int), 200)
 
 
 def simulated(generator, difference, seeds, spread):
@@ -68,14 +68,14 @@ def simulated(generator, difference, seeds, spread):
 @pytest.mark.parametrize(("seeds", "spread"), [(3, 0.0), (3, 0.2), (3, 0.5), (5, 0.2)])
 def test_intervals_hold_the_truth_about_as_often_as_they_say(seeds, spread):
     generator = np.random.default_rng(seeds)
-    records = [comparison.estimate(simulated(generator, 0.3, seeds, spread)) for _ in range(600)]
+    records = [arm_comparison.mean_over_seeds(simulated(generator, 0.3, seeds, spread)) for _ in range(600)]
     held = np.mean([record["low"] <= 0.3 <= record["high"] for record in records])
     assert 0.9 <= held <= 0.975
 
 
 def test_without_the_seeds_the_intervals_would_be_too_narrow():
     generator = np.random.default_rng(0)
-    one_seed = [comparison.estimate(simulated(generator, 0, 1, spread=0.3)) for _ in range(200)]
+    one_seed = [arm_comparison.mean_over_seeds(simulated(generator, 0, 1, spread=0.3)) for _ in range(200)]
     assert np.mean([record["low"] <= 0 <= record["high"] for record in one_seed]) < 0.8
 
 
@@ -83,17 +83,19 @@ def records_of(shifts, seed=0):
     """`compare` on arms whose scores are better by these shifts than those of the reference."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(2, size=300)
-    weights = comparison.resample(np.arange(300), labels, 200)
+    weights = arm_comparison.stratified_weights(np.arange(300), labels, 200)
     noise = generator.standard_normal((5, 300, 2))
     measured = {
         name: [
-            measures.measure(noise[number] + shift * np.eye(2)[labels], labels, np.full(2, 0.5), weights)
+            classifier_measures.measure_classifier(
+                noise[number] + shift * np.eye(2)[labels], labels, np.full(2, 0.5), weights
+            )
             for number in range(5)
         ]
         for name, shift in {"real only": 1.0, **shifts}.items()
     }
     pairs = [arms.Comparison(name, "real only", "main") for name in shifts]
-    found = comparison.compare(measured, pairs, ["a", "b", "mean"], 0)
+    found = arm_comparison.compare_arms(measured, pairs, ["a", "b", "mean"], 0)
     return {record["arm"]: record for record in found if record["measure"] == "auroc"}
 
 
@@ -112,6 +114,6 @@ def test_better_worse_and_no_difference_are_told_apart_after_holm():
 
 def test_a_higher_calibration_error_is_worse():
     record = {"value": 0.1, "p_holm": 0.001}
-    assert comparison.interpret(record, "lower") == "worse"
-    assert comparison.interpret(record, "higher") == "better"
-    assert comparison.interpret(record | {"p_holm": float("nan")}, "higher") == "no difference shown"
+    assert arm_comparison.interpret(record, "lower") == "worse"
+    assert arm_comparison.interpret(record, "higher") == "better"
+    assert arm_comparison.interpret(record | {"p_holm": float("nan")}, "higher") == "no difference shown"

@@ -1,11 +1,11 @@
-"""What the numbers of a reader study allow to be said."""
+"""The results of a reader study in sentences; null results are reported."""
 
 LOW_AGREEMENT = 0.2  # "slight" agreement at most (Landis and Koch 1977)
 SIMULATED = "SIMULATED readers, no people: this shows what an analysis looks like and says nothing about the images."
 
 
-def sentences(section):
-    """Sentences on an analysed section; no difference from chance is reported as that, and not as likeness."""
+def interpret(section):
+    """Sentences on an analysed section. No difference from chance is not reported as equivalence."""
     accuracy, agreement = section["pooled"]["accuracy"], section["agreement"]["between_readers"]
     said = [SIMULATED] if section["simulated"] else []
     who = f"{section['readers']} {'simulated ' * section['simulated']}reader{'s' * (section['readers'] > 1)}"
@@ -22,9 +22,9 @@ def sentences(section):
         said.append(f"Of images shown twice, {same['k']} of {same['n']} got the same answer from the same reader.")
     realism = section["pooled"]["realism_difference"]
     if realism["value"] is not None:
-        said.append(f"Realism of real images less that of synthetic ones: {_interval(realism)} on a scale of 1 to 5.")
+        said.append(f"Realism of real images minus that of synthetic ones: {_interval(realism)} on a scale of 1 to 5.")
     if section["readers"] == 1:
-        said.append("Of one reader the intervals hold for this reader alone.")
+        said.append("With one reader the intervals hold for this reader only.")
     return said + [f"Left out: {problem}" for problem in section["left_out"]]
 
 

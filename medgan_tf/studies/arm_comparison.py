@@ -1,4 +1,4 @@
-"""Arms side by side: a bootstrap by patient, the spread over seeds, Holm's correction, and the result in words."""
+"""Compare arms: bootstrap by patient, spread over seeds, Holm's correction, and the interpretation in words."""
 
 from dataclasses import asdict
 
@@ -7,30 +7,31 @@ from scipy import stats
 
 from medgan_tf.intervals import bootstrap_weights, holm
 
-from .arms import main_class
-from .measures import MEASURES
+from .arms import classes_of_patients
+from .classifier_measures import MEASURES
 
 LEVEL = 0.05
 
 
-def resample(patients, labels, count, seed=0):
-    """(1 + count, N) float32 weights of N images: all once, then `count` bootstrap resamples of their patients.
+def stratified_weights(patients, labels, count, seed=0):
+    """float32 (1 + count, N): the sample itself and `count` bootstrap resamples of its patients.
 
-    Patients are drawn, not images, because images of one patient are not independent; and within each class, so that a
-    rare one is in every resample. A patient counts for the class that most of their images have.
+    See `intervals.bootstrap_weights`. Patients are drawn within each class, so that a rare class is in every resample.
+    A patient belongs to the class of most of their images.
     """
-    owner, classes = main_class(patients, labels)
+    owner, classes = classes_of_patients(patients, labels)
     return bootstrap_weights(patients, count, seed, strata=classes[owner]).astype(np.float32)
 
 
-def estimate(values):
+def mean_over_seeds(values):
     """{value, low, high, p}: the mean over seeds with its 95% interval, and p of its being 0, two-sided.
 
-    values (seeds, 1 + B): a measure, or the difference of one between two arms with the same seed, on the test set and
-    on its resamples. The error's variance is that of the mean over seeds between resamples (which other patients) plus
-    that of the seeds over their number (which other initial weights, orders, subsets and synthetic images), with
-    Satterthwaite's degrees of freedom. In simulations 95% intervals hold the truth 94 to 95% of the time with five
-    seeds, 91 to 95% with three, 87 to 95% with two. With one seed the second part is not known and not in the interval.
+    values (seeds, 1 + B): a measure, or its difference between two arms with the same seed, on the test set and on its
+    resamples. The variance of the error has two parts: the variance of the mean over seeds between resamples (other
+    patients), and the variance between seeds divided by their number (other initial weights, orders, subsets and
+    synthetic images), with Satterthwaite's degrees of freedom. In simulations 95% intervals contain the truth 94 to 95%
+    of the time with five seeds, 91 to 95% with three, 87 to 95% with two. With one seed the second part is unknown and
+    not in the interval.
     """
     value, seeds = values[:, 0].mean(), len(values)
     between_patients = np.nanvar(values[:, 1:].mean(axis=0), ddof=1)
@@ -42,12 +43,12 @@ def estimate(values):
     return {"value": float(value), "low": float(value - margin), "high": float(value + margin), "p": float(p)}
 
 
-def compare(measured, comparisons, names, rare):
-    """One record a comparison, class and measure, with p after Holm's (1979) correction over its family.
+def compare_arms(measured, comparisons, names, rare):
+    """One record for each comparison and measure, with p after Holm's correction over its family.
 
     measured: {arm: [{measure: (1 + B, C + 1)} for each seed]}. comparisons: list of arms.Comparison. names: the C
-    classes and "mean". The family "rare class" is of the class number `rare`, the others of the mean over classes. Each
-    measure is corrected by itself: of several measures, the one that decides has to be named beforehand.
+    classes and "mean". The family "rare class" uses the class with index `rare`, the others the mean over classes. Each
+    measure is corrected separately, so the decisive one must be named beforehand.
     """
     records = []
     for family in dict.fromkeys(comparison.family for comparison in comparisons):
@@ -55,12 +56,14 @@ def compare(measured, comparisons, names, rare):
         members = [comparison for comparison in comparisons if comparison.family == family]
         for kind, better in MEASURES.items():
             if (kind, family) == ("calibration_error", "rare class"):
-                continue  # it is of all classes together
+                continue  # defined for all classes together only
             found = []
             for comparison in members:
                 arm, reference = (measured[name] for name in (comparison.arm, comparison.reference))
                 pairs = [a[kind][:, column] - b[kind][:, column] for a, b in zip(arm, reference, strict=True)]
-                found.append(asdict(comparison) | {"class": names[column], "measure": kind} | estimate(np.stack(pairs)))
+                found.append(
+                    asdict(comparison) | {"class": names[column], "measure": kind} | mean_over_seeds(np.stack(pairs))
+                )
             corrected = holm([record["p"] for record in found])
             for record, p in zip(found, corrected, strict=True):
                 record["p_holm"] = float(p)

@@ -1,4 +1,4 @@
-"""Where the augmentation study takes synthetic images of a wanted class from."""
+"""Synthetic images of requested classes for the augmentation study."""
 
 import hashlib
 import json
@@ -11,33 +11,34 @@ import numpy as np
 
 from medgan_tf import datasets, generators, metrics
 
-SEED = 1000  # of the images to learn from, plus the classifier's seed; 2000 for the rare class, 3000 to test on
-ROUNDS = 50  # of drawing, until a classifier has named enough images of every class
+SEED = 1000  # added to the classifier's seed for training images; 2000 for the rare class, 3000 for test images
+MAX_ROUNDS = 50  # of drawing until the classifier has found enough images of every class
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """draw(labels (N,) int, seed) -> uint8 images (N, H, W, 1) of these classes; the same seed, the same images."""
 
     name: str
-    sha256: str  # of what draws: images of another source are not taken for this one's
+    sha256: str  # of the generator: identifies the source of stored results
     draw: Callable
-    notes: tuple[str, ...] = ()  # what a reader has to know of these images, in sentences
+    notes: tuple[str, ...] = ()  # sentences about these images for the report
 
 
-def conditional(run):
-    """The name of the first trained model of a config.Run that knows classes. Raises ValueError where there is none."""
+def conditional_model(run):
+    """The name of the first trained conditional model of a config.Run. Raises ValueError where there is none."""
     for name in run.trained():
         if json.loads((run.model(name) / "model.json").read_text())["conditional"]:
             return name
-    raise ValueError(f"The run {run.name} has no model that knows classes: run the notebook 04_cgan first.")
+    raise ValueError(f"The run {run.name} has no conditional model: run the notebook 04_cgan first.")
 
 
 def from_model(model_dir, data, labeller=None):
-    """The Source of a trained model, after checking that it learnt from the training split of an ImageDataset, `data`.
+    """The ImageSource of a trained model, after a check that it was trained on the training split of `data`.
 
-    A model without labels needs a labeller, a metrics.Extractor with logits that was trained on the training split: it
-    names each image's class. Raises ValueError where the model learnt from other patients, classes or sizes.
+    data: datasets.ImageDataset. A model without labels needs a labeller, a metrics.Extractor with logits that was
+    trained on the training split: it classifies each image. Raises ValueError where the model was trained on other
+    patients, classes or sizes.
     """
     model_dir = Path(model_dir)
     generator = generators.load(model_dir)
@@ -52,43 +53,43 @@ def from_model(model_dir, data, labeller=None):
     digest = hashlib.sha256((model_dir / "generator.weights.h5").read_bytes())
     if generator.classes:
         draw = lambda labels, seed: generator.sample(len(labels), labels, seed)  # noqa: E731
-        return Source(model_dir.name, digest.hexdigest(), draw, tuple(notes))
+        return ImageSource(model_dir.name, digest.hexdigest(), draw, tuple(notes))
     if labeller is None or labeller.report.get("classes") != list(data.classes):
         raise ValueError(
-            f"{model_dir.name} knows no classes: give a classifier of {', '.join(data.classes)} to label its images."
+            f"{model_dir.name} has no classes: give a classifier of {', '.join(data.classes)} to label its images."
         )
     notes.append(
-        f"{model_dir.name} knows no classes: a classifier trained on the training split named them, so its images can"
-        " teach no more about classes than that classifier knew."
+        f"{model_dir.name} has no classes: a classifier trained on the training split assigned them, so its images"
+        " carry no more information about classes than that classifier has."
     )
     digest.update(labeller.weights_sha256.encode())
-    return Source(model_dir.name, digest.hexdigest(), _labelled(generator, labeller), tuple(notes))
+    return ImageSource(model_dir.name, digest.hexdigest(), _labelled(generator, labeller), tuple(notes))
 
 
 def training_note(record, train, model_dir):
-    """A sentence that the model learnt from this split alone. Raises ValueError where it did not, or cannot be known.
+    """A sentence stating that the model was trained on this split only. Raises ValueError where it is not known to be.
 
-    record: model.json, in which `fitting.fit` keeps a hash of the patients that it trained on.
+    record: model.json, with the hash of the training patients that the training wrote.
     """
     if "training" not in record:
         raise ValueError(
-            f"The record in {model_dir} does not say which patients the model learnt from: train it again."
+            f"The record in {model_dir} does not say which patients the model was trained on: train it again."
         )
     if record["training"] != train.record:
         raise ValueError(
-            f"The model in {model_dir} learnt from {record['training']['images']} images of other patients than this"
+            f"The model in {model_dir} was trained on {record['training']['images']} images of other patients than this"
             f" training split ({len(train)} images): test patients may be among them. Train it on this split."
         )
-    return f"{model_dir.name} learnt from the training split alone (asserted from its record, by patient)."
+    return f"{model_dir.name} was trained on the training split only (asserted from its record, by patient)."
 
 
 def _labelled(generator, labeller):
-    """Draw from a generator without labels until the labeller has named enough images of every class."""
+    """Draw from an unconditional generator until the labeller has found enough images of every class."""
 
     def draw(labels, seed):
         images = np.zeros((len(labels), *generator.network.output_shape[1:]), np.uint8)
         missing = {label: list(np.flatnonzero(labels == label)) for label in np.unique(labels)}
-        for number in range(ROUNDS):
+        for number in range(MAX_ROUNDS):
             drawn = generator.sample(max(256, len(labels) // 4), seed=(seed, number))
             named = metrics.extract(labeller, drawn).logits.argmax(axis=1)
             for label, places in missing.items():
@@ -99,40 +100,40 @@ def _labelled(generator, labeller):
                 return images
         lacking = ", ".join(labeller.report["classes"][label] for label, places in missing.items() if places)
         raise ValueError(
-            f"The generator hardly ever makes images that the classifier names {lacking}: train it longer."
+            f"The generator hardly ever draws images that the classifier calls {lacking}: train it longer."
         )
 
     return draw
 
 
-class Pool:
-    """The synthetic images of one seed, as datasets.ImageSet; drawn when first asked for, shared by the arms."""
+class SyntheticImages:
+    """The synthetic images of one seed as datasets.ImageSet; drawn when first needed and shared by the arms."""
 
     def __init__(self, source, train, ratio, seed):
         self.source, self.train, self.ratio, self.seed = source, train, ratio, seed
 
     @cached_property
     def mixed(self):
-        """ratio times as many as `train` has, in its class proportions and random order."""
+        """`ratio` times the number of training images, in their class proportions and random order."""
         order = np.random.default_rng(self.seed).permutation(self.train.labels)
         return self._draw(np.resize(order, round(self.ratio * len(self.train))), SEED)
 
     @cached_property
     def rare(self):
-        """As many of the rarest class as it has fewer than the commonest."""
-        label, missing = rarest(self.train)
+        """Images of the rarest class: as many as it has fewer than the commonest."""
+        label, missing = rarest_class(self.train)
         return self._draw(np.full(missing, label, np.int32), 2 * SEED)
 
     def like(self, split):
-        """As many of each class as `split` has, to be tested on."""
+        """Test images: as many of each class as `split` has."""
         return self._draw(split.labels, 3 * SEED)
 
     def _draw(self, labels, base):
-        names = np.array([f"synthetic {number}" for number in range(len(labels))], str)  # each is a patient of its own
+        names = np.array([f"synthetic {number}" for number in range(len(labels))], str)  # each its own patient
         return datasets.ImageSet(self.source.draw(labels, base + self.seed), labels, names, names, self.train.classes)
 
 
-def rarest(train):
+def rarest_class(train):
     """(label, missing): the class with the fewest images, and how many the commonest has more."""
     labels, counts = np.unique(train.labels, return_counts=True)
     return int(labels[counts.argmin()]), int(counts.max() - counts.min())

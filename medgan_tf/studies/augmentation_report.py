@@ -1,4 +1,4 @@
-"""The augmentation study in sentences, in which what was not shown is said not to have been shown."""
+"""The result of the augmentation study in sentences; null results are reported."""
 
 from .arms import CLASSICAL, DUPLICATED, REAL, SYNTHETIC_ONLY
 
@@ -6,8 +6,8 @@ from .arms import CLASSICAL, DUPLICATED, REAL, SYNTHETIC_ONLY
 DECISIVE = dict.fromkeys(["main", "classical", "duplicated", "small data"], "auroc") | {"rare class": "sensitivity"}
 
 
-def verdict(content):
-    """Sentences on what `augmentation.study` returned: the decisive measure of each family of comparisons."""
+def interpret_study(content):
+    """Sentences on the result of `augmentation.study`: the decisive measure of each family of comparisons."""
     found = [record for record in content["comparisons"] if record["measure"] == DECISIVE[record["family"]]]
     family = lambda name: [record for record in found if record["family"] == name]  # noqa: E731
     baselines = (CLASSICAL.name, DUPLICATED.name, SYNTHETIC_ONLY.name)
@@ -16,7 +16,7 @@ def verdict(content):
     sentences = [
         *content["source"]["notes"],
         f"Real test images: {test['images']} of {test['patients']} patients, {seeds} seed(s). Differences are in macro"
-        " AUROC where nothing else is said, with 95% intervals; p is Holm-corrected over"
+        " AUROC unless stated otherwise, with 95% intervals; p is Holm-corrected over"
         f" {len(family('main'))} comparisons with {REAL.name}.",
         _summary(mixed, f"images of {source} added to the real ones", REAL.name),
         _summary(family("classical"), f"images of {source} added to the real ones", CLASSICAL.name),
@@ -26,7 +26,7 @@ def verdict(content):
     rare = content["rare_class"]
     sentences += [
         f"The rarest class, {rare['name'].replace('_', ' ')}, topped up by {rare['topped_up_by']} images to the size of"
-        " the commonest; differences are in its own sensitivity, at a specificity of"
+        " the commonest; differences are in the sensitivity for this class, at a specificity of"
         f" {content['settings']['specificity']:g} on validation:",
         *map(_sentence, family("rare class")),
     ]
@@ -35,23 +35,23 @@ def verdict(content):
             _summary(
                 family("small data"), f"images of {source} added to a part of the real ones", "the same part alone"
             )
-            + " The generator had learnt from all of the training split: a gain here is that of a generator shared by"
-            " someone who has more images, not one that a small set makes for itself."
+            + " The generator was trained on the whole training split: a gain here needs a generator from someone with"
+            " more images and cannot be obtained from the small set alone."
         )
     if seeds == 1:
-        sentences.append("With one seed, how much another would differ is not in the intervals.")
+        sentences.append("With one seed, the intervals do not include how much another seed would differ.")
     return sentences
 
 
 def _summary(records, what, reference):
-    """One sentence on several ratios or fractions, which names the range that is left open where nothing was shown."""
+    """One sentence on several ratios or fractions; without a difference, it gives the range that is not excluded."""
     readings = [record["interpretation"] for record in records]
     count = len(records)
     if set(readings) == {"no difference shown"}:
         low, high = min(record["low"] for record in records), max(record["high"] for record in records)
         return (
-            f"{_upper(what)}: against {reference}, no difference can be shown (0 of {count} comparisons). That is no"
-            f" proof of none: the intervals reach from {low:+.3f} to {high:+.3f}."
+            f"{_upper(what)}: against {reference}, no difference can be shown (0 of {count} comparisons). This does"
+            f" not prove equality: the intervals reach from {low:+.3f} to {high:+.3f}."
         )
     words = {"better": "better", "worse": "worse", "no difference shown": "without a difference shown"}
     parts = [f"{readings.count(reading)} of {count} {word}" for reading, word in words.items() if reading in readings]
@@ -61,7 +61,7 @@ def _summary(records, what, reference):
 
 
 def _sentence(record):
-    """One comparison in words."""
+    """One comparison as a sentence."""
     found = {"better": "better than", "worse": "worse than", "no difference shown": "no difference can be shown from"}
     return f"{_upper(record['arm'])}: {found[record['interpretation']]} {record['reference']}, {_numbers(record)}."
 
