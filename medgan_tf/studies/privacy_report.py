@@ -21,9 +21,9 @@ NOT_PROVEN = (
 )
 
 SAME_ON_BOTH_SIDES = (
-    f" At least {QUANTILE:.0%} of the held-out images are nearer to a training image than these copies, as where "
-    "images of one patient, or copies of one image, lie on both sides of the split: say who the patients are, and "
-    "split again."
+    f" At least {QUANTILE:.0%} of the held-out images are closer to a training image than these copies, as when "
+    "images of one patient, or copies of one image, are on both sides of the split: identify the patients and split "
+    "again."
 )
 
 
@@ -87,13 +87,13 @@ def model_card_statement(sections, name):
     """The paragraph on one model in a model card; sections as in `undetected_controls`."""
     section = sections.get(name)
     if not section:
-        return "Memorisation and membership were not audited: do not take these images for anonymous."
+        return "Memorisation and membership were not audited: do not treat these images as anonymous."
     copies = section["memorisation"]["pixels"]["copy_rate"]
     attacks = " and ".join(f"{_number(record['auc'])} ({name})" for name, record in section["attacks"].items())
     sentences = [
         f"Privacy audit: {_proportion(copies)} of {section['n']} images is closer to a training image than the first "
         f"percentile of held-out distances; membership attacks reach an AUC of {attacks}, 95% intervals over patients. "
-        "That bounds these attacks and no others: do not take these images for anonymous.",
+        "That bounds these attacks and no others: do not treat these images as anonymous.",
         *undetected_controls(sections, ("pixels",)),
     ]
     return " ".join(sentences)

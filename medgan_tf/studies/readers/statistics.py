@@ -138,7 +138,7 @@ def _roc(rows):
 
 
 def _artefacts(rows):
-    """Positions of marked artefacts, (x, y) from the top left as fractions, and the proportion of answers with marks."""
+    """Positions of marked artefacts, fractions (x, y) from the top left, and the proportion of answers with marks."""
     points = [list(point) for marks in rows["artefacts"] for point in marks]
     return {"marked": proportion(rows["artefacts"].str.len() > 0), "points": points}
 
