@@ -179,7 +179,7 @@ def test_models_that_are_no_extractors_are_refused(tmp_path):
     any_size = keras.Input((None, None, 1))
     unfit = {
         "three": (keras.Model(inputs, [flat, flat, flat]), "3 outputs"),
-        "named": (keras.Model(inputs, {"features": flat, "turns": flat}), "for --features feature_classifier"),
+        "named": (keras.Model(inputs, {"features": flat, "turns": flat}), "by --features feature_classifier"),
         "any_size": (keras.Model(any_size, keras.layers.GlobalAveragePooling2D()(any_size)), "of one size"),
     }
     for name, (model, sentence) in unfit.items():

@@ -1,13 +1,13 @@
 """The recipes of every model, for a GPU (PAPER) and for a CPU, and the three profiles: smoke, quick, full.
 
-For data of another shape than a square, image_size=(height, width) in a profile: images are padded to that aspect.
+For images that are not square, give a profile image_size=(height, width): images are padded to that aspect ratio.
 """
 
 from dataclasses import replace
 
 from .settings import AugmentationStudyConfig, Profile, TrainingConfig
 
-# The paper's recipe needs batches of 128 and 25 epochs and more; it is the one for a GPU.
+# The paper's recipe, for a GPU: it needs batches of 128 and at least 25 epochs.
 DCGAN_PAPER = TrainingConfig(
     "dcgan",
     kimg=2000,
@@ -17,8 +17,8 @@ DCGAN_PAPER = TrainingConfig(
     ema_kimg=10.0,
     jit_compile=True,
 )
-# On a CPU: half the filters, small batches, a lazy R1 penalty in place of BatchNorm in the discriminator. Its weight is
-# that of the ADA paper's rule, 0.0002 pixels / batch at 64 px and batches of 16.
+# For a CPU: half the filters, small batches, and a lazy R1 penalty instead of BatchNorm in the discriminator. Its
+# weight follows the rule of the ADA paper: 0.0002 pixels / batch size, at 64 px and batches of 16.
 DCGAN_CPU = TrainingConfig(
     "dcgan",
     kimg=20,
@@ -48,8 +48,8 @@ CGAN_PAPER = TrainingConfig(
     balanced=True,
     jit_compile=True,
 )
-# On a CPU: a quarter of the filters, attention where it costs little, and small batches of which the critic sees two
-# instead of five, for five times the generator updates in the images seen.
+# For a CPU: a quarter of the filters, attention where it is cheap, small batches, and two critic updates for each
+# generator update instead of five: five times as many generator updates for the same number of images.
 CGAN_CPU = replace(
     CGAN_PAPER,
     kimg=10,
@@ -59,11 +59,11 @@ CGAN_CPU = replace(
     batch_size=16,
     generator_learning_rate=4e-4,
     discriminator_learning_rate=4e-4,
-    beta_1=0.0,  # at this pace 0.5 overshoots
+    beta_1=0.0,  # with these learning rates 0.5 overshoots
     ema_kimg=5.0,
     jit_compile=False,
 )
-# Karras et al. 2018, conditional and with attention: the ablation's last step.
+# Karras et al. 2018, conditional and with attention: the last step of the ablation.
 PGGAN_PAPER = replace(
     CGAN_PAPER,
     architecture="pggan",
@@ -83,12 +83,12 @@ PGGAN_CPU = replace(
         "fade_kimg": 1.0,
         "stable_kimg": 1.0,
     },
-    # equalised weights have variance 1, which takes larger steps
+    # equalised weights have variance 1 and need larger steps
     generator_learning_rate=1e-3,
     discriminator_learning_rate=1e-3,
 )
 # Karras et al. 2020 (StyleGAN2-ADA, "auto" at 256 px and batches of 32). The paper corrects Adam's settings because its
-# lazy penalties take steps of their own, one more in 16 or 4. Ours join the loss of their step: nothing is to correct.
+# lazy penalties take extra steps, one in 16 or 4. Here they are added to the loss of a step: no correction is needed.
 STYLEGAN2_PAPER = TrainingConfig(
     "stylegan2",
     kimg=2000,
@@ -107,7 +107,8 @@ STYLEGAN2_PAPER = TrainingConfig(
     precision="mixed_float16",
     jit_compile=True,
 )
-# On a CPU: an eighth of the channels, shorter vectors, no path lengths; in so short a training ADA would not set in.
+# For a CPU: an eighth of the channels, shorter vectors, no path length penalty. ADA would not start in
+# so short a training.
 STYLEGAN2_CPU = replace(
     STYLEGAN2_PAPER,
     kimg=10,
@@ -121,7 +122,7 @@ STYLEGAN2_CPU = replace(
     precision="float32",
     jit_compile=False,
 )
-# Karras et al. 2021: no path lengths, a stronger penalty, a slower discriminator.
+# Karras et al. 2021: no path length penalty, a stronger R1 penalty, a lower discriminator learning rate.
 STYLEGAN3_PAPER = replace(
     STYLEGAN2_PAPER,
     architecture="stylegan3",
@@ -130,7 +131,7 @@ STYLEGAN3_PAPER = replace(
     path_length_weight=0.0,
     discriminator_learning_rate=2e-3,
 )
-# The filters at twice the rate make it several times slower than StyleGAN2: half the channels, six layers.
+# Filtering at twice the resolution makes it several times slower than StyleGAN2: half the channels, six layers.
 STYLEGAN3_CPU = replace(
     STYLEGAN2_CPU,
     architecture="stylegan3",
@@ -142,8 +143,8 @@ DENSE = TrainingConfig(
     "gan", kimg=20, kimg_per_epoch=2.5, batch_size=64, penalty="r1", penalty_weight=1.0, penalty_interval=16
 )
 
-# The audit's positive control: few images, no penalty, no average, and a discriminator that is far ahead and trained
-# long enough to know them all.
+# Positive control of the privacy audit: few images, no penalty, hardly any averaging, and a discriminator that is far
+# ahead and trained long enough to learn all images by heart.
 OVERFITTED = TrainingConfig(
     "dcgan",
     kimg=24,
@@ -167,11 +168,11 @@ ABLATION = {
 
 
 def _parts(dcgan, cgan, stylegan3):
-    """DCGAN for few images, without and with adaptive augmentation; the conditional GAN in parts; StyleGAN3-R."""
-    # a small discriminator is rarely sure of its real images; p can go to 1 and back several times in the time there is
+    """Further trainings: DCGAN for few images without and with ADA, the ablation of the cGAN, controls, StyleGAN3-R."""
+    # a small discriminator is rarely sure of its real images; p can go to 1 and back several times in a short training
     adaptive = {"target": 0.3, "adjust_kimg": dcgan.kimg / 16}
     turning = stylegan3.network | {"configuration": "R"}
-    blur_kimg = min(stylegan3.batch_size * 200 / 32, stylegan3.kimg / 20)  # the authors'; less in a short training
+    blur_kimg = min(stylegan3.batch_size * 200 / 32, stylegan3.kimg / 20)  # as the authors; less in a short training
     network = {name: value for name, value in cgan.network.items() if name != "attention"}
     return {
         "dcgan_few": dcgan,

@@ -22,7 +22,7 @@ class Run:
 
     @property
     def directory(self):
-        """Everything that the run makes is below."""
+        """The folder that everything of this run is written to."""
         return outputs() / self.name
 
     @property
@@ -79,7 +79,7 @@ def classifier_folder(run_dir, name):
 def open_run(name="", profile="quick", data=()):
     """The run of this name, made if it is new; by default it is named after its profile and data.
 
-    A run keeps its profile and data: raises ValueError if it was begun with others, or for an unknown profile.
+    A run keeps its profile and data: raises ValueError if it was created with others, or for an unknown profile.
     """
     if profile not in PROFILES:
         raise ValueError(f"There is no profile '{profile}'; choose one of {', '.join(PROFILES)}.")
@@ -97,7 +97,7 @@ def open_run(name="", profile="quick", data=()):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, indent=2))
     elif json.loads(path.read_text()) != record:
-        raise ValueError(f"{run.directory} was begun with other data or another profile; give this run a new name.")
+        raise ValueError(f"{run.directory} was created with other data or another profile; give this run a new name.")
     return run
 
 

@@ -1,88 +1,116 @@
-"""What a training and a run are set by, as frozen dataclasses."""
+"""The settings of a training, of the augmentation study and of a profile, as frozen dataclasses.
 
-from dataclasses import dataclass, field, replace
+The comment behind a field explains it; `to_table` shows fields, values and comments, also in notebooks.
+"""
+
+import inspect
+import re
+from dataclasses import dataclass, field, fields, replace
 from numbers import Integral
 
-LONGER = 256  # pixels of the longer side of converted DICOM files
+CONVERTED_SIZE = 256  # pixels of the longer side of converted DICOM files
+FIELD = re.compile(r"^    (\w+): .*?  # (.*)$", re.MULTILINE)
+
+
+class _Settings:
+    """What the dataclasses of settings share: a table for notebooks."""
+
+    def to_table(self):
+        """A DataFrame, one row for each field: its value and what it means (the comment behind it)."""
+        import pandas as pd
+
+        meanings = dict(FIELD.findall(inspect.getsource(type(self))))
+        rows = {each.name: (str(getattr(self, each.name)), meanings.get(each.name, "")) for each in fields(self)}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "meaning"])
+
+    def _repr_html_(self):
+        left = {"selector": "th, td", "props": "text-align: left"}
+        return self.to_table().style.set_table_styles([left]).to_html()
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that a training depends on besides its data; recorded in model.json beside the weights."""
+class TrainingConfig(_Settings):
+    """Everything that a training depends on besides its data; recorded in model.json beside the weights.
 
-    architecture: str
-    kimg: float  # length of the training in thousands of real images shown to the discriminator
-    kimg_per_epoch: float  # a log row, a sample grid and a checkpoint after each of these
-    network: dict = field(default_factory=dict)  # keyword arguments of the architecture's build
-    init_from: str = ""  # "RUN/MODEL" of smaller images, whose weights are the initial ones; empty: random weights
-    loss: str = "non_saturating"
-    penalty: str = "none"
-    penalty_weight: float = 10.0
-    penalty_interval: int = 1
-    blur_kimg: float = 0.0  # until then the discriminator sees blurred images
-    path_length_weight: float = 0.0
-    path_length_interval: int = 4
-    discriminator_steps: int = 1
-    batch_size: int = 32
-    generator_learning_rate: float = 2e-4
-    discriminator_learning_rate: float = 2e-4
-    beta_1: float = 0.5
-    beta_2: float = 0.999
-    decay_kimg: float = 0.0  # at the end, in which both learning rates fall to zero along a cosine
-    ema_kimg: float = 1.0
-    augmentation: dict = field(default_factory=dict)  # keyword arguments of augment.Augmentation; empty: none
-    balanced: bool = False  # classes take turns instead of appearing by their frequency
-    precision: str = "float32"  # or "mixed_float16", "mixed_bfloat16"
-    jit_compile: bool = False
-    steps_per_execution: int = 8
-    seed: int = 0
-    deterministic: bool = False  # the same bits from the same seed on the same device, for a price in time
+    kimg stands for thousands of real images shown to the discriminator.
+    """
+
+    architecture: str  # a file in medgan_tf/networks: gan, dcgan, cgan, pggan, stylegan2 or stylegan3
+    kimg: float  # length of the training
+    kimg_per_epoch: float  # after each epoch: a row in log.csv, a grid of samples and a checkpoint
+    network: dict = field(default_factory=dict)  # arguments of the architecture's build, such as base_filters
+    init_from: str = ""  # "RUN/MODEL" trained on smaller images, whose weights to start from; empty: random weights
+    loss: str = "non_saturating"  # adversarial loss: non_saturating, least_squares, hinge or wasserstein
+    penalty: str = "none"  # gradient penalty of the discriminator: none, r1 or wgan_gp
+    penalty_weight: float = 10.0  # factor of the gradient penalty
+    penalty_interval: int = 1  # steps from one gradient penalty to the next (lazy regularisation)
+    blur_kimg: float = 0.0  # at first the discriminator sees blurred images, less and less until this point
+    path_length_weight: float = 0.0  # factor of the path length penalty of StyleGAN2; 0: none
+    path_length_interval: int = 4  # steps from one path length penalty to the next
+    discriminator_steps: int = 1  # discriminator updates for each generator update (n_critic)
+    batch_size: int = 32  # images in each update, on all devices together
+    generator_learning_rate: float = 2e-4  # of Adam
+    discriminator_learning_rate: float = 2e-4  # of Adam
+    beta_1: float = 0.5  # of Adam, decay of the mean of gradients
+    beta_2: float = 0.999  # of Adam, decay of the mean of squared gradients
+    decay_kimg: float = 0.0  # at the end both learning rates fall to zero along a cosine for so long
+    ema_kimg: float = 1.0  # half-life of the running average of the generator's weights
+    augmentation: dict = field(default_factory=dict)  # adaptive augmentation: target, adjust_kimg; empty: none
+    balanced: bool = False  # every class appears equally often in the batches, instead of by its frequency
+    precision: str = "float32"  # or mixed_float16, mixed_bfloat16
+    jit_compile: bool = False  # compile the training step with XLA
+    steps_per_execution: int = 8  # training steps in one call of the compiled function
+    seed: int = 0  # of initial weights, order of images and all random numbers
+    deterministic: bool = False  # the same seed gives the same weights to the bit on the same device; slower
 
 
 @dataclass(frozen=True)
-class AugmentationStudyConfig:
+class AugmentationStudyConfig(_Settings):
     """What the augmentation study trains and compares; every classifier takes the same number of steps."""
 
-    steps: int  # of the optimizer, whatever the arm
+    steps: int  # optimizer steps of every classifier
     seeds: tuple[int, ...]  # each with its own initial weights, order, subsets of patients and synthetic images
-    ratios: tuple[float, ...] = (0.25, 0.5, 1, 2, 5)  # synthetic images to real training images
-    fractions: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)  # of the real training images, by patient
-    backbone: str = "small"  # or the name of a keras.applications model, for example "DenseNet121"
-    weights: str | None = None  # a weight file for that model; None: random ones
-    batch_size: int = 64
-    learning_rate: float = 2e-3
-    specificity: float = 0.9  # on validation, where the operating point is chosen
-    resamples: int = 2000  # of the test patients, behind each interval
+    ratios: tuple[float, ...] = (0.25, 0.5, 1, 2, 5)  # numbers of synthetic images, as multiples of real ones
+    fractions: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)  # parts of the real training images, by patient
+    backbone: str = "small"  # or the name of a keras.applications model, for example DenseNet121
+    weights: str | None = None  # weight file for that model; None: random weights
+    batch_size: int = 64  # images in each step
+    learning_rate: float = 2e-3  # of AdamW, at the beginning; it falls along a cosine
+    specificity: float = 0.9  # on validation images, at which the operating point is chosen
+    resamples: int = 2000  # bootstrap resamples of the test patients behind each interval
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(_Settings):
     """How much of everything a run does."""
 
-    name: str
+    name: str  # smoke, quick or full
     image_size: int | tuple[int, int]  # pixels of a square's side, or (height, width)
-    phantom_patients: int
-    segmenter_patients: int  # fresh phantoms that the phantom segmenter is trained on
-    classifier_steps: (
-        int | None
-    )  # training of what measures: domain classifier, judge, reader; None: by the data's size
-    evaluation_images: int  # generated images that a model is measured by
+    phantom_patients: int  # size of the cohort of phantoms where no data are given
+    segmenter_patients: int  # fresh phantoms that the phantom segmenter is trained with
+    classifier_steps: int | None  # training steps of classifiers and segmenter; None: by the number of images
+    evaluation_images: int  # generated images that each model is measured with
     repeats: int  # half-splits behind each interval
-    inversion_steps: int  # gradient steps that bring a real image into a StyleGAN's latents
+    inversion_steps: int  # gradient steps that bring a real image into a StyleGAN's latent space
     seeds: tuple[int, ...]  # of the ablation's trainings
-    augmentation: AugmentationStudyConfig
-    models: dict[str, TrainingConfig]
-    parts: dict[str, TrainingConfig]  # what the ablations train besides the models
+    augmentation: AugmentationStudyConfig  # settings of the augmentation study
+    models: dict[str, TrainingConfig]  # the models of a run
+    parts: dict[str, TrainingConfig]  # further trainings: ablations, few images, the overfitted control
 
     def training(self, name, **changes):
-        """The settings of one model or part of an ablation, with `changes` to fields."""
+        """The settings of one model or further training, with `changes` to fields.
+
+        >>> run.profile.training("gan", generator_learning_rate=1e-4)
+        """
         return replace((self.models | self.parts)[name], **changes)
 
     @property
     def converted_size(self):
-        """The image_size to convert DICOM files at: as large as LONGER allows, of the same aspect."""
+        """The image_size of converted DICOM files: the same aspect, CONVERTED_SIZE pixels on the longer side."""
         pair = sides(self.image_size)
-        return LONGER if len(set(pair)) == 1 else tuple(round(LONGER * side / max(pair)) for side in pair)
+        return (
+            CONVERTED_SIZE if len(set(pair)) == 1 else tuple(round(CONVERTED_SIZE * side / max(pair)) for side in pair)
+        )
 
     @property
     def in_pixels(self):

@@ -52,7 +52,9 @@ def phantom_rules(run, models=(REAL, "cgan_shuffled", "cgan", "pggan")):
     panels = {name.replace("_", " "): table[table["rule"] == name] for name in ("nodule", "pneumonia", "effusion")}
     panels["heart left"] = table[table["rule"] == "heart_left"]
     n = table[(table["rule"] == "heart_left") & (table["model"] != REAL)].groupby("model")["n"].sum().max()
-    sensitivity = results.read(run)["reader"]["findings"]["nodule"]["sensitivity"]["value"]
+    sections = results.read(run)
+    segmenter = sections.get("segmenter") or sections["reader"]  # its name in earlier versions
+    sensitivity = segmenter["findings"]["nodule"]["sensitivity"]["value"]
     caption = (
         "Proportion of images of each class in which the phantom segmenter finds a lesion of each kind, and a heart on"
         f" the patient's left, with 95% Wilson intervals; n = {n} generated images of each model. The segmenter's own"

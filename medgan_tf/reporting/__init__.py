@@ -1,1 +1,7 @@
-"""What a run tells others: models compared, figures claimed elsewhere, the HTML report, the model card."""
+"""What a run shows to others.
+
+comparison: models side by side, with costs and seeds. claims: figures claimed elsewhere. report: the HTML report.
+model_card: a generator exported for others, with its card. render: executed notebooks as Markdown pages.
+"""
+
+__all__ = ["claims", "comparison", "model_card", "render", "report"]

@@ -1,7 +1,7 @@
-"""Figures that other projects state for their models, beside what a run measured of the same kind of model.
+"""Figures that other projects claim for their models, beside what a run measured of the same kind of model.
 
-claims.csv: one claim a row, with its source and what is known about it. Most cannot be compared with anything, and the
-table says why: that is what it is for.
+claims.csv has one claim in each row, with its source and what is known about it. Most claims cannot be compared with
+anything; the table says why.
 """
 
 from pathlib import Path
@@ -11,21 +11,21 @@ import pandas as pd
 from medgan_tf import results
 
 CLAIMS = Path(__file__).with_suffix(".csv")
-KINDS = {  # as claimed: the kind of model here
+KINDS = {  # the model as claimed: the same kind of model here
     "StyleGAN3": "stylegan3",
     "StyleGAN": "stylegan2",
     "DCGAN": "dcgan",
     "PG-GAN + cGAN + attention": "pggan",
 }
-INVERTED = ("SSIM", "PSNR dB")  # of pairs: here real images and their inversions into StyleGAN2
+INVERTED = ("SSIM", "PSNR dB")  # compare pairs: here real images and their inversions into StyleGAN2
 METRIC_REASONS = {
-    "FID": "no n, interval, floor or features are stated",
+    "FID": "no n, interval, features or value between real images are stated",
     "FID improvement %": "the baseline is not stated, so there is nothing to measure",
     "SSIM": "a generated image has no partner to be similar to; here only inversions of real images have one",
     "PSNR dB": "a generated image has no partner to be similar to; here only inversions of real images have one",
     "privacy preserving %": "no test is described; here: images nearer to a training image than 99% of held-out ones",
     "classifier confidence %": "no classifier is described; here: how often a classifier names the class asked for",
-    "radiologists say realistic %": "readers and images are not stated; a share called realistic has no chance level",
+    "radiologists say realistic %": "readers and images are not stated; a proportion called realistic has no chance level",
 }
 
 
@@ -35,10 +35,10 @@ def claims():
 
 
 def beside(run):
-    """The claims, each with what this `config.Run` measured of the same kind of model and why the two differ in kind.
+    """The claims with what a config.Run measured of the same kind of model, and why the two cannot be compared.
 
-    Adds kind (the model here), reasons (a list), and where something was measured what it is, value, low, high, floor
-    and n; None where it was not.
+    Adds the columns kind (the model here), reasons (a list), what (was measured), value, low, high, real_vs_real and n;
+    None where nothing was measured.
     """
     sections = results.read(run.directory)
     return pd.DataFrame([_beside(run, sections, claim) for claim in claims().to_dict("records")])
@@ -73,13 +73,13 @@ def _beside(run, sections, claim):
 
 
 def _most_copying(sections):
-    """The model that a claim of all models has to hold for too; None where no copies were counted."""
-    shares = {
+    """The model with most copies, for claims about all models; None where copies were not counted."""
+    proportions = {
         name.removeprefix("quality/"): section["metrics"]["copies"]["value"]
         for name, section in sections.items()
         if name.startswith("quality/") and "copies" in section["metrics"]
     }
-    return max(shares, key=shares.get, default=None)
+    return max(proportions, key=proportions.get, default=None)
 
 
 def _measured(sections, kind, metric):

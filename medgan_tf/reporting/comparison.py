@@ -1,4 +1,4 @@
-"""Models of one run and of several side by side: quality over seeds, what lies within noise, and what it cost."""
+"""Models of one or several runs side by side: metrics over seeds, which differences are noise, and costs."""
 
 import re
 
@@ -9,14 +9,15 @@ from medgan_tf import results
 from medgan_tf.intervals import difference_interval, seed_interval
 
 COSTS = ["kimg", "seconds", "parameters", "peak_memory_mib"]
-ALIKE = ["data", "patients", "image_size", "extractor", "weights_sha256", "n"]  # what numbers must share to be compared
+SAME = ["data", "patients", "image_size", "extractor", "weights_sha256", "n"]  # equal in numbers that can be compared
 
 
 def models(runs):
-    """Every metric of every model of these `config.Run`s, with what its training took: a row a run, model and seed.
+    """Join the metrics and the training costs of every model of several runs; a DataFrame.
 
-    Columns: run, model, seed, data, those of `results.quality`, kimg, seconds, parameters (of both networks) and
-    peak_memory_mib, NaN where a training did not record it. Raises ValueError for a run without measured models.
+    runs: config.Run. Columns: run, model, seed, data, those of `results.quality`, kimg, seconds, parameters (of both
+    networks) and peak_memory_mib, NaN where a training did not record it. Raises ValueError for a run without measured
+    models.
     """
     tables = []
     for run in runs:
@@ -45,7 +46,7 @@ def summarise(table):
     same features and n; the best itself is among them. The 95% interval of the difference then holds 0.
     A model without a value is never among the best.
     """
-    keys = [*ALIKE, "run", "model", "metric"]
+    keys = [*SAME, "run", "model", "metric"]
     rows = []
     for key, seeds in table.groupby(keys, sort=False, dropna=False):
         row = dict(zip(keys, key, strict=True))
@@ -54,12 +55,12 @@ def summarise(table):
         rows.append(row | means.to_dict() | {"better": seeds["better"].iloc[0], "seeds": len(seeds)})
     found = pd.DataFrame(rows)
     found["among_best"] = False
-    for _, rivals in found.groupby([*ALIKE, "metric"], sort=False, dropna=False):
-        badness = _badness(rivals)
+    for _, comparable in found.groupby([*SAME, "metric"], sort=False, dropna=False):
+        badness = _badness(comparable)
         if badness.isna().all():
             continue
-        best = rivals.loc[badness.idxmin()]
-        found.loc[rivals.index, "among_best"] = [_within_noise(row, best) for _, row in rivals.iterrows()]
+        best = comparable.loc[badness.idxmin()]
+        found.loc[comparable.index, "among_best"] = [_within_noise(row, best) for _, row in comparable.iterrows()]
     return found
 
 
@@ -69,6 +70,6 @@ def _within_noise(row, best):
 
 
 def _badness(rows):
-    """The smaller, the better."""
+    """The metric turned so that smaller is better."""
     off = (rows["value"] - rows["real_vs_real"]).abs()
     return rows["value"].where(rows["better"] == "lower", off.where(rows["better"] != "higher", -rows["value"]))

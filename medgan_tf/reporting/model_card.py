@@ -1,4 +1,4 @@
-"""Puts a trained generator where others can load it: its averaged weights in float16, its record, and a model card."""
+"""Exports a trained generator for others: averaged weights in float16, its record, and a model card."""
 
 import hashlib
 import shutil
@@ -14,9 +14,9 @@ from medgan_tf.figures.cells import interval
 from medgan_tf.studies import privacy_report
 
 TEMPLATES = Path(__file__).parent / "templates"
-CHECKED = 64  # images that tell what half precision changes
-SHOWN = 16  # images in the card's picture, of seed 0
-PARTS = ("training", "quality", "classes", "agreement", "privacy")  # sections of results.json, of all measured models
+CHECKED = 64  # images compared before and after rounding to half precision
+SHOWN = 16  # images in the picture of the card, of seed 0
+PARTS = ("training", "quality", "classes", "agreement", "privacy")  # kinds of sections, of all measured models
 OF_RUN = (
     "environment",
     "data",
@@ -28,12 +28,12 @@ OF_RUN = (
 
 
 def export(run, name, out, data, licence=None, objections=""):
-    """Publish model `name` of a config.Run in folder `out`; returns the path of its card.
+    """Export the model `name` of a config.Run to the folder `out`; return the path of its card.
 
-    The folder gets generator.weights.h5 (float16), model.json, README.md, what results.json holds of all measured
-    models of the run, and pictures of samples and training. data, licence: sentences for the card; without a licence
-    neither weights nor images are published, what was measured is. objections: what is wrong in the images to the eye.
-    Raises ValueError where the model is not trained or not measured.
+    The folder gets generator.weights.h5 (float16), model.json, README.md (the card), the results of all measured models
+    of the run, and pictures of samples and training. data, licence: sentences for the card; without a licence neither
+    weights nor images are exported. objections: what looks wrong in the images. Raises ValueError where the model was
+    not trained or not measured.
     """
     source, out = run.model(name), Path(out)
     model = generators.load(source)
@@ -143,7 +143,7 @@ def _beside(record):
 
 
 def _with_features(table, name):
-    """What the card shows of one extractor: all models' metrics, the published one's first and in a sentence."""
+    """The metrics with one extractor: those of all models, the exported one first, and a sentence about it."""
     first = table.iloc[0]
     found = table[table["model"] == name].set_index("metric")
     distance, coverage = (found.loc[metric] for metric in ("frechet_distance", "coverage"))
@@ -163,7 +163,7 @@ def _with_features(table, name):
 
 
 def _by_class(table, name):
-    """Markdown, a row a class that has enough real images; "" where none has."""
+    """Markdown, one row for each class with enough real images; "" where there is none."""
     if table.empty:
         return ""
     own = table[(table["model"] == name) & table["metric"].isin(["kernel_distance", "coverage"])]
@@ -174,7 +174,7 @@ def _by_class(table, name):
 
 
 def _agreement(table, name):
-    """Markdown, a row a class; "" where this was not measured."""
+    """Markdown, one row for each class; "" where this was not measured."""
     if table.empty or name not in set(table["model"]):
         return ""
     cells = table.assign(cell=[interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
@@ -183,12 +183,12 @@ def _agreement(table, name):
 
 
 def _with_first(table, first):
-    """Markdown of a table, the columns `first` before all others."""
+    """Markdown of a table, beginning with the columns `first`."""
     return _markdown(table[[*(name for name in first if name in table), *table.columns.difference(first, sort=False)]])
 
 
 def _halve(source, target):
-    """Copy an HDF5 file with its float32 numbers in float16; Keras casts them back when it loads them."""
+    """Copy an HDF5 file with float32 arrays as float16; Keras casts them back when it loads them."""
     with h5py.File(source) as old, h5py.File(target, "w") as new:
 
         def copy(name, item):

@@ -11,7 +11,7 @@ from medgan_tf.studies import privacy_report
 
 
 def write_report(run, failures):
-    """Write report.html into the run's folder from what is there; return its path."""
+    """Write report.html from what the run's folder holds; return its path. failures: {notebook: a sentence}."""
     folder = run.directory
     sections = results.read(folder)
     audits = results.privacy(folder)
