@@ -19,7 +19,7 @@ import requests
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 from medgan_tf import generators
 
 
@@ -35,13 +35,13 @@ def main():
     if urlsplit(options.url).hostname not in ("127.0.0.1", "localhost", "::1"):
         raise SystemExit("This script loads apps on this machine only.")
     rows = [row for model in options.models for row in load(options, model)]
-    turns.save(options.json, rows, **turns.circumstances())
-    turns.show(rows)
+    interleaved_timing.save(options.json, rows, **interleaved_timing.machine_and_versions())
+    interleaved_timing.show(rows)
 
 
 def load(options, model):
     """The rows of one model."""
-    (status, pixels), first = turns.timed(_ask, requests.Session(), options.url, model, 0)
+    (status, pixels), first = interleaved_timing.timed(_ask, requests.Session(), options.url, model, 0)
     if pixels is None:
         raise SystemExit(f"The app answered {status} to a request for an image of {model}.")
     answers, waits, statuses, lock = {0: pixels}, [], Counter([status]), threading.Lock()
@@ -74,21 +74,25 @@ def load(options, model):
     ]
     note = f"{options.clients} clients for {options.seconds:g} s"
     return [
-        turns.measured(f"{model}: first answer of all", first["seconds"], "s", note=note),
+        interleaved_timing.measured(f"{model}: first answer of all", first["seconds"], "s", note=note),
         *(
-            turns.measured(f"{model}: wait for an image, p{part}", np.percentile(waits, part), "s", n=len(waits))
+            interleaved_timing.measured(
+                f"{model}: wait for an image, p{part}", np.percentile(waits, part), "s", n=len(waits)
+            )
             for part in (50, 95)
             if waits
         ),
-        turns.measured(f"{model}: images a second", len(waits) / took, "", n=len(waits)),
+        interleaved_timing.measured(f"{model}: images a second", len(waits) / took, "", n=len(waits)),
         *(
-            turns.measured(f"{model}: answers with status {status}", statuses[status], "")
+            interleaved_timing.measured(f"{model}: answers with status {status}", statuses[status], "")
             for status in sorted(statuses)
         ),
-        turns.measured(
+        interleaved_timing.measured(
             f"{model}: images with other pixels than drawn alone", np.sum(np.array(differences) > 0), "", n=len(answers)
         ),
-        turns.measured(f"{model}: their largest difference", max(differences), "grey levels", n=len(answers)),
+        interleaved_timing.measured(
+            f"{model}: their largest difference", max(differences), "grey levels", n=len(answers)
+        ),
     ]
 
 

@@ -26,7 +26,7 @@ from PIL import Image
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 from medgan_tf import dicom, phantoms
 from medgan_tf.dicom import burned_in, one_file
 from medgan_tf.dicom.pseudonyms import KEY_VARIABLE
@@ -125,7 +125,7 @@ def parts(files):
     search = burned_in.suspicions
 
     def timed_search(*arguments):
-        found, turn = turns.timed(search, *arguments)
+        found, turn = interleaved_timing.timed(search, *arguments)
         searching.append(turn["processor_seconds"])
         return found
 
@@ -133,7 +133,9 @@ def parts(files):
     try:
         with tempfile.TemporaryDirectory() as folder:
             settings = one_file.Settings(Path(folder), b"0" * 32, PICTURE)
-            _, turn = turns.timed(lambda: [one_file.convert_file(str(path), "all", None, settings) for path in files])
+            _, turn = interleaved_timing.timed(
+                lambda: [one_file.convert_file(str(path), "all", None, settings) for path in files]
+            )
     finally:
         burned_in.suspicions = search
     return turn["processor_seconds"], sum(searching)
@@ -147,7 +149,7 @@ def measure(name, files, rounds):
     files = [path for path in files if str(path) not in rejected]
     files = [path for path in files if all(converts(body, path) for body in others.values())]
     sides = {workers: functools.partial(by_us, files, workers) for workers in (1, os.cpu_count())}
-    found = turns.alternate(
+    found = interleaved_timing.interleave(
         sides | {reference: functools.partial(in_turn, body, files) for reference, body in others.items()}, rounds
     )
     note = f"{len(files)} files, {found[1][0][0].held_back} held back for review"
@@ -155,11 +157,13 @@ def measure(name, files, rounds):
         for workers in sides:
             what = f"{name}, {workers} worker{'s' if workers > 1 else ''}"
             theirs = found[reference][1] if reference in others else None
-            yield turns.compared(what, reference, len(files), "files", found[workers][1], theirs, note=note)
+            yield interleaved_timing.compared(
+                what, reference, len(files), "files", found[workers][1], theirs, note=note
+            )
     whole, search = parts(files)
     alone = float(np.median([turn["processor_seconds"] for turn in found[1][1]]))
-    yield turns.measured(f"{name}: share of the search for letters", search / alone, "of processor time")
-    yield turns.measured(f"{name}: share of isolation and records", 1 - whole / alone, "of processor time")
+    yield interleaved_timing.measured(f"{name}: share of the search for letters", search / alone, "of processor time")
+    yield interleaved_timing.measured(f"{name}: share of isolation and records", 1 - whole / alone, "of processor time")
 
 
 @contextmanager
@@ -177,8 +181,8 @@ def own_key(folder):
 
 def main():
     """Measure both sets."""
-    parser = turns.parser(__doc__, rounds=3)
-    parser.add_argument("--data", type=Path, default=turns.ROOT.parent / "shared" / "data" / "dicom")
+    parser = interleaved_timing.parser(__doc__, rounds=3)
+    parser.add_argument("--data", type=Path, default=interleaved_timing.ROOT.parent / "shared" / "data" / "dicom")
     parser.add_argument("--patients", type=int, default=40)
     options = parser.parse_args()
     rows = []
@@ -191,11 +195,13 @@ def main():
         for name, files in sets.items():
             for row in measure(name, copies(files, folder / f"copies of {name}"), options.rounds):
                 rows.append(row)
-                turns.save(options.json, rows)
+                interleaved_timing.save(options.json, rows)
         if not real:
-            rows.append({"what": "real X-rays, CT, MR", "reference": "pydicom + Pillow", "status": turns.NOT_RUN})
-    turns.save(options.json, rows)
-    turns.show(rows)
+            rows.append(
+                {"what": "real X-rays, CT, MR", "reference": "pydicom + Pillow", "status": interleaved_timing.NOT_RUN}
+            )
+    interleaved_timing.save(options.json, rows)
+    interleaved_timing.show(rows)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 
 CLASSES, IMAGES = 3, 512
 
@@ -34,34 +34,38 @@ def serve(model, side):
     batches = split.batches(own.batch_size * own.discriminator_steps, balanced=own.balanced)
     for line in sys.stdin:
         steps = int(line.split()[1])
-        _, took = turns.timed(lambda steps=steps: gan.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False))
+        _, took = interleaved_timing.timed(
+            lambda steps=steps: gan.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False)
+        )
         print(json.dumps(took), flush=True)
 
 
 def measure(model, options):
     """A row of one model."""
     script = [sys.executable, "-m", "benchmarks.determinism", "--serve", model]
-    off, on = (turns.Contestant(side, [*script, side]) for side in ("off", "on"))
+    off, on = (interleaved_timing.TimedProcess(side, [*script, side]) for side in ("off", "on"))
     try:
-        turns.race((off, on), options.steps, options.rounds)
+        interleaved_timing.interleave_steps((off, on), options.steps, options.rounds)
     finally:
         for contestant in (off, on):
             contestant.process.kill()
     batch = settings(model).batch_size * settings(model).discriminator_steps
     what = f"{model} step, quick profile, 64 px"
-    return turns.compared(what, "deterministic=True", options.steps * batch, "images", off.turns, on.turns)
+    return interleaved_timing.compared(
+        what, "deterministic=True", options.steps * batch, "images", off.timings, on.timings
+    )
 
 
 def main():
     """Model by model."""
-    parser = turns.parser(__doc__, rounds=6)
+    parser = interleaved_timing.parser(__doc__, rounds=6)
     parser.add_argument("--models", nargs="+", default=["dcgan", "cgan", "stylegan2"])
     parser.add_argument("--steps", type=int, default=8, help="in a turn; a multiple of 8")
     options, rows = parser.parse_args(), []
     for model in options.models:
         rows.append(measure(model, options))
-        turns.save(options.json, rows)
-    turns.show(rows)
+        interleaved_timing.save(options.json, rows)
+    interleaved_timing.show(rows)
 
 
 if __name__ == "__main__":

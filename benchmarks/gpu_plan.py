@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 
 SIZE, BATCH = 256, 16  # the authors' batch for this size on one GPU
 PUBLISHED = {
@@ -39,8 +39,8 @@ def main():
     rows = []
     for name in tqdm(options.models, unit="model"):
         rows.append(plan(name, options.jax_python))
-        turns.save(options.json, rows, **turns.circumstances())
-    turns.show(rows)
+        interleaved_timing.save(options.json, rows, **interleaved_timing.machine_and_versions())
+    interleaved_timing.show(rows)
 
 
 def plan(name, jax_python):
@@ -57,7 +57,7 @@ def plan(name, jax_python):
         command = [jax_python, COMPILER, path]
         answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
     found = json.loads(answer.splitlines()[-1])
-    return turns.measured(
+    return interleaved_timing.measured(
         f"{name}, full profile, {SIZE} px, batch {BATCH}, {settings.precision}",
         (found["held"] + found["buffers"]) / 1e9,
         "GB",

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks import estimate, turns
+from benchmarks import estimate, interleaved_timing
 
 FIGURE = Path(__file__).with_name("growth.png")
 STEPS = 2  # a turn
@@ -36,7 +36,7 @@ def step(architecture="dcgan", size=64, batch=16, images=500, threads=2, rounds=
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     settings = config.PROFILES["quick"].training(architecture, batch_size=batch, steps_per_execution=1)
-    before = turns.peak_mib()
+    before = interleaved_timing.peak_mib()
     pixels = np.random.default_rng(0).integers(0, 256, (images, size, size, 1), np.uint8)
     names = np.arange(images).astype(str)
     data = ImageSet(pixels, np.zeros(images, np.int32), names, names).batches(batch)
@@ -46,9 +46,9 @@ def step(architecture="dcgan", size=64, batch=16, images=500, threads=2, rounds=
         gan.fit(data, steps_per_epoch=STEPS, epochs=1, verbose=0, shuffle=False)
 
     train()
-    found = [turns.timed(train)[1] for _ in range(rounds)]
+    found = [interleaved_timing.timed(train)[1] for _ in range(rounds)]
     seconds = {kind: float(np.median([turn[kind] for turn in found])) / STEPS for kind in found[0]}
-    return seconds | {"memory_mib": turns.peak_mib() - before}
+    return seconds | {"memory_mib": interleaved_timing.peak_mib() - before}
 
 
 def trainings(options):
@@ -60,7 +60,12 @@ def trainings(options):
                 point |= {"threads": options.threads, "rounds": options.rounds}
                 command = [sys.executable, "-m", "benchmarks.growth", "--one", json.dumps(point)]
                 done = subprocess.run(
-                    command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=turns.ROOT
+                    command,
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    cwd=interleaved_timing.ROOT,
                 )
                 measured = json.loads(done.stdout.splitlines()[-1])
                 yield {"axis": axis, "architecture": architecture, "value": value} | measured
@@ -76,7 +81,7 @@ def conversions(options, patients=60):
         files = sorted((Path(folder) / "phantoms").rglob("*.dcm"))
         counts = sorted({1, *(2**power for power in range(1, 8) if 2**power <= options.threads), options.threads})
         sides = {count: lambda count=count: conversion.by_us(files, count) for count in counts}
-        for count, (_, found) in turns.alternate(sides, options.rounds).items():
+        for count, (_, found) in interleaved_timing.interleave(sides, options.rounds).items():
             seconds = {kind: float(np.median([turn[kind] for turn in found])) / len(files) for kind in found[0]}
             yield {"axis": "workers", "architecture": "conversion", "value": count} | seconds
 
@@ -93,7 +98,7 @@ def fitted(points):
                 continue
             slope, error = slope_of(group["value"], group[column])
             title = f"{architecture}: exponent of {what} in {axis}"
-            yield turns.measured(title, slope, "", error and [slope - error, slope + error], len(group))
+            yield interleaved_timing.measured(title, slope, "", error and [slope - error, slope + error], len(group))
 
 
 def slope_of(x, y):
@@ -148,7 +153,7 @@ def draw(points, path=FIGURE):
 
 def main():
     """Measure, fit, draw, estimate."""
-    parser = turns.parser(__doc__, rounds=4)
+    parser = interleaved_timing.parser(__doc__, rounds=4)
     parser.add_argument("--price", action="append", type=estimate.price, default=[], metavar="GPU=DOLLARS:SOURCE")
     parser.add_argument("--one", type=json.loads, help="settings of one point, measured here")
     options = parser.parse_args()
@@ -157,7 +162,9 @@ def main():
         return
     estimates = estimate.table(estimate.PRICES | dict(options.price))
     published = [
-        turns.measured(f"{configuration} on {gpu}, published: exponent of seconds in image size", slope, "", n=3)
+        interleaved_timing.measured(
+            f"{configuration} on {gpu}, published: exponent of seconds in image size", slope, "", n=3
+        )
         for (configuration, gpu), slope in estimate.exponents().items()
     ]
     points, rows = [], published
@@ -166,9 +173,9 @@ def main():
             points.append({"memory_mib": None} | point)
             rows = [*fitted(points), *published] if len(points) > 1 else published
             more = {"points": points, "estimates": estimates, "assumptions": estimate.ASSUMPTIONS}
-            turns.save(options.json, rows, **more)
+            interleaved_timing.save(options.json, rows, **more)
     draw(points)
-    turns.show(rows)
+    interleaved_timing.show(rows)
     print(estimate.ASSUMPTIONS)
     print(pd.DataFrame(estimates).drop(columns="price_source").to_string(index=False))
 

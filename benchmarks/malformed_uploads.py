@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import requests
 from tqdm import tqdm
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 
-sys.path.append(str(turns.ROOT / "tests"))
+sys.path.append(str(interleaved_timing.ROOT / "tests"))
 from malformed import malformed
 
 
@@ -43,14 +43,17 @@ def main():
     memory.append(_mib(options.pid))
     left = {path.name for path in set(Path(tempfile.gettempdir()).iterdir()) - before}
     rows = [
-        *(turns.measured(f"answers with status {status}", statuses[status], "") for status in sorted(statuses)),
-        turns.measured("memory of the app, before", memory[0], "MiB", note=options.model),
-        turns.measured("memory of the app, at most", max(memory), "MiB", n=len(memory)),
-        turns.measured("memory of the app, after", memory[-1], "MiB"),
-        turns.measured("files left in the temporary folder", len(left), ""),
+        *(
+            interleaved_timing.measured(f"answers with status {status}", statuses[status], "")
+            for status in sorted(statuses)
+        ),
+        interleaved_timing.measured("memory of the app, before", memory[0], "MiB", note=options.model),
+        interleaved_timing.measured("memory of the app, at most", max(memory), "MiB", n=len(memory)),
+        interleaved_timing.measured("memory of the app, after", memory[-1], "MiB"),
+        interleaved_timing.measured("files left in the temporary folder", len(left), ""),
     ]
-    turns.save(options.json, rows, **turns.circumstances(), left=sorted(left))
-    turns.show(rows)
+    interleaved_timing.save(options.json, rows, **interleaved_timing.machine_and_versions(), left=sorted(left))
+    interleaved_timing.show(rows)
 
 
 def _mib(pid):

@@ -16,7 +16,7 @@ from scipy.linalg import sqrtm
 from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_limits
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 from medgan_tf import metrics
 
 PAIRED = "noise added"
@@ -132,10 +132,12 @@ def on_torch(real, fake, options, suffix):
                 sys.exit(f"{options.torch_python} failed as said above; are its torch and torchvision of one build?")
             rounds = json.loads(done.stdout)
     for name, (metric, ours) in TORCH.items():
-        value, own = turns.alternate({name: lambda ours=ours: ours(real, fake)}, options.rounds)[name]
+        value, own = interleaved_timing.interleave({name: lambda ours=ours: ours(real, fake)}, options.rounds)[name]
         theirs = rounds.get(name)
         error = {"relative_error": relative_error(value, theirs["value"])} if theirs else {}
-        yield turns.compared(metric + suffix, "torch-fidelity", 1, "calls", own, theirs and theirs["turns"], **error)
+        yield interleaved_timing.compared(
+            metric + suffix, "torch-fidelity", 1, "calls", own, theirs and theirs["timings"], **error
+        )
 
 
 def relative_error(value, reference):
@@ -147,15 +149,15 @@ def relative_error(value, reference):
 def side_by_side(pairs, rounds, suffix=""):
     """A row for each {(metric, reference): (ours, theirs)}."""
     for (metric, reference), functions in pairs.items():
-        found = turns.alternate(dict(zip(("ours", "theirs"), functions, strict=True)), rounds)
+        found = interleaved_timing.interleave(dict(zip(("ours", "theirs"), functions, strict=True)), rounds)
         (value, ours), (expected, theirs) = found["ours"], found["theirs"]
         error = relative_error(value, expected)
-        yield turns.compared(metric + suffix, reference, 1, "calls", ours, theirs, relative_error=error)
+        yield interleaved_timing.compared(metric + suffix, reference, 1, "calls", ours, theirs, relative_error=error)
 
 
 def main():
     """Measure, print the table."""
-    parser = turns.parser(__doc__, rounds=3)
+    parser = interleaved_timing.parser(__doc__, rounds=3)
     parser.add_argument("--count", type=int, default=2000, help="features a side")
     parser.add_argument("--width", type=int, default=512, help="of the features")
     parser.add_argument("--images", type=int, default=32, help="pairs of 192 pixels")
@@ -170,7 +172,7 @@ def main():
     def keep(found):
         for row in found:
             rows.append(row)
-            turns.save(options.json, rows)
+            interleaved_timing.save(options.json, rows)
 
     with threadpool_limits(1):
         suffix = f", {options.count} x {options.width}"
@@ -181,7 +183,7 @@ def main():
             pairs = on_features(*features(count, options.large))
             frechet = {names: pair for names, pair in pairs.items() if names[0] == "Frechet distance"}
             keep(side_by_side(frechet, min(options.rounds, 2), f", {count} x {options.large}"))
-    turns.show(rows)
+    interleaved_timing.show(rows)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ held so far, libraries and both sets included.
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 from benchmarks.metrics import features
 from medgan_tf import metrics
 
@@ -22,7 +22,7 @@ MEASURES = {
 
 def main():
     """Each once more than it counts."""
-    parser = turns.parser(__doc__, rounds=1)
+    parser = interleaved_timing.parser(__doc__, rounds=1)
     parser.add_argument("--count", type=int, default=10_000, help="features a side")
     parser.add_argument("--width", type=int, default=2048, help="of the features")
     options, rows = parser.parse_args(), []
@@ -30,14 +30,14 @@ def main():
     with threadpool_limits(options.threads):
         for name, measure in MEASURES.items():
             sides = {name: lambda measure=measure: measure(real, fake)}
-            _, found = turns.alternate(sides, options.rounds)[name]
+            _, found = interleaved_timing.interleave(sides, options.rounds)[name]
             seconds, processor = ([turn[kind] for turn in found] for kind in ("seconds", "processor_seconds"))
-            more = {"ours_processor": float(np.median(processor)), "peak_mib": [turns.peak_mib(), None]}
+            more = {"ours_processor": float(np.median(processor)), "peak_mib": [interleaved_timing.peak_mib(), None]}
             spread = np.percentile(seconds, [25, 75]).tolist() if len(found) > 1 else None
             what = f"{name}, {options.count} x {options.width}"
-            rows.append(turns.measured(what, np.median(seconds), "s", spread, len(found), **more))
-            turns.save(options.json, rows)
-    turns.show(rows)
+            rows.append(interleaved_timing.measured(what, np.median(seconds), "s", spread, len(found), **more))
+            interleaved_timing.save(options.json, rows)
+    interleaved_timing.show(rows)
 
 
 if __name__ == "__main__":

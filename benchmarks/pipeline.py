@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 
 SIDE, SHOWN, BATCH = 224, 64, 64
 
@@ -64,18 +64,18 @@ def compare_batches(folder, count, rounds):
     epoch = count * 8 // 10 // BATCH  # ours trains on eight tenths
     kept, fresh = (f"image_dataset_from_directory{what}" for what in (", cached", ""))
     sides = {name: directory(folder, name == kept) for name in (fresh, kept)} | {"ours": batches(folder)}
-    found = turns.alternate({name: drawer(data, 2 * epoch) for name, data in sides.items()}, rounds)
+    found = interleaved_timing.interleave({name: drawer(data, 2 * epoch) for name, data in sides.items()}, rounds)
     for name in (fresh, kept):
         theirs = found[name][1]
         amount = 2 * epoch * BATCH
-        yield turns.compared(f"batches of {BATCH}", name, amount, "images", found["ours"][1], theirs)
+        yield interleaved_timing.compared(f"batches of {BATCH}", name, amount, "images", found["ours"][1], theirs)
     first = {
         "ours": lambda: drawer(batches(folder), epoch)(),
         "theirs": lambda: drawer(directory(folder, False), epoch)(),
     }
-    found = turns.alternate(first, rounds)
+    found = interleaved_timing.interleave(first, rounds)
     what = "reading the files and a first epoch"
-    yield turns.compared(what, fresh, epoch * BATCH, "images", found["ours"][1], found["theirs"][1])
+    yield interleaved_timing.compared(what, fresh, epoch * BATCH, "images", found["ours"][1], found["theirs"][1])
 
 
 def compare_steps(folder, rounds, steps=16):
@@ -90,10 +90,12 @@ def compare_steps(folder, rounds, steps=16):
     data = datasets.load(folder, SHOWN).train.batches(settings.batch_size)
     fixed = input_pipeline.without_autotune(tf.data.Dataset.from_tensors(next(iter(data))).repeat())
     train = functools.partial(gan.fit, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
-    found = turns.alternate({"ours": lambda: train(data), "fixed": lambda: train(fixed)}, rounds)
+    found = interleaved_timing.interleave({"ours": lambda: train(data), "fixed": lambda: train(fixed)}, rounds)
     amount = steps * settings.batch_size
     what = "DCGAN step, quick profile, fed by our batches"
-    yield turns.compared(what, "one batch in memory", amount, "images", found["ours"][1], found["fixed"][1])
+    yield interleaved_timing.compared(
+        what, "one batch in memory", amount, "images", found["ours"][1], found["fixed"][1]
+    )
 
 
 def count_traces(architecture="dcgan", size=32, epochs=3, **changes):
@@ -115,7 +117,7 @@ def count_traces(architecture="dcgan", size=32, epochs=3, **changes):
 
 def main():
     """All of it."""
-    parser = turns.parser(__doc__, rounds=5)
+    parser = interleaved_timing.parser(__doc__, rounds=5)
     parser.add_argument("--count", type=int, default=1000, help="images in the set")
     options, rows = parser.parse_args(), []
     import tensorflow as tf
@@ -126,13 +128,15 @@ def main():
         for found in (compare_batches(folder, options.count, options.rounds), compare_steps(folder, options.rounds)):
             for row in found:
                 rows.append(row)
-                turns.save(options.json, rows)
+                interleaved_timing.save(options.json, rows)
     for architecture in ("dcgan", "cgan", "stylegan2"):
         rows.append(
-            turns.measured(f"{architecture}: traces of the step in 3 epochs", count_traces(architecture), "traces")
+            interleaved_timing.measured(
+                f"{architecture}: traces of the step in 3 epochs", count_traces(architecture), "traces"
+            )
         )
-        turns.save(options.json, rows)
-    turns.show(rows)
+        interleaved_timing.save(options.json, rows)
+    interleaved_timing.show(rows)
 
 
 if __name__ == "__main__":

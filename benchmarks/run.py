@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import table, turns
+from benchmarks import interleaved_timing, table
 from benchmarks.table import PARTS, RESULTS
 
 
@@ -31,7 +31,9 @@ def main():
     )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
     parser.add_argument("--rounds", type=int, help="of each comparison (default: the part's own)")
-    parser.add_argument("--torch-python", type=Path, help=f"interpreter with PyTorch (or in {turns.TORCH_VARIABLE})")
+    parser.add_argument(
+        "--torch-python", type=Path, help=f"interpreter with PyTorch (or in {interleaved_timing.TORCH_VARIABLE})"
+    )
     options = parser.parse_args()
     failed = []
     for name in options.only:
@@ -59,13 +61,13 @@ def run(name, found, options):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "medgan_tf_benchmark_bytecode")
     environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    return subprocess.run(command, cwd=turns.ROOT, env=environment).returncode
+    return subprocess.run(command, cwd=interleaved_timing.ROOT, env=environment).returncode
 
 
 def keep(name, part, seconds, complete):
     """Put a part into results.json with where and when it was measured; the other parts keep theirs."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"parts": {}}
-    where = turns.circumstances()
+    where = interleaved_timing.machine_and_versions()
     where["versions"] |= part.pop("versions", {})
     results["parts"][name] = part | where | {"took_seconds": round(seconds), "complete": complete}
     results["parts"] = {name: results["parts"][name] for name in PARTS if name in results["parts"]}

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 
 STARTS = {
     "python, nothing imported": ["-c", "pass"],
@@ -34,7 +34,7 @@ PATIENCE = 300  # seconds for the app; a busy machine needs them
 
 def start(arguments):
     """Run to the end. Raises CalledProcessError, also where TensorFlow was imported by what should not."""
-    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=turns.ROOT)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=interleaved_timing.ROOT)
 
 
 def sample():
@@ -51,7 +51,9 @@ def app(draw=False):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url, command = f"http://127.0.0.1:{port}", [sys.executable, "-m", "medgan_tf", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=turns.ROOT)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=interleaved_timing.ROOT
+    )
     end = time.monotonic() + PATIENCE
     try:
         while not well(url):
@@ -85,7 +87,7 @@ def fetch(url):
 
 def main():
     """Measure all in turns."""
-    options = turns.parser(__doc__, rounds=5).parse_args()
+    options = interleaved_timing.parser(__doc__, rounds=5).parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     functions = {name: lambda arguments=arguments: start(arguments) for name, arguments in STARTS.items()}
     functions |= {
@@ -94,13 +96,15 @@ def main():
         "app, to its first picture": lambda: app(draw=True),
     }
     rows = []
-    for name, (_, found) in turns.alternate(functions, options.rounds).items():
+    for name, (_, found) in interleaved_timing.interleave(functions, options.rounds).items():
         seconds = [turn["seconds"] for turn in found]
         processor = float(np.median([turn["processor_seconds"] for turn in found]))
         spread = np.percentile(seconds, [25, 75]).tolist()
-        rows.append(turns.measured(name, np.median(seconds), "s", spread, len(found), ours_processor=processor))
-    turns.save(options.json, rows)
-    turns.show(rows)
+        rows.append(
+            interleaved_timing.measured(name, np.median(seconds), "s", spread, len(found), ours_processor=processor)
+        )
+    interleaved_timing.save(options.json, rows)
+    interleaved_timing.show(rows)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 
 TURN = 16  # steps between two R1 penalties
 USUAL = ("StyleGAN2, ours at the authors' setting", "StyleGAN2, quick", "StyleGAN3-T, quick")
@@ -62,10 +62,10 @@ def measure(name, size, rounds, threads):
         gan.fit(data, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
 
     train(2)
-    found = [turns.timed(train, TURN)[1] for _ in range(rounds)]
-    memory = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20 if gpus else turns.peak_mib()
+    found = [interleaved_timing.timed(train, TURN)[1] for _ in range(rounds)]
+    memory = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20 if gpus else interleaved_timing.peak_mib()
     seconds = {kind: [turn[kind] / (TURN * batch) * 1000 for turn in found] for kind in found[0]}
-    return turns.measured(
+    return interleaved_timing.measured(
         f"{name}, {size} px, batch {batch}",
         np.median(seconds["seconds"]),
         "s/kimg",
@@ -81,7 +81,7 @@ def measure(name, size, rounds, threads):
 
 def main():
     """Measure all and print the table."""
-    parser = turns.parser(__doc__, rounds=2)
+    parser = interleaved_timing.parser(__doc__, rounds=2)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--configurations", nargs="+", metavar="NAME", help=f"default: {'; '.join(USUAL)}")
     parser.add_argument("--list", action="store_true", help="name the configurations")
@@ -102,8 +102,8 @@ def main():
         command += [f"--{key}={getattr(options, key)}" for key in ("size", "rounds", "threads")]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         rows.append(json.loads(output.stdout.splitlines()[-1]))
-        turns.save(options.json, rows)
-    turns.show(rows)
+        interleaved_timing.save(options.json, rows)
+    interleaved_timing.show(rows)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""networks.build("dcgan", 64) and its step in eager PyTorch: python torch_dcgan.py THREADS (see torch_turns.py)."""
+"""networks.build("dcgan", 64) and its step in eager PyTorch: python torch_dcgan.py THREADS (see torch_process.py)."""
 
 import sys
 
 from torch import nn
+from torch_process import serve
 from torch_steps import NonSaturating
-from torch_turns import serve
 
 LATENTS = 100
 

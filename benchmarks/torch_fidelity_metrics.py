@@ -1,6 +1,6 @@
 """The other side of metrics.py: torch-fidelity on saved features. python torch_fidelity_metrics.py FILE ROUNDS
 
-Prints {metric: {value, turns}} as JSON: seconds by the clock and of the processor of each round after the first.
+Prints {metric: {value, timings}} as JSON: seconds by the clock and of the processor of each round after the first.
 """
 
 import json
@@ -39,13 +39,13 @@ def main(path, rounds):
         real, fake = (torch.from_numpy(stored[name]) for name in ("real", "fake"))
     answers = {}
     for name, function in (("frechet", frechet), ("kernel", kernel), ("precision and recall", precision_and_recall)):
-        turns = []
+        timings = []
         for _ in range(rounds + 1):
             clock, worked = time.perf_counter(), time.process_time()
             value = function(real, fake)
             clock, worked = time.perf_counter() - clock, time.process_time() - worked
-            turns.append({"seconds": clock, "processor_seconds": worked})
-        answers[name] = {"value": value, "turns": turns[1:]}
+            timings.append({"seconds": clock, "processor_seconds": worked})
+        answers[name] = {"value": value, "timings": timings[1:]}
     print(json.dumps(answers))
 
 

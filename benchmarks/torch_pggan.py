@@ -1,6 +1,6 @@
 """networks.build("pggan", 64, 3) at the quick profile's widths, without attention, and its step in eager PyTorch.
 
-python torch_pggan.py THREADS (see torch_turns.py). It is fully grown: what enters and leaves at earlier stages idles.
+python torch_pggan.py THREADS (see torch_process.py). It is fully grown: what enters and leaves at earlier stages idles.
 """
 
 import sys
@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch_layers import HE_GAIN, EqualisedConv2d, EqualisedLinear, minibatch_deviation, normalised
+from torch_process import serve
 from torch_steps import CLASSES, WassersteinGP
-from torch_turns import serve
 
 LATENTS, EMBEDDING, COARSE = 128, 50, 8
 WIDTHS = (64, 32, 16, 8)  # channels at 8 px, 16 px, ...

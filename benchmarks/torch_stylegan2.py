@@ -1,6 +1,6 @@
 """networks.build("stylegan2", 64) at the quick profile's widths and its step in eager PyTorch.
 
-python torch_stylegan2.py THREADS (see torch_turns.py). R1 at every 16th step, path lengths at every fourth.
+python torch_stylegan2.py THREADS (see torch_process.py). R1 at every 16th step, path lengths at every fourth.
 """
 
 import math
@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch_layers import HE_GAIN, EqualisedConv2d, EqualisedLinear, minibatch_deviation, normalised, upsampled
+from torch_process import serve
 from torch_steps import NonSaturating
-from torch_turns import serve
 
 LATENTS, WIDTHS = 128, (64, 64, 64, 32, 16)  # channels at 4 px, 8 px, ...
 NUM_WS = 2 * len(WIDTHS)

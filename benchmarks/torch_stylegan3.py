@@ -1,6 +1,6 @@
 """networks.build("stylegan3", 64) at the quick profile's widths and its step in eager PyTorch.
 
-python torch_stylegan3.py THREADS (see torch_turns.py). Filters are products with banded matrices, as ours: on a CPU
+python torch_stylegan3.py THREADS (see torch_process.py). Filters are products with banded matrices, as ours: on a CPU
 they are no slower than depthwise convolutions.
 """
 
@@ -12,9 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch_layers import HE_GAIN, EqualisedLinear
+from torch_process import serve
 from torch_steps import NonSaturating
 from torch_stylegan2 import LATENTS, Critic, Mapping, ModulatedConv2d
-from torch_turns import serve
 
 SIZE, LAYERS, CRITICAL, MARGIN, TAPS = 64, 6, 2, 10, 6
 WIDTHS = (32, 32, 32, 16, 8, 8)

@@ -1,6 +1,6 @@
 """networks.build("cgan", 64, 3) and the WGAN-GP step in eager PyTorch.
 
-python torch_wgan_gp.py VARIANT THREADS (see torch_turns.py).
+python torch_wgan_gp.py VARIANT THREADS (see torch_process.py).
 VARIANT is "plain", the step as it is usually written, or "savings", which takes what ours saves too: upsampling merged
 into the convolution, the last critic's fakes used for the generator, and channels last in memory.
 """
@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch_layers import upsampled_convolution
+from torch_process import serve
 from torch_steps import CLASSES, WassersteinGP
-from torch_turns import serve
 
 LATENTS = 100
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 
 BATCHES = {"cgan": 5 * 32, "dcgan": 64, "gan": 64, "stylegan2": 16, "pggan": 2 * 16, "stylegan3": 16}  # images a step
 OURS = {  # jit_compile, steps_per_execution
@@ -77,12 +77,12 @@ def ours(architecture, jit_compile=False, steps_per_execution=1):
 
 
 def serve(architecture, name, threads):
-    """Our side of the protocol in torch_turns.py: "write FILE", "steps N"."""
+    """Our side of the protocol in torch_process.py: "write FILE", "steps N"."""
     import tensorflow as tf
 
     from medgan_tf import training  # noqa: F401 - what a training imports
 
-    libraries = turns.peak_mib()
+    libraries = interleaved_timing.peak_mib()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     gan, data = ours(architecture, *OURS[name])
     if name == "keras.io":
@@ -95,8 +95,8 @@ def serve(architecture, name, threads):
             answer = write(gan, argument)
         else:
             settings = {"steps_per_epoch": int(argument), "epochs": 1, "verbose": 0, "shuffle": False}
-            _, answer = turns.timed(lambda settings=settings: gan.fit(data, **settings))
-            answer |= {"peak_mib": turns.peak_mib(), "libraries_mib": libraries, "version": tf.__version__}
+            _, answer = interleaved_timing.timed(lambda settings=settings: gan.fit(data, **settings))
+            answer |= {"peak_mib": interleaved_timing.peak_mib(), "libraries_mib": libraries, "version": tf.__version__}
         print(json.dumps(answer), flush=True)
 
 
@@ -129,12 +129,12 @@ def measure(architecture, options):
         for name, (file, *variant) in TORCH[architecture].items():
             commands[name] = [options.torch_python, here / file, *variant, options.threads]
     steps = options.steps * recipe(architecture).penalty_interval
-    contestants = {name: turns.Contestant(name, command) for name, command in commands.items()}
+    contestants = {name: interleaved_timing.TimedProcess(name, command) for name, command in commands.items()}
     try:
         with tempfile.TemporaryDirectory() as folder:
             for name in set(TORCH[architecture]) & set(contestants):
-                turns.same_networks(contestants["ours"], contestants[name], Path(folder) / "networks.npz")
-        turns.race(contestants.values(), steps, options.rounds)
+                interleaved_timing.same_networks(contestants["ours"], contestants[name], Path(folder) / "networks.npz")
+        interleaved_timing.interleave_steps(contestants.values(), steps, options.rounds)
     finally:
         for contestant in contestants.values():
             contestant.process.kill()
@@ -142,23 +142,25 @@ def measure(architecture, options):
     for name in own:
         for reference in (*TORCH[architecture], *names[len(own) :]):
             what = f"{TITLES[architecture]} step, 64 px" + name.removeprefix("ours")
-            theirs = contestants[reference].turns if reference in contestants else None
+            theirs = contestants[reference].timings if reference in contestants else None
             amount = steps * BATCHES[architecture]
-            rows.append(turns.compared(what, reference, amount, "images", contestants[name].turns, theirs))
-    return rows, {"torch": contestants["PyTorch"].turns[-1]["version"]} if "PyTorch" in contestants else {}
+            rows.append(
+                interleaved_timing.compared(what, reference, amount, "images", contestants[name].timings, theirs)
+            )
+    return rows, {"torch": contestants["PyTorch"].timings[-1]["version"]} if "PyTorch" in contestants else {}
 
 
 def main():
     """All architectures."""
-    parser = turns.parser(__doc__, rounds=3)
+    parser = interleaved_timing.parser(__doc__, rounds=3)
     parser.add_argument("--steps", type=int, default=2, help="in a turn, times the interval of R1; an even number")
     parser.add_argument("--architecture", choices=list(BATCHES), nargs="+", default=list(BATCHES))
     options, rows = parser.parse_args(), []
     for architecture in options.architecture:
         found, versions = measure(architecture, options)
         rows += found
-        turns.save(options.json, rows, versions=versions)
-    turns.show(rows)
+        interleaved_timing.save(options.json, rows, versions=versions)
+    interleaved_timing.show(rows)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ without doing less. What lies between is memory traffic, small layers and launch
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import turns
+from benchmarks import interleaved_timing
 from benchmarks.train_step import BATCHES, ours
 from medgan_tf.training.losses import gradient_penalty
 
@@ -77,12 +77,12 @@ def share(name, found, scale):
     }
     median, processor = (float(np.median(values)) for values in ratios.values())
     spread = np.percentile(ratios["seconds"], [25, 75]).tolist()
-    return turns.measured(name, median, "of the step", spread, len(found[name]), ours_processor=processor)
+    return interleaved_timing.measured(name, median, "of the step", spread, len(found[name]), ours_processor=processor)
 
 
 def main():
     """Time the parts in turns."""
-    options = turns.parser(__doc__, rounds=6).parse_args()
+    options = interleaved_timing.parser(__doc__, rounds=6).parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     gan, data = ours("cgan")
     functions = parts(gan, *next(iter(data)))
@@ -91,14 +91,14 @@ def main():
     timed[PRODUCT] = tf.function(lambda: matrix @ matrix)
     # As arrays: what TensorFlow returns may not be computed yet.
     sides = {name: lambda run=run: tf.nest.map_structure(np.asarray, run()) for name, run in timed.items()}
-    found = {name: turn for name, (_, turn) in turns.alternate(sides, options.rounds).items()}
+    found = {name: turn for name, (_, turn) in interleaved_timing.interleave(sides, options.rounds).items()}
     rows = [share(name, found, times) for name, (_, times) in functions.items() if name != STEP]
     count = operations(functions[STEP][0])
     floor = share(PRODUCT, found, count / (2 * SIDE**3))
     note = f"{count / 1e9:.0f} gigaflop for {BATCHES['cgan']} images"
     rows.append(floor | {"what": "floor: its arithmetic at the rate of a large matrix product", "note": note})
-    turns.save(options.json, rows)
-    turns.show(rows)
+    interleaved_timing.save(options.json, rows)
+    interleaved_timing.show(rows)
 
 
 if __name__ == "__main__":

@@ -7,20 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import estimate, goals, gpu_plan, growth, pipeline, run, table, turns
+from benchmarks import estimate, goals, gpu_plan, growth, interleaved_timing, pipeline, run, table
 from medgan_tf import config, figures, results
 
-ROOT = turns.ROOT
+ROOT = interleaved_timing.ROOT
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 
-def turn(seconds, peak=None):
+def timing(seconds, peak=None):
     return {"seconds": seconds, "processor_seconds": 2 * seconds} | ({"peak_mib": peak} if peak else {})
 
 
 def test_ratios_are_those_within_a_round():
-    ours, theirs = [turn(1.0), turn(2.0), turn(10.0, 100)], [turn(3.0), turn(6.0), turn(30.0, 50)]
-    row = turns.compared("a", "b", 60, "images", ours, theirs)
+    ours, theirs = [timing(1.0), timing(2.0), timing(10.0, 100)], [timing(3.0), timing(6.0), timing(30.0, 50)]
+    row = interleaved_timing.compared("a", "b", 60, "images", ours, theirs)
     assert row["ratio"] == row["ratio_processor"] == pytest.approx(3)
     assert row["spread"] == pytest.approx([3, 3])
     assert (row["ours"], row["theirs"], row["ours_processor"]) == pytest.approx((30, 10, 15))
@@ -28,7 +28,7 @@ def test_ratios_are_those_within_a_round():
 
 
 def test_what_is_not_here_is_not_run():
-    row = turns.compared("a", "b", 60, "images", [turn(1.0)], None)
+    row = interleaved_timing.compared("a", "b", 60, "images", [timing(1.0)], None)
     assert row["status"] == "not run"
     assert "ratio" not in row
     assert any("not run" in line for line in table.tables([row]))
@@ -36,10 +36,10 @@ def test_what_is_not_here_is_not_run():
 
 def test_a_part_measured_again_elsewhere_leaves_the_others_where_they_were(monkeypatch, tmp_path):
     monkeypatch.setattr(run, "RESULTS", tmp_path / "results.json")
-    here = turns.circumstances()
+    here = interleaved_timing.machine_and_versions()
     run.keep("metrics", {"rows": []}, 1, True)
     there = here | {"machine": here["machine"] | {"processor": "another"}, "versions": {}}
-    monkeypatch.setattr(turns, "circumstances", lambda: there)
+    monkeypatch.setattr(interleaved_timing, "machine_and_versions", lambda: there)
     run.keep("train_step", {"rows": [], "versions": {"torch": "9"}}, 1, True)
     parts = json.loads(run.RESULTS.read_text())["parts"]
     assert parts["metrics"]["machine"] == here["machine"]
@@ -51,8 +51,12 @@ def test_a_part_measured_again_elsewhere_leaves_the_others_where_they_were(monke
 
 def test_verdicts_and_causes_are_read_from_the_rows():
     goal = goals.Goal("train_step", "x", "PyTorch", "ratio", 2)
-    slow = turns.compared("x", "PyTorch", 60, "images", [turn(2.0), turn(2.0)], [turn(3.0), turn(3.0)])
-    torn = turns.compared("x", "PyTorch", 60, "images", [turn(1.0), turn(1.0)], [turn(1.0), turn(4.0)])
+    slow = interleaved_timing.compared(
+        "x", "PyTorch", 60, "images", [timing(2.0), timing(2.0)], [timing(3.0), timing(3.0)]
+    )
+    torn = interleaved_timing.compared(
+        "x", "PyTorch", 60, "images", [timing(1.0), timing(1.0)], [timing(1.0), timing(4.0)]
+    )
     assert goals.verdict(goal, {}) == "not run"
     assert goals.verdict(goal, slow) == "missed"
     assert goals.verdict(goal, torn) == "met, quartiles on both sides"
@@ -60,12 +64,14 @@ def test_verdicts_and_causes_are_read_from_the_rows():
     memory = goals.Goal("train_step", "x", "PyTorch", "peak_mib")
     assert goals.verdict(memory, slow | {"peak_mib": [2, 1]}) == "missed"
     assert goals.verdict(memory, slow | {"peak_mib": [1, None]}) == "not run"
-    ours, theirs = turn(1.0, 900) | {"libraries_mib": 700}, turn(1.0, 500) | {"libraries_mib": 200}
-    rows = [turns.compared("x", name, 60, "images", [ours], [theirs]) for name in ("PyTorch", "keras.io")]
+    ours, theirs = timing(1.0, 900) | {"libraries_mib": 700}, timing(1.0, 500) | {"libraries_mib": 200}
+    rows = [interleaved_timing.compared("x", name, 60, "images", [ours], [theirs]) for name in ("PyTorch", "keras.io")]
     assert "above them ours took 200, PyTorch 300" in goals.cause(memory, {"parts": {"train_step": {"rows": rows}}})
     most = goals.Goal("startup", "x", None, "ours", 0.5)
-    assert goals.verdict(most, turns.measured("x", 0.4, "s")) == "met"
-    assert goals.verdict(most, turns.measured("x", 0.6, "s", [0.4, 0.7])) == "missed, quartiles on both sides"
+    assert goals.verdict(most, interleaved_timing.measured("x", 0.4, "s")) == "met"
+    assert (
+        goals.verdict(most, interleaved_timing.measured("x", 0.6, "s", [0.4, 0.7])) == "missed, quartiles on both sides"
+    )
 
 
 def test_every_goal_has_a_row_and_what_is_missed_a_cause():
@@ -77,9 +83,9 @@ def test_every_goal_has_a_row_and_what_is_missed_a_cause():
             assert "not recorded" not in goals.cause(goal, results), goal
 
 
-def test_contestants_take_turns_and_the_first_round_does_not_count():
+def test_functions_are_timed_in_turns_and_the_first_round_does_not_count():
     order = []
-    found = turns.alternate({"a": lambda: order.append("a"), "b": lambda: order.append("b") or 7}, 3)
+    found = interleaved_timing.interleave({"a": lambda: order.append("a"), "b": lambda: order.append("b") or 7}, 3)
     assert order == ["a", "b"] * 4
     assert found["b"][0] == 7
     assert len(found["a"][1]) == 3
@@ -90,7 +96,7 @@ def test_a_child_process_counts_as_work():
     import sys
 
     code = "sum(i * i for i in range(3_000_000))"
-    _, spent = turns.timed(lambda: subprocess.run([sys.executable, "-c", code], check=True))
+    _, spent = interleaved_timing.timed(lambda: subprocess.run([sys.executable, "-c", code], check=True))
     assert spent["processor_seconds"] > 0.05
 
 

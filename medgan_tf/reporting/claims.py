@@ -25,7 +25,7 @@ METRIC_REASONS = {
     "PSNR dB": "a generated image has no partner to be similar to; here only inversions of real images have one",
     "privacy preserving %": "no test is described; here: images nearer to a training image than 99% of held-out ones",
     "classifier confidence %": "no classifier is described; here: how often a classifier names the class asked for",
-    "radiologists say realistic %": "readers and images are not stated; a proportion called realistic has no chance level",
+    "radiologists say realistic %": "readers and images are not stated; a proportion has no chance level",
 }
 
 

@@ -39,12 +39,12 @@ def _cost(run, name):
 
 
 def summarise(table):
-    """Of `models`, a row a run, model and metric: seeds in one number, and whether it is among the best.
+    """Summarise `models` over seeds: a DataFrame with one row for each run, model and metric.
 
-    value, low, high are over the `seeds` (`seed_interval`), the floor and the costs their means. `among_best`: nothing
-    that this metric says sets the model apart from the best one that it can be compared with, on the same data with the
-    same features and n; the best itself is among them. The 95% interval of the difference then holds 0.
-    A model without a value is never among the best.
+    value, low and high are over the `seeds` (`seed_interval`); real_vs_real and costs are means. among_best is True for
+    the best model and for those that the metric cannot tell from it: the 95% interval of the difference contains 0.
+    Only models measured on the same data with the same features and n are compared. A model without a value is never
+    among the best.
     """
     keys = [*SAME, "run", "model", "metric"]
     rows = []

@@ -1,7 +1,7 @@
-"""How everything here is measured: contestants take turns, and a ratio is the median of the ratios within a round.
+"""Times several programs in turns; a ratio is the median of the ratios within a round.
 
-So other load on the machine meets all of them alike. Time is taken by the clock and of the processor, over all threads
-and all child processes that ended in the turn: the second depends less on what else the machine does.
+Other load on the machine then affects all of them alike. Wall-clock and processor seconds are measured, over all
+threads and all child processes that ended meanwhile: processor seconds depend less on what else the machine does.
 """
 
 import argparse
@@ -26,71 +26,71 @@ TORCH_VARIABLE = "MEDGAN_TF_TORCH_PYTHON"
 
 
 def processor_seconds():
-    """Of this process, all its threads, and its children that ended."""
+    """Processor seconds of this process with all its threads, and of its children that ended."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def peak_mib():
-    """The most memory that this process held."""
+    """Peak memory of this process in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def timed(function, *arguments):
-    """(what it returns, {seconds, processor_seconds})."""
+    """Call a function; return (its value, {"seconds", "processor_seconds"})."""
     clock, worked = time.perf_counter(), processor_seconds()
     value = function(*arguments)
     return value, {"seconds": time.perf_counter() - clock, "processor_seconds": processor_seconds() - worked}
 
 
-def alternate(functions, rounds):
-    """{name: (last value, turns)} of {name: function}; the first round, which warms up, does not count."""
-    values, turns = {}, {name: [] for name in functions}
+def interleave(functions, rounds):
+    """Time {name: function} in turns; return {name: (last value, timings)}. The first round, a warm-up, is left out."""
+    values, timings = {}, {name: [] for name in functions}
     for number in tqdm(range(rounds + 1), leave=False):
         for name, function in functions.items():
-            values[name], turn = timed(function)
+            values[name], timing = timed(function)
             if number:
-                turns[name].append(turn)
-    return {name: (values[name], turns[name]) for name in functions}
+                timings[name].append(timing)
+    return {name: (values[name], timings[name]) for name in functions}
 
 
 def compared(what, reference, amount, unit, ours, theirs, **more):
-    """A row: our and their rate (amount a second, medians), ratio with quartiles by the clock and by the processor.
+    """A row of results: our and their rate (amount per second, medians) and their ratio with its quartiles.
 
-    ours, theirs: turns, in the same rounds; theirs is None where the other is not here. A ratio above 1 says that we
-    are faster.
+    Both by wall-clock time and by processor time. ours, theirs: timings of the same rounds; theirs is None where the
+    other program is not installed. A ratio above 1 means that ours is faster.
     """
     row = {"what": what, "reference": reference, "unit": f"{unit}/s", "n": len(ours)}
     for kind, suffix in (("seconds", ""), ("processor_seconds", "_processor")):
-        own = amount / np.array([turn[kind] for turn in ours])
+        own = amount / np.array([timing[kind] for timing in ours])
         row[f"ours{suffix}"] = float(np.median(own))
         if theirs:
-            other = amount / np.array([turn[kind] for turn in theirs])
+            other = amount / np.array([timing[kind] for timing in theirs])
             row[f"theirs{suffix}"] = float(np.median(other))
             row[f"ratio{suffix}"] = float(np.median(own / other))
             row[f"spread{suffix}"] = np.percentile(own / other, [25, 75]).tolist()
     for kind in ("peak_mib", "libraries_mib"):
-        most = [max((turn[kind] for turn in side or [] if kind in turn), default=None) for side in (ours, theirs)]
+        most = [max((timing[kind] for timing in side or [] if kind in timing), default=None) for side in (ours, theirs)]
         if any(most):
             row[kind] = most
     return row | more | ({} if theirs else {"status": NOT_RUN})
 
 
 def measured(what, value, unit, spread=None, n=1, **more):
-    """A row without another side."""
+    """A row of results without another program to compare with."""
     return {"what": what, "unit": unit, "ours": float(value), "spread_ours": spread, "n": n} | more
 
 
 def save(path, rows, **more):
-    """Write what a part has measured so far; run.py reads it even where the part fails later."""
+    """Write the rows measured so far, so that run.py can read them even if the part fails later."""
     if path:
         partial = path.with_name(f".{path.name}.partial")
         partial.write_text(json.dumps({"rows": rows} | more, indent=2) + "\n")
         partial.replace(path)
 
 
-def circumstances():
-    """Where and when, with the load of the last 15 minutes: call it at the end, so what was measured is in the load."""
+def machine_and_versions():
+    """Machine, versions, date and the load of the last 15 minutes; call it at the end, to include the measuring."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -109,9 +109,11 @@ def circumstances():
 
 
 def parser(doc, rounds):
-    """The options that every part has; `run.py` gives them."""
+    """A parser with the options that every part has and `run.py` sets."""
     options = argparse.ArgumentParser(description=doc.splitlines()[0])
-    options.add_argument("--rounds", type=int, default=rounds, help=f"that count, after one more (default {rounds})")
+    options.add_argument(
+        "--rounds", type=int, default=rounds, help=f"number of rounds, after one for warm-up (default {rounds})"
+    )
     options.add_argument("--threads", type=int, default=os.cpu_count())
     options.add_argument(
         "--torch-python",
@@ -129,11 +131,11 @@ def show(rows):
     print(table.to_string(index=False, float_format=lambda number: f"{number:.3g}", na_rep=""))
 
 
-class Contestant:
-    """A process that answers each line with a line of JSON."""
+class TimedProcess:
+    """A process that times steps: it answers each line of its standard input with a line of JSON."""
 
     def __init__(self, name, command):
-        self.name, self.turns = name, []
+        self.name, self.timings = name, []
         # Threads that spin while they wait would hurt PyTorch, and only PyTorch, where other processes run too.
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_WAIT_POLICY": "PASSIVE"}
         self.process = subprocess.Popen(
@@ -147,7 +149,7 @@ class Contestant:
         )
 
     def ask(self, line):
-        """Raises RuntimeError if the process died."""
+        """Send a line and return the answer. Raises RuntimeError if the process died."""
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -156,17 +158,17 @@ class Contestant:
         return json.loads(answer)
 
 
-def race(contestants, steps, rounds):
-    """Let all take turns of `steps`; the first of each compiles, and is left out."""
+def interleave_steps(processes, steps, rounds):
+    """Time `steps` training steps of each process in turns; the first round, which compiles, is left out."""
     for number in tqdm(range(rounds + 1), leave=False):
-        for contestant in contestants:
-            turn = contestant.ask(f"steps {steps}")
+        for process in processes:
+            timing = process.ask(f"steps {steps}")
             if number:
-                contestant.turns.append(turn)
+                process.timings.append(timing)
 
 
 def same_networks(us, other, path):
-    """Raise ValueError unless both sides compute the same with the same number of weights."""
+    """Raise ValueError unless both processes compute the same with the same number of weights."""
     counts = us.ask(f"write {path}")["parameters"]
     found = other.ask(f"check {path}")
     if found["parameters"] != counts:
