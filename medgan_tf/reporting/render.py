@@ -99,7 +99,9 @@ def _clean(output, source, run):
 
 
 def _table(html):
-    """A pandas table without what a code host would drop or show as text: styles, classes and line breaks in tags."""
+    """HTML, a pandas table without what a code host would drop or print as text: styles, classes, line breaks."""
+    if "<table" not in html:
+        return html
     html = re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL)
     html = re.sub(r"</?div[^>]*>", "", html)
     html = re.sub(r"<(table|tr|th|td)\b[^>]*?((?: (?:col|row)span=\"\d+\")*)[^>]*>", r"<\1\2>", html)
