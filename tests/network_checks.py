@@ -1,4 +1,4 @@
-"""What every architecture trained with a gradient penalty must hold, for the tests of each."""
+"""Checks shared by the tests of every architecture that is trained with a gradient penalty."""
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +15,7 @@ def batch(image_size, latent_dim, count=4, classes=3, seed=0):
 
 
 def wasserstein_gradients(generator, critic, latents, labels, images):
-    """Both losses of WGAN-GP, then each variable's gradient; those without one are left out."""
+    """Both losses of WGAN-GP, then the gradients of all variables that have one."""
 
     def inputs(first):
         return [first, labels] if len(critic.inputs) > 1 else first
@@ -33,7 +33,7 @@ def wasserstein_gradients(generator, critic, latents, labels, images):
 
 
 def check_compiled(generator, critic, *data):
-    """The losses and gradients of a WGAN-GP step, the second order in it, are the same through XLA."""
+    """Check that losses and gradients of a WGAN-GP step, with its second derivatives, are the same under XLA."""
     plain = tf.function(wasserstein_gradients)(generator, critic, *data)
     fused = tf.function(wasserstein_gradients, jit_compile=True)(generator, critic, *data)
     for one, other in zip(plain, fused, strict=True):

@@ -27,7 +27,7 @@ def build(size=16, **settings):
 
 
 @pytest.mark.parametrize("size", [32, 64, 128, 256, (32, 48), (64, 24 * 8)])
-def test_shapes_ranges_and_exactly_one_score_an_image(size):
+def test_shapes_ranges_and_one_score_per_image(size):
     generator, critic = build(size, base_filters=32, attention=16)
     height, width = (size, size) if isinstance(size, int) else size
     latents, labels = tf.constant(10 * sampling.latents(3, 6, 0)), tf.constant([0, 1, 2])
@@ -37,7 +37,7 @@ def test_shapes_ranges_and_exactly_one_score_an_image(size):
     assert critic([images, labels]).shape == (3, 1)
 
 
-def test_the_networks_are_as_described_by_default():
+def test_default_widths():
     generator, critic = networks.build("cgan", 256, 4)
     kernels = [w.shape for w in generator.trainable_variables if len(w.shape) == 4]
     widths = [512, 256, 128, 64, 32, 16]
@@ -47,7 +47,7 @@ def test_the_networks_are_as_described_by_default():
     assert {layer.momentum for layer in generator.layers if isinstance(layer, keras.layers.BatchNormalization)} == {0.9}
 
 
-def test_no_block_has_fewer_than_the_least_filters():
+def test_no_block_has_fewer_than_min_filters():
     networks_of = {least: networks.build("cgan", 256, base_filters=64, min_filters=least) for least in (1, 8)}
     kernels = {
         least: [[w.shape[-1] for w in network.trainable_variables if len(w.shape) == 4] for network in pair]
@@ -65,7 +65,7 @@ def test_the_label_reaches_the_gradient_of_the_score_with_respect_to_the_image(v
     assert np.linalg.norm(zero - one) > 0.1 * np.linalg.norm(zero)
 
 
-def test_without_projection_the_label_is_an_input_that_does_nothing():
+def test_without_projection_the_label_has_no_effect():
     generator, critic = build(projection=False)
     _, _, images = batch(16, 6)
     zero, one = (image_gradient(critic, images, tf.fill([4], label)) for label in (0, 1))
@@ -96,7 +96,7 @@ def test_an_image_depends_on_its_label(variant, training):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_score_depends_on_its_own_image_alone_and_no_critic_has_batch_norm(variant):
+def test_a_score_depends_on_its_image_only_and_no_critic_has_batch_norm(variant):
     _, critic = build(**VARIANTS[variant])
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in critic._flatten_layers())
     _, labels, images = batch(16, 6)
@@ -140,7 +140,7 @@ def test_clones_and_weight_files_give_the_same_images_and_scores(variant, tmp_pa
         pytest.param(VARIANTS["plain"], True, marks=pytest.mark.slow),
     ],
 )
-def test_a_training_step_updates_the_critic_twice_and_all_that_depends_on_the_label(settings, compiled):
+def test_a_training_step_updates_the_critic_twice_and_all_label_tables(settings, compiled):
     gan = GAN(*build(**settings), loss="wasserstein", penalty="wgan_gp", discriminator_steps=2)
     gan.compile(*(keras.optimizers.Adam(1e-3, 0.5, 0.9) for _ in range(2)))
     variables = gan.generator.trainable_variables + gan.discriminator.trainable_variables
@@ -173,7 +173,7 @@ def test_half_precision_inside_float32_outside(variant):
         np.testing.assert_allclose(result, expected, atol=0.02 * np.abs(expected).max())
 
 
-def test_attention_sits_where_it_was_asked_for_in_both_networks():
+def test_attention_is_at_the_requested_resolution_in_both_networks():
     for network, latents in zip(build(32, base_filters=32, attention=16), (True, False), strict=True):
         assert network.get_layer("attention").input.shape[1:3] == (16, 16)
         z, labels, images = batch(32, 6)
@@ -193,6 +193,6 @@ def test_attention_sits_where_it_was_asked_for_in_both_networks():
         (256, {"base_filters": 16}, "halved 5 times"),
     ],
 )
-def test_what_cannot_be_built_is_said_in_a_sentence(size, settings, message):
+def test_what_cannot_be_built_is_refused_in_a_sentence(size, settings, message):
     with pytest.raises(ValueError, match=message):
         build(size, **settings)

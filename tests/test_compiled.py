@@ -1,7 +1,7 @@
-"""The recipes for a GPU in small, as `fit` runs them there: the whole step compiled by XLA.
+"""The training settings for a GPU with small networks: the whole step compiled by XLA.
 
-Parts that compile alone may not together: of what is computed under a condition and differentiated outside, XLA
-follows no gather and no repetition whose number is a tensor.
+Parts that compile alone may fail together: XLA cannot differentiate a gather or a repetition by a tensor inside a
+condition from outside of it.
 """
 
 from dataclasses import replace

@@ -8,7 +8,7 @@ SIZES = {"gan": [16, 64, (24, 40)], "dcgan": [16, 64, 128, 256, (64, 96)]}
 
 
 @pytest.mark.parametrize(("name", "size"), [(name, size) for name, sizes in SIZES.items() for size in sizes])
-def test_shapes_ranges_and_one_score_an_image(name, size):
+def test_shapes_ranges_and_one_score_per_image(name, size):
     small = {"units": 8} if name == "gan" else {"base_filters": 4}
     generator, discriminator = networks.build(name, size, latent_dim=6, **small)
     height, width = (size, size) if isinstance(size, int) else size
@@ -38,7 +38,7 @@ def test_dcgan_has_the_papers_layers_at_64_px():
         (("gan", 64, 3), "takes no labels"),
     ],
 )
-def test_what_cannot_be_built_is_said_in_a_sentence(arguments, message):
+def test_what_cannot_be_built_is_refused_in_a_sentence(arguments, message):
     with pytest.raises(ValueError, match=message):
         networks.build(*arguments)
 
@@ -51,7 +51,7 @@ def test_a_seed_gives_the_same_first_images_for_any_count():
     assert (sampling.sample(generator, 3, seed=6) != few).any()
 
 
-def test_integers_cover_the_whole_range():
+def test_uint8_values_cover_the_whole_range():
     np.testing.assert_array_equal(sampling.to_uint8([-1.2, -1, 0, 1, 1.5]), [0, 0, 128, 255, 255])
 
 

@@ -23,8 +23,8 @@ def at(stage, alpha, *networks):
         set_stage(network, stage, alpha)
 
 
-def loud(network):
-    """Biases start at 0, labels and latents may hardly matter: make every variable count."""
+def perturb(network):
+    """Perturb all variables: biases start at 0, and labels may have little effect."""
     generator = np.random.default_rng(0)
     for variable in network.trainable_variables:
         variable.assign(variable.value + 0.5 * generator.standard_normal(variable.shape))
@@ -51,7 +51,7 @@ def test_shapes_and_range_at_every_stage(size, first):
         assert critic([images, labels.numpy()]).shape == (2, 1)
 
 
-def test_widths_by_default_and_everything_is_built_at_once():
+def test_default_widths_and_all_stages_are_built_at_once():
     for network in networks.build("pggan", 256):
         assert all(layer.built for layer in network._flatten_layers())
         growing = network.get_layer("growing")
@@ -71,7 +71,7 @@ def test_widths_by_default_and_everything_is_built_at_once():
 @pytest.mark.parametrize("stage", [1, 2])
 def test_at_alpha_0_images_and_scores_are_exactly_those_of_the_smaller_stage(stage, attention):
     generator, critic = build(attention=attention)
-    loud(generator), loud(critic)
+    perturb(generator), perturb(critic)
     latents, labels, images = batch(16, 6)
     at(stage, 0.0, generator, critic)
     faded = generator([latents, labels]).numpy(), critic([images, labels]).numpy()
@@ -105,9 +105,9 @@ def test_at_alpha_1_the_old_branch_has_no_effect_and_no_gradient(stage, attentio
         assert np.abs(network([inputs, labels]) - expected).max() > 0.1
 
 
-def test_attention_is_in_both_networks_from_its_stage_on_and_its_map_can_be_read():
+def test_attention_acts_from_its_stage_on_in_both_networks():
     generator, critic = build(attention=16)
-    loud(generator), loud(critic)
+    perturb(generator), perturb(critic)
     latents, labels, images = batch(16, 6)
     for network, inputs in ((generator, latents), (critic, images)):
         layer = network.get_layer("growing").self_attention
@@ -124,7 +124,7 @@ def test_attention_is_in_both_networks_from_its_stage_on_and_its_map_can_be_read
         np.testing.assert_array_equal(network([inputs, labels]), without)
 
 
-def test_the_schedule_is_stable_then_fades_and_stays():
+def test_the_schedule_is_stable_then_fades_to_the_last_stage():
     assert schedule(0, 20, 10, 3) == (0, 1.0)
     assert schedule(9.99, 20, 10, 3) == (0, 1.0)
     assert schedule(10, 20, 10, 3) == (1, 0.0)
@@ -139,7 +139,7 @@ def test_the_schedule_is_stable_then_fades_and_stays():
     assert all(isinstance(stage, int) and 0 <= alpha <= 1 for stage, alpha in path)
 
 
-def test_the_label_reaches_image_score_and_the_scores_gradient():
+def test_the_label_changes_the_image_and_the_gradient_of_the_score():
     generator, critic = build()
     latents, labels, images = batch(16, 6)
     for stage in range(3):
@@ -150,7 +150,7 @@ def test_the_label_reaches_image_score_and_the_scores_gradient():
         assert np.abs(made[0] - made[1]).max(axis=(1, 2, 3)).min() > 0.01
 
 
-def test_scores_meet_only_in_the_minibatch_standard_deviation():
+def test_scores_depend_on_other_images_only_through_the_minibatch_standard_deviation():
     _, critic = build()
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in critic._flatten_layers())
     _, labels, images = batch(16, 6, count=5)  # 5 has no divisor up to 4: every image is a group of its own
@@ -167,7 +167,7 @@ def test_a_penalised_step_of_every_stage_compiles_and_equals_the_uncompiled_one(
     check_compiled(generator, critic, *batch(16, 6))
 
 
-def test_variables_of_later_stages_have_no_gradient_and_those_of_earlier_ones_keep_theirs():
+def test_variables_of_later_stages_have_no_gradient():
     generator, critic = build()
     counts = []
     for stage in range(3):
@@ -182,24 +182,24 @@ def test_the_optimizer_keeps_the_state_of_layers_that_persist():
     gan = GAN(*build(), loss="wasserstein", penalty="wgan_gp", discriminator_steps=2)
     gan.compile(*(keras.optimizers.Adam(1e-3, 0.5, 0.9) for _ in range(2)))
     _, labels, images = batch(16, 6, count=8)
-    everyone = (gan.generator, gan.generator_ema, gan.discriminator)
+    networks = (gan.generator, gan.generator_ema, gan.discriminator)
 
     def step():
         before = {id(v): v.numpy() for v in gan.discriminator.trainable_variables}
         tf.function(gan.train_step)((images, labels))
         return {id(v) for v in gan.discriminator.trainable_variables if (v.numpy() != before[id(v)]).any()}
 
-    at(0, 1.0, *everyone)
+    at(0, 1.0, *networks)
     first = step()
     growing = gan.discriminator.get_layer("growing")
     identities = [id(variable) for variable in gan.discriminator.trainable_variables]
     moment = gan.discriminator_optimizer._momentums[identities.index(id(growing.first[0].kernel))]
     held = moment.numpy()
     assert np.any(held)
-    at(1, 0.0, *everyone)
+    at(1, 0.0, *networks)
     np.testing.assert_array_equal(moment, held)
     gan.images_seen.assign(75_000)
-    at(*schedule(75, growing.fade_kimg, growing.stable_kimg, growing.stages), *everyone)
+    at(*schedule(75, growing.fade_kimg, growing.stable_kimg, growing.stages), *networks)
     assert (growing.stage, float(growing.alpha)) == (1, 0.5)
     assert first < step()
     assert len(first) < len(gan.discriminator.trainable_variables) - 12
@@ -264,7 +264,7 @@ def test_it_works_without_labels():
         (64, {"stable_kimg": 0}, "stable_kimg above 0"),
     ],
 )
-def test_what_cannot_be_built_is_said_in_a_sentence(size, settings, message):
+def test_what_cannot_be_built_is_refused_in_a_sentence(size, settings, message):
     with pytest.raises(ValueError, match=message):
         build(size, **settings)
     generator, _ = build(32)

@@ -48,14 +48,14 @@ def test_resampling_equals_scipys_upfirdn(taps, up, down, padding):
     np.testing.assert_allclose(resample(x, taps, up, down, padding), reference(x, taps, up, down, padding), atol=1e-5)
 
 
-def test_doubling_halving_and_smoothing_are_the_filter_1_3_3_1():
+def test_upsampling_downsampling_and_smoothing_use_the_filter_1_3_3_1():
     x = maps(2, 8, 12, 3)
     np.testing.assert_allclose(upsample(x), reference(x, TAPS, up=2, padding=(2, 1)), atol=1e-5)
     np.testing.assert_allclose(downsample(x), reference(x, TAPS, down=2, padding=(1, 1)), atol=1e-5)
     np.testing.assert_allclose(smooth(x, 2), reference(x, TAPS, padding=(2, 2)), atol=1e-5)
 
 
-def test_constants_pass_and_the_highest_frequency_does_not():
+def test_constants_pass_the_filter_and_the_highest_frequency_does_not():
     constant = np.ones((1, 8, 8, 1), "float32")
     stripes = np.tile(np.array([1, -1], "float32"), 4)[None, None, :, None] * constant
     for change in (upsample, downsample):
@@ -66,7 +66,7 @@ def test_constants_pass_and_the_highest_frequency_does_not():
     assert np.std(doubled) == pytest.approx(2 * np.cos(np.pi / 4) ** 3 / np.sqrt(2), rel=1e-5)
 
 
-def test_doubling_is_the_transpose_of_halving_so_that_sums_are_kept():
+def test_upsampling_is_the_transpose_of_downsampling():
     small, large = maps(2, 4, 6, 3), maps(2, 8, 12, 3, seed=1)
     assert np.sum(upsample(small) * large) == pytest.approx(4 * np.sum(small * downsample(large)), rel=1e-4)
     inside = np.pad(small, [(0, 0), (1, 1), (1, 1), (0, 0)])
@@ -88,7 +88,7 @@ def convolved(x, filtered, kernel):
     return np.transpose(outputs, (0, 2, 3, 1))
 
 
-def test_an_upsampled_convolution_is_a_filtered_doubling_and_then_a_convolution():
+def test_an_upsampled_convolution_equals_upsampling_then_convolution():
     x, kernel = maps(2, 4, 6, 3), maps(3, 3, 3, 5, seed=1)
 
     def filtered(image):
@@ -101,7 +101,7 @@ def test_an_upsampled_convolution_is_a_filtered_doubling_and_then_a_convolution(
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_a_downsampled_convolution_is_a_filter_and_then_every_second_pixel_of_a_convolution(size):
+def test_a_downsampled_convolution_equals_smoothing_then_a_strided_convolution(size):
     x, kernel = maps(2, 8, 12, 3), maps(size, size, 3, 5, seed=1)
     expected = convolved(x, lambda image: scipy.signal.convolve2d(image, np.outer(TAPS, TAPS)), kernel)
     expected = expected[:, 2::2, 2::2][:, :4, :6]

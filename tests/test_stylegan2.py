@@ -24,8 +24,8 @@ def build(size=16, **settings):
     return networks.build("stylegan2", size, **{"mapping_layers": 2, **settings})
 
 
-def loud(network):
-    """Biases and the noise's strength start at 0: make every variable count."""
+def perturb(network):
+    """Perturb all variables: biases and the strength of the noise start at 0."""
     generator = np.random.default_rng(0)
     for variable in network.trainable_variables:
         variable.assign(variable.value + 0.3 * generator.standard_normal(variable.shape))
@@ -80,7 +80,7 @@ def test_large_styles_do_not_overflow_in_float16():
     np.testing.assert_allclose(tf.cast(result, "float32"), expected, atol=2)  # of numbers around 100
 
 
-def test_the_activation_and_both_its_derivatives():
+def test_the_activation_and_its_first_two_derivatives():
     x = tf.constant(numbers(50) * 200)
     with tf.GradientTape() as outer:
         outer.watch(x)
@@ -97,7 +97,7 @@ def test_the_activation_and_both_its_derivatives():
     assert np.max(half) == 256
 
 
-def test_noise_is_one_map_for_all_channels_new_for_each_image_in_training():
+def test_noise_is_shared_by_channels_and_new_for_each_image_in_training():
     layer, x = Noise(seed=3), tf.constant(numbers(4, 16, 16, 5))
     for training in (False, True):
         np.testing.assert_array_equal(layer(x, training=training), x)  # the strength starts at 0
@@ -121,7 +121,7 @@ def test_noise_is_one_map_for_all_channels_new_for_each_image_in_training():
 def test_the_mapping_is_dense_layers_of_a_normalised_latent_and_label():
     generator, _ = build()
     mapping = generator.get_layer("mapping")
-    loud(mapping)
+    perturb(mapping)
     latents, labels, _ = batch(16, 6)
     table, *weights = (variable.numpy() for variable in mapping.trainable_variables)
     assert table.shape == (3, 6)
@@ -141,7 +141,7 @@ def test_eight_mapping_layers_start_at_unit_variance_with_weights_a_hundred_time
     assert np.mean(mapping(numbers(64, 256)) ** 2) == pytest.approx(1, rel=0.3)
 
 
-def test_mixing_takes_the_second_style_from_a_uniform_crossover_on():
+def test_mixing_uses_the_second_style_from_a_uniform_crossover_on():
     layer = Styles(num_ws=5, mixing_probability=0.75, seed=0)
     w = np.concatenate([np.zeros((4000, 2)), np.ones((4000, 2))]).astype("float32")
     ws = layer(w, training=True).numpy()
@@ -168,7 +168,7 @@ def test_the_running_mean_of_w_follows_the_batches_in_training_only():
     assert layer.trainable_variables == []
 
 
-def test_second_latents_are_drawn_in_training_only_and_are_not_the_trainers():
+def test_second_latents_are_drawn_in_training_only():
     latents, labels, _ = batch(16, 200, count=6)
     layer = SecondLatents(seed=10**6)
     for passed in layer([latents, labels]), layer([latents, labels], training=False):
@@ -184,7 +184,7 @@ def test_second_latents_are_drawn_in_training_only_and_are_not_the_trainers():
     assert np.abs(np.corrcoef(np.concatenate([both, alone[6:]])) - np.eye(18)).max() < 0.4
 
 
-def test_mixing_draws_other_numbers_than_the_trainer_of_the_same_seed():
+def test_mixing_and_the_trainer_draw_independent_numbers():
     generator, discriminator = build(latent_dim=200)
     gan = GAN(generator, discriminator, seed=0)
     inputs = [tf.constant(numbers(4, 200)), tf.constant([0, 1, 2, 0])]
@@ -221,10 +221,10 @@ def test_shapes(size, coarse):
     assert generator.get_layer("mapping")([latents, labels]).shape == (4, 6)
 
 
-def test_each_layer_listens_to_its_own_style():
+def test_each_layer_depends_on_its_own_style():
     generator, _ = build(8)
     synthesis = generator.get_layer("synthesis")
-    loud(synthesis)
+    perturb(synthesis)
     ws = numbers(2, synthesis.num_ws, 6)
     everyone = [*synthesis.convolutions, *synthesis.to_image]
     affine = [layer.affine.kernel.numpy() for layer in everyone]
@@ -241,10 +241,10 @@ def test_each_layer_listens_to_its_own_style():
             assert (difference > 1e-3) if index == heard else difference == 0
 
 
-def test_images_of_all_resolutions_are_filtered_up_and_added():
+def test_images_of_all_resolutions_are_upsampled_and_added():
     generator, _ = build()
     synthesis = generator.get_layer("synthesis")
-    loud(synthesis)
+    perturb(synthesis)
     ws = numbers(2, synthesis.num_ws, 6)
     whole = synthesis(ws).numpy()
     kernels = [(layer.kernel.numpy(), layer.bias.numpy()) for layer in synthesis.to_image]
@@ -270,7 +270,7 @@ def test_images_of_all_resolutions_are_filtered_up_and_added():
 
 def test_the_discriminator_is_residual_and_multiplies_features_with_the_mapped_label():
     _, discriminator = build(8)
-    loud(discriminator)
+    perturb(discriminator)
     _, labels, images = batch(8, 6)
     maps = [layer for layer in discriminator.layers if isinstance(layer, EqualisedConv2D)]
     from_image, skip = sorted((layer for layer in maps if layer.kernel_size == 1), key=lambda layer: -layer.use_bias)
@@ -303,7 +303,7 @@ def test_the_discriminator_is_residual_and_multiplies_features_with_the_mapped_l
     np.testing.assert_allclose(discriminator([images, labels]), score, rtol=1e-3, atol=1e-4)
 
 
-def test_the_label_reaches_image_score_and_the_scores_gradient():
+def test_the_label_changes_the_image_and_the_gradient_of_the_score():
     generator, discriminator = build()
     latents, labels, images = batch(16, 6)
     made = [generator([latents, wanted]) for wanted in (labels, (labels + 1) % 3)]
@@ -312,7 +312,7 @@ def test_the_label_reaches_image_score_and_the_scores_gradient():
     assert np.linalg.norm(zero - one) > 0.1 * np.linalg.norm(zero)
 
 
-def test_truncation_from_the_parts():
+def test_truncation_between_the_average_image_and_the_sample():
     generator, _ = build()
     mapping, styles, synthesis = (generator.get_layer(name) for name in ("mapping", "styles", "synthesis"))
     latents, labels, _ = batch(16, 6)
@@ -344,7 +344,7 @@ def test_it_works_without_labels():
         (64, {"channel_base": 32}, "without channels"),
     ],
 )
-def test_what_cannot_be_built_is_said_in_a_sentence(size, settings, message):
+def test_what_cannot_be_built_is_refused_in_a_sentence(size, settings, message):
     with pytest.raises(ValueError, match=message):
         build(size, **settings)
 
@@ -428,7 +428,7 @@ def regularised_gradients(generator, discriminator, latents, labels, images):
 def test_regularised_steps_compile_and_equal_the_uncompiled_ones():
     networks = build(8)
     for network in networks:
-        loud(network)
+        perturb(network)
     data = batch(8, 6)
     plain = tf.function(regularised_gradients)(*networks, *data)
     fused = tf.function(regularised_gradients, jit_compile=True)(*networks, *data)
@@ -439,7 +439,7 @@ def test_regularised_steps_compile_and_equal_the_uncompiled_ones():
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-3 * largest)
 
 
-def test_training_mode_compiles_and_moves_only_what_it_should():
+def test_training_mode_compiles_and_changes_only_w_avg_and_seeds():
     generator, _ = build(8)
     before = [variable.numpy() for variable in generator.variables]
     tf.function(lambda *inputs: generator(list(inputs), training=True), jit_compile=True)(*batch(16, 6)[:2])
@@ -454,7 +454,7 @@ def test_training_mode_compiles_and_moves_only_what_it_should():
 def test_clones_and_weight_files_give_the_same_network(tmp_path):
     latents, labels, images = batch(16, 6)
     for network, other, first in zip(build(), build(), (latents, images), strict=True):
-        loud(network)
+        perturb(network)
         for variable in network.non_trainable_variables:
             if variable.dtype == "float32":
                 variable.assign(numbers(*variable.shape, seed=5))
@@ -479,7 +479,7 @@ def test_the_trainer_resumes_with_the_same_mixing_and_noise(tmp_path):
         return gan
 
     gan, restored = trainer(), trainer()
-    loud(gan.generator)
+    perturb(gan.generator)
     gan.train_step((images, labels))
     gan.save_state(tmp_path / "state.npz")
     restored.load_state(tmp_path / "state.npz")
@@ -494,7 +494,7 @@ def test_the_trainer_resumes_with_the_same_mixing_and_noise(tmp_path):
 def test_half_precision_at_the_four_highest_resolutions_float32_outside():
     full, (latents, labels, images) = build(64), batch(64, 6)
     for network in full:
-        loud(network)
+        perturb(network)
     expected = [full[0]([latents, labels]), full[1]([images, labels])]
     for precision, tolerance in (("float16", 0.02), ("bfloat16", 0.1)):
         keras.config.set_dtype_policy(f"mixed_{precision}")

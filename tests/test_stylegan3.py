@@ -110,7 +110,7 @@ def test_resampling_equals_upfirdn_cropped_around_the_centre(up, down, size_in, 
     np.testing.assert_allclose(resampling_matrix(taps, size_in, size_out, up, down) @ x, expected, atol=1e-12)
 
 
-def test_resampling_keeps_constants_and_refuses_what_does_not_align():
+def test_resampling_preserves_constants_and_refuses_misaligned_samples():
     taps = kaiser_lowpass(12, 4.0, 4.0, 32.0)
     np.testing.assert_allclose(resampling_matrix(taps, 40, 40, up=2) @ np.ones(40), 1, atol=0.02)
     np.testing.assert_allclose(resampling_matrix(taps, 40, 10, down=2) @ np.ones(40), 1, atol=1e-12)
@@ -146,7 +146,7 @@ def test_the_filtered_nonlinearity_equals_a_direct_two_dimensional_one(radial, f
         np.testing.assert_allclose(result[image, :, :, channel], expected, atol=1e-5)
 
 
-def test_channels_in_turn_give_the_numbers_of_all_at_once(monkeypatch):
+def test_channels_in_chunks_give_the_same_as_all_at_once(monkeypatch):
     layer, x = FilteredLeakyReLU(SIGNALS[0], SIGNALS[0]._replace(size=(24, 24)), True), normal(2, 38, 38, 5)
     results, calls = [], []
     filtered = layer._filtered
@@ -193,7 +193,7 @@ def test_the_schedule_is_the_papers_at_1024_px():
 
 
 @pytest.mark.parametrize(("size", "num_layers"), [((64, 64), 14), ((256, 256), 14), ((96, 64), 14), ((32, 32), 5)])
-def test_every_signal_holds_its_frequencies(size, num_layers):
+def test_every_signal_can_represent_its_frequencies(size, num_layers):
     signals = schedule(size, num_layers)
     longer = max(size)
     assert len(signals) == num_layers + 1
@@ -221,7 +221,7 @@ def fourier_reference(layer, matrix):
     return waves @ layer.mixing.kernel.numpy() / np.sqrt(layer.channels)
 
 
-def test_the_sines_begin_untouched_and_follow_the_style_and_the_transform():
+def test_the_sine_waves_start_unmoved_and_follow_the_style_and_the_transform():
     layer = FourierFeatures(8, Signal((12, 10), 8.0, 2.0, 2.0))
     w = normal(1, 4)
     np.testing.assert_allclose(layer(w)[0], fourier_reference(layer, np.eye(3)), atol=1e-5)
@@ -373,7 +373,7 @@ def test_rotation_turns_the_image_of_configuration_r_with_filters_only():
     np.testing.assert_allclose(moved(network, ws, quarter), turned, atol=1e-5)
 
 
-def test_as_many_trainable_numbers_as_the_published_network():
+def test_as_many_parameters_as_the_published_network():
     generator, _ = networks.build("stylegan3", 256)
     assert sum(int(np.prod(variable.shape)) for variable in generator.trainable_variables) == 28_471_875
 
@@ -392,7 +392,7 @@ def test_shapes_and_parts(size, configuration):
     np.testing.assert_array_equal(network(tf.repeat(w[:, None], network.num_ws, axis=1)), images)
 
 
-def test_each_layer_listens_to_its_own_w():
+def test_each_layer_depends_on_its_own_w():
     network, ws = synthesis("T", size=16)
     before = network(ws).numpy()
     network.sines.affine.kernel.assign(normal(16, 4))
@@ -437,7 +437,7 @@ def first_and_second_order(network, ws, noise):
 
 
 @pytest.mark.parametrize("configuration", ["T", "R"])
-def test_compiled_numbers_equal_the_uncompiled_ones_to_the_second_order(configuration):
+def test_compiled_derivatives_equal_the_uncompiled_ones_to_the_second_order(configuration):
     network = Synthesis((16, 16), configuration, 64, 4, num_layers=3)
     ws, noise = normal(2, network.num_ws, 5), normal(2, 16, 16, 1, seed=1)
     network(ws)
@@ -515,7 +515,7 @@ def test_half_precision_inside_float32_outside(policy, tolerance):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_derivatives_by_a_second_pass_are_those_kept_from_the_first(compiled, monkeypatch):
+def test_recomputed_derivatives_equal_the_stored_ones(compiled, monkeypatch):
     keras.config.set_dtype_policy("mixed_float16")
     network = Synthesis((16, 16), "T", 64, 4, num_layers=3)
     ws, noise = normal(2, network.num_ws, 5), normal(2, 16, 16, 1, seed=1)
@@ -563,6 +563,6 @@ def test_the_running_mean_of_w_follows_training():
     ("settings", "message"),
     [({"configuration": "S"}, "'T' or 'R'"), ({"num_layers": 2}, "num_layers is above 2"), ({"size": 20}, "does not")],
 )
-def test_what_cannot_be_built_is_said_in_a_sentence(settings, message):
+def test_what_cannot_be_built_is_refused_in_a_sentence(settings, message):
     with pytest.raises(ValueError, match=message):
         build(**settings)

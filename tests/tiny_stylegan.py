@@ -1,4 +1,4 @@
-"""Untrained style-based generators, small and with every variable at work, for the tests of the latent tools."""
+"""Small untrained StyleGAN generators in which every variable has an effect, for the tests of latents."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ SETTINGS = {"latent_dim": 12, "channel_base": 256, "channel_max": 16, "mapping_l
 
 
 def generator(architecture="stylegan2", classes=(), image_size=16):
-    """An generators.Generator; w_avg is not the origin and few pixels are beyond black and white."""
+    """A generators.Generator; w_avg is not 0, and few pixels are clipped to black or white."""
     settings = SETTINGS | ({"num_layers": 4} if architecture == "stylegan3" else {})
     keras.utils.set_random_seed(1)
     network, _ = networks.build(architecture, image_size, len(classes), **settings)
