@@ -70,9 +70,9 @@ class Ratings:
 
     def next_position(self, study, reader):
         """(position from 1, image number) that this reader has to answer next; (None, None) after the last."""
-        order, answered = study.order(reader), set(self._answered(study, reader))
-        left = [position for position in range(1, len(order) + 1) if position not in answered]
-        return (left[0], int(order[left[0] - 1])) if left else (None, None)
+        answered = {row[COLUMNS.index("position")] for row in self._answers(study, reader)}
+        left = [each for each in enumerate(study.order(reader), 1) if each[0] not in answered]
+        return (left[0][0], int(left[0][1])) if left else (None, None)
 
     def save(self, study, reader, position, answer, confidence, realism, seconds):
         """Keep the first answer for a position. Raises AppError for answers that the form cannot send."""
@@ -90,26 +90,19 @@ class Ratings:
             )
         self._export(study, reader)
 
-    def _answered(self, study, reader):
+    def _answers(self, study, reader):
         with closing(self._connect()) as connection:
-            rows = connection.execute(
-                "select position from answers where study = ? and reader = ?", (study.name, reader)
-            )
-            return [row[0] for row in rows]
+            query = f"select {', '.join(COLUMNS)} from answers where study = ? and reader = ? order by position"
+            return connection.execute(query, (study.name, reader)).fetchall()
 
     def _export(self, study, reader):
         """Write the reader's answers so far for `studies.readers`; the reader's code never becomes a path."""
-        with closing(self._connect()) as connection:
-            rows = connection.execute(
-                f"select {', '.join(COLUMNS)} from answers where study = ? and reader = ? order by position",
-                (study.name, reader),
-            ).fetchall()
-        code = hashlib.sha256(reader.encode()).hexdigest()[:12]
 
         def write(path):
             with path.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([COLUMNS, *rows])
+                csv.writer(file).writerows([COLUMNS, *self._answers(study, reader)])
 
+        code = hashlib.sha256(reader.encode()).hexdigest()[:12]
         atomic_write(study.folder / "answers" / f"answers_app_{code}.csv", write)
 
     def _connect(self):
