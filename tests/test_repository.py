@@ -68,8 +68,9 @@ def test_notebooks_are_clean_and_have_parameters(path):
     assert notebook["cells"][0]["cell_type"] == "markdown"
     for cell in code:
         source = "".join(cell["source"])
-        assert "\ndef " not in f"\n{source}", "a definition belongs in the module"
-        assert len(source.splitlines()) <= 30
+        from_scratch = "from-scratch" in cell["metadata"].get("tags", [])
+        assert from_scratch or not re.search(r"^(def|class) ", source, re.MULTILINE), "it belongs in the module"
+        assert len(source.splitlines()) <= (42 if from_scratch else 30)
 
 
 def test_the_readme_is_short_and_lists_every_notebook_and_no_number_of_quality():

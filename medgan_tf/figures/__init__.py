@@ -6,6 +6,7 @@ and read its results.json; those made of images take the images.
 
 | of | figures | tables |
 | --- | --- | --- |
+| explanations | diagram | |
 | data and images | class_samples, samples, nearest_training_images, progression, grids, pairs | |
 | training | training_curves, over_training, overfitting, recipes | recipe_table |
 | conditional models | label_agreement, phantom_rules, ablation, class_interpolation, attention | ablation_table |
@@ -31,6 +32,7 @@ from .conditional import (
     label_agreement,
     phantom_rules,
 )
+from .diagrams import diagram
 from .evaluation import (
     claims_table,
     class_quality,
@@ -88,6 +90,7 @@ __all__ = [
     "class_quality",
     "class_samples",
     "comparison_table",
+    "diagram",
     "difference_table",
     "equivariance_table",
     "evaluation_table",
