@@ -61,7 +61,7 @@ class Acquisition:
 
 def clipped_normal(rng, mean, deviation):
     """Draw from a normal distribution, clipped at 2.5 standard deviations."""
-    return mean + deviation * float(np.clip(rng.standard_clipped_normal(), -2.5, 2.5))
+    return mean + deviation * float(np.clip(rng.standard_normal(), -2.5, 2.5))
 
 
 def sample_anatomy(rng):
