@@ -28,7 +28,8 @@ from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
 
 from benchmarks import interleaved_timing
 from medgan_tf import dicom, phantoms
-from medgan_tf.dicom import burned_in, one_file
+from medgan_tf.dicom import burned_in
+from medgan_tf.dicom.convert_file import ConversionSettings, convert_file
 from medgan_tf.dicom.pseudonyms import KEY_VARIABLE
 
 SIDE, PICTURE = 512, 256
@@ -132,9 +133,9 @@ def parts(files):
     burned_in.suspicions = timed_search
     try:
         with tempfile.TemporaryDirectory() as folder:
-            settings = one_file.Settings(Path(folder), b"0" * 32, PICTURE)
+            settings = ConversionSettings(Path(folder), b"0" * 32, PICTURE)
             _, turn = interleaved_timing.timed(
-                lambda: [one_file.convert_file(str(path), "all", None, settings) for path in files]
+                lambda: [convert_file(str(path), "all", None, settings) for path in files]
             )
     finally:
         burned_in.suspicions = search

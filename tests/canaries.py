@@ -14,7 +14,7 @@ from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
 from pydicom.uid import JPEG2000, ComputedRadiographyImageStorage, JPEGBaseline8Bit, RLELossless
 
-from medgan_tf.dicom.deidentify import table, vocabulary
+from medgan_tf.dicom.deidentify import table
 
 TEXT = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 PACKED = {"FL": "f", "FD": "d", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
@@ -118,7 +118,7 @@ def _in_what_is_kept(dataset, canaries):
         if vr == "CS" and not table.rule(tag) and tag not in dataset and 0x0008 <= tag.group < 0x5000:
             if keyword != "SpecificCharacterSet":
                 dataset.add(DataElement(tag, vr, canaries.value("LO", f"no code, in {tag}")))
-        elif keyword in vocabulary.TEXT and vr in TEXT:
+        elif keyword in table.KEPT_TEXT and vr in TEXT:
             dataset.add(DataElement(tag, vr, f"{canaries.value('LO', f'beside a name, in {tag}')} Wu"))
             item.add(DataElement(tag, "UL", canaries.value("UL", f"text as numbers, in {tag}")))
     dataset.DerivationImageSequence = Sequence([item])
@@ -174,7 +174,7 @@ def _segment(marker, body):
 
 def carriers():
     """{(tag, VR)}: every attribute of Table E.1-1, and all beyond it that hold text, bytes, dates or foreign UIDs."""
-    kept = vocabulary.TEXT | vocabulary.BYTES | {"SpecificCharacterSet", "Modality", "SOPClassUID"}
+    kept = table.KEPT_TEXT | table.KEPT_BYTES | {"SpecificCharacterSet", "Modality", "SOPClassUID"}
     chosen = set()
     for number, (vr, _, _, _, keyword) in DicomDictionary.items():
         tag, vr = Tag(number), vr.split(" or ")[-1]

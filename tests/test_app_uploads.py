@@ -154,7 +154,7 @@ def test_a_huge_size_in_the_header_is_refused_before_anything_is_decoded(picture
         raise AssertionError("pixels were decoded")
 
     monkeypatch.setattr(Image.Image, "load", decoded)
-    monkeypatch.setattr("medgan_tf.dicom.reading.read_image", decoded)
+    monkeypatch.setattr("medgan_tf.app.uploads.read_image", decoded)
     with pytest.raises(uploads.RefusedError, match="more than"):
         uploads.decode(bomb(60_000, 60_000), 32)
     with pytest.raises(uploads.RefusedError, match="more than"):

@@ -6,7 +6,7 @@ from dicom_samples import make
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from medgan_tf.dicom import burned_in
+from medgan_tf.dicom import Header, burned_in
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def tissue():
 
 @pytest.fixture
 def without_tesseract(monkeypatch):
-    monkeypatch.setattr(burned_in, "READER", "a-reader-that-nobody-has")
+    monkeypatch.setattr(burned_in, "TESSERACT", "a-program-that-nobody-has")
     burned_in.detector.cache_clear()
     yield
     burned_in.detector.cache_clear()
@@ -35,8 +35,12 @@ def written(picture, *lines, size=20, grey=255, x=40):
     return np.asarray(image, np.float32) / 255
 
 
-def read(picture):
-    return burned_in.suspicions(make(np.zeros((8, 8), np.uint16), Modality="CR"), [picture])[1]
+def suspicions(*images):
+    return burned_in.suspicions(Header.of(make(np.zeros((8, 8), np.uint16), Modality="CR")), images)
+
+
+def read(image):
+    return suspicions(image)[1]
 
 
 @pytest.mark.parametrize(("size", "grey"), [(14, 255), (20, 0), (32, 255), (48, 0)])
@@ -78,15 +82,12 @@ def test_lines_that_cannot_be_read_do_not_hide_a_later_one(tissue):
 
 @needs_tesseract
 def test_what_is_read_is_a_reason(tissue):
-    plain = make(np.zeros((8, 8), np.uint16), Modality="CR")
-    assert burned_in.suspicions(plain, [tissue]) == ([], "")
-    reasons, text = burned_in.suspicions(plain, [tissue, written(tissue, (100, "MILLER"))])
-    assert (reasons, text) == (["text was found in its pixels"], "MILLER")
+    assert suspicions(tissue) == ([], "")
+    assert suspicions(tissue, written(tissue, (100, "MILLER"))) == (["text was found in its pixels"], "MILLER")
 
 
 def test_without_a_reader_the_marks_are_reason_enough(tissue, without_tesseract):
     assert burned_in.detector() == ""
-    plain = make(np.zeros((8, 8), np.uint16), Modality="CR")
-    assert burned_in.suspicions(plain, [tissue]) == ([], "")
-    found = burned_in.suspicions(plain, [written(tissue, (100, "MILLER"))])
+    assert suspicions(tissue) == ([], "")
+    found = suspicions(written(tissue, (100, "MILLER")))
     assert found == (["marks like letters stand in line in its pixels"], "")

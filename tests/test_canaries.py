@@ -11,7 +11,7 @@ from dicom_samples import to_bytes
 from pydicom.uid import JPEG2000, JPEGBaseline8Bit
 
 from medgan_tf import dicom
-from medgan_tf.dicom import burned_in, journal
+from medgan_tf.dicom import Header, burned_in, journal
 from medgan_tf.dicom.deidentify import deidentify
 
 
@@ -82,7 +82,7 @@ def test_a_leaky_converter_shows_every_canary(cohort, tmp_path):
     shown = [picture for picture in pictures(tmp_path / "leaky") if burned_in.lines(picture)]
     assert len(shown) == 1
     if burned_in.detector():
-        assert set(BURNED.split()) <= set(burned_in.suspicions(burned(), shown)[1].upper().split())
+        assert set(BURNED.split()) <= set(burned_in.suspicions(Header.of(burned()), shown)[1].upper().split())
 
 
 def test_a_converter_that_forgets_one_kind_is_caught_at_that(cohort, tmp_path):
@@ -108,4 +108,4 @@ def test_a_converter_that_forgets_one_kind_is_caught_at_that(cohort, tmp_path):
 def test_what_names_sources_is_beside_the_output(cohort, tmp_path):
     folder, canaries = cohort
     deidentify(folder, tmp_path / "out")
-    assert {"folder name", "file name"} <= canaries.found(journal.private(tmp_path / "out"))
+    assert {"folder name", "file name"} <= canaries.found(journal.private_folder(tmp_path / "out"))

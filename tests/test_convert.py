@@ -1,6 +1,7 @@
 import csv
 import ctypes
 import errno
+import hashlib
 import os
 import shutil
 import signal
@@ -18,8 +19,8 @@ from pydicom.fileset import FileSet
 from pydicom.uid import generate_uid
 
 from medgan_tf import dicom
-from medgan_tf.dicom import convert, isolation, one_file, pseudonyms
-from medgan_tf.dicom.pictures import fit
+from medgan_tf.dicom import convert, convert_file, isolation, pseudonyms
+from medgan_tf.dicom.image_files import fit
 
 
 @pytest.fixture(autouse=True)
@@ -235,7 +236,7 @@ def test_labels(cohort, tmp_path, subject):
     reasons = [row["reason"] for row in table(tmp_path / "out.private" / "rejected.csv")]
     assert reasons.count("Has no class in the labels.") == 3
     (tmp_path / "labels.csv").write_text("name,class\nA,b\n")
-    one_file.read_labels.cache_clear()
+    convert_file.read_labels.cache_clear()
     with pytest.raises(ValueError, match="must have the columns file,class or patient,class"):
         convert(cohort, tmp_path / "other", labels=tmp_path / "labels.csv")
 
@@ -354,7 +355,7 @@ def convert_or_die(path, *arguments):
         os._exit(3)
     if name == "memory":
         raise MemoryError
-    return one_file.convert_file(path, *arguments)
+    return convert_file.convert_file(path, *arguments)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -386,8 +387,8 @@ def test_full_disk_stops_with_one_sentence_and_keeps_what_is_done(cohort, tmp_pa
     def save_until_full(path, *arguments, seconds):
         calls.append(path)
         if len(calls) > 2:
-            raise one_file.CannotWrite(errno.ENOSPC, "No space left on device")
-        return arguments[0] and one_file.convert_file(arguments[0], *arguments[1:])
+            raise convert_file.CannotWrite(errno.ENOSPC, "No space left on device")
+        return arguments[0] and convert_file.convert_file(arguments[0], *arguments[1:])
 
     with monkeypatch.context() as patch:
         patch.setattr(isolation, "call", save_until_full)
@@ -462,6 +463,6 @@ def test_fuzz(tmp_path):
     known = rejected.keys() | {row["file"] for row in table(tmp_path / "out.private" / "review.csv")}
     hashes = {row["source_sha256"] for row in rows.values()}
     for path in (tmp_path / "mixed" / "a").iterdir():
-        assert str(path) in known or one_file.hashlib.sha256(path.read_bytes()).hexdigest() in hashes
+        assert str(path) in known or hashlib.sha256(path.read_bytes()).hexdigest() in hashes
     assert all(reason.endswith(".") and len(reason) > 8 for reason in rejected.values())
     shutil.rmtree(tmp_path / "mixed")

@@ -1,6 +1,7 @@
 """De-identified files: every attribute as the table says, pixels bit for bit, valid where they were, dates in order."""
 
 import csv
+import hashlib
 import os
 import re
 import shutil
@@ -15,9 +16,12 @@ from dicom_samples import make, picture, real_files, to_bytes
 from pydicom.tag import Tag
 
 from medgan_tf import dicom
-from medgan_tf.dicom import journal, reading
-from medgan_tf.dicom.deidentify import clean, compare, dates, deidentify, profile, table, vocabulary
-from medgan_tf.dicom.deidentify.one_file import Settings, deidentify_file
+from medgan_tf.dicom import Header
+from medgan_tf.dicom.deidentify import clean, compare, dates, deidentify, profile, table
+from medgan_tf.dicom.deidentify.deidentify_file import DeidentificationSettings, deidentify_file
+from medgan_tf.dicom.journal import private_folder
+from medgan_tf.dicom.parsing import PIXEL_DATA, parse
+from medgan_tf.dicom.pixels import stored_frames
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym
 
 KEY = b"k" * 64
@@ -30,7 +34,7 @@ def write(path, dataset):
 
 
 def sheet(out_dir, name):
-    with (journal.private(out_dir) / name).open(newline="") as file:
+    with (private_folder(out_dir) / name).open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -41,15 +45,13 @@ def samples():
 
 @pytest.fixture(scope="module")
 def cleaned(tmp_path_factory):
-    """[(dataset before, path after)] of real files; all are cleared, whatever text they may show."""
-    import hashlib
-
+    """[(header before, path, path after)] of real files; all are cleared, whatever text they may show."""
     folder, pairs = tmp_path_factory.mktemp("deidentified"), []
     for path in samples():
         data = path.read_bytes()
-        settings = Settings(folder, KEY, frozenset([hashlib.sha256(data).hexdigest()]))
+        settings = DeidentificationSettings(folder, KEY, frozenset([hashlib.sha256(data).hexdigest()]))
         for row in deidentify_file(str(path), settings)["rows"]:
-            pairs.append((reading.parse(data), path, folder / row["file"]))
+            pairs.append((Header.of(parse(data)), path, folder / row["file"]))
     assert len(pairs) >= 10
     return pairs
 
@@ -87,7 +89,7 @@ def every(dataset, path=()):
 def test_every_attribute_of_real_files_is_what_the_table_says(cleaned):
     checked = Counter()
     for before, name, path in cleaned:
-        old, new = dict(every(before)), dict(every(pydicom.dcmread(path)))
+        old, new = dict(every(before.dataset)), dict(every(pydicom.dcmread(path)))
         for place, element in new.items():
             rule = table.rule(element.tag)
             added = place[0] in (0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00100020)
@@ -118,14 +120,14 @@ def test_every_attribute_of_real_files_is_what_the_table_says(cleaned):
 
 def test_pixels_stay_bit_for_bit(cleaned):
     for before, name, path in cleaned:
-        after = pydicom.dcmread(path)
-        for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
-            if keyword in before and not reading.transfer_syntax(before).is_compressed:
-                stored = after[keyword].value
-                assert (before[keyword].value + b"\0")[: len(stored)] == stored, name  # an odd length is padded
-        for old, new in zip(reading.stored_frames(before), reading.stored_frames(after), strict=True):
+        after = Header.of(pydicom.dcmread(path))
+        for keyword in PIXEL_DATA:
+            if keyword in before.dataset and not before.transfer_syntax.is_compressed:
+                stored = after.dataset[keyword].value
+                assert (before.dataset[keyword].value + b"\0")[: len(stored)] == stored, name  # an odd length is padded
+        for (old, _), (new, _) in zip(stored_frames(before), stored_frames(after), strict=True):
             assert np.array_equal(old, new), name
-        assert str(reading.transfer_syntax(before)) == str(after.file_meta.TransferSyntaxUID)
+        assert before.transfer_syntax == after.dataset.file_meta.TransferSyntaxUID
 
 
 def test_dciodvfy_finds_no_error_that_was_not_there(cleaned, tmp_path):
@@ -133,7 +135,7 @@ def test_dciodvfy_finds_no_error_that_was_not_there(cleaned, tmp_path):
         pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
     valid = 0
     for before, source, path in cleaned:
-        if reading.transfer_syntax(before).is_deflated:
+        if before.transfer_syntax.is_deflated:
             continue  # dciodvfy reads the compressed bytes as tags
         old, new = errors(source), errors(path)
         more = {error for error in new - old if "ICCProfile" not in error}  # goes, as bytes that may hold text do
@@ -268,7 +270,7 @@ def test_suspects_wait_until_a_person_clears_them(tmp_path):
             "its header says that annotation is burned in",
             "it is an ultrasound image",
         ]
-        path = journal.private(out) / "review.csv"
+        path = private_folder(out) / "review.csv"
         path.write_text(path.read_text().replace(",,\n", ",,yes\n", 1))
         second = work(tmp_path / "in", out)
         assert (getattr(second, count), second.held_back) == (2, 1)
@@ -325,7 +327,7 @@ def test_text_that_calls_itself_numbers_goes():
 
 def test_the_docs_name_every_attribute_whose_text_is_kept():
     page = (Path(__file__).parents[1] / "docs" / "deidentification.md").read_text()
-    assert {word for word in vocabulary.TEXT if f"`{word}`" not in page} == set()
+    assert {word for word in table.KEPT_TEXT if f"`{word}`" not in page} == set()
 
 
 def test_the_key_is_that_of_the_environment(tmp_path):

@@ -11,10 +11,11 @@ from dicom_samples import make, picture, real_files, to_bytes
 from pydicom.encaps import encapsulate, encapsulate_extended, parse_basic_offsets
 from pydicom.uid import JPEGTransferSyntaxes, RLELossless
 
-from medgan_tf.dicom import reading
+from medgan_tf.dicom import DicomError, Header
 from medgan_tf.dicom.deidentify import clean, codestreams
-from medgan_tf.dicom.deidentify.one_file import Settings, deidentify_file
-from medgan_tf.dicom.greyscale import DicomError
+from medgan_tf.dicom.deidentify.deidentify_file import DeidentificationSettings, deidentify_file
+from medgan_tf.dicom.parsing import parse
+from medgan_tf.dicom.pixels import compressed_frames, stored_frames
 
 KEY = b"k" * 64
 SECRET = b"Doe^Jane19500101"
@@ -27,15 +28,9 @@ def compressed():
     for path in sorted(real_files(150_000), key=lambda path: path.stat().st_size):
         try:
             data = path.read_bytes()
-            dataset = reading.parse(data)
-            syntax = reading.transfer_syntax(dataset)
-            kind = (syntax, reading.frame_count(dataset) > 1)
-            if (
-                syntax.is_compressed
-                and kind not in found
-                and dataset.get("SOPClassUID")
-                and any(True for _ in reading.stored_frames(dataset))
-            ):
+            header = Header.of(parse(data))
+            kind = (header.transfer_syntax, header.frame_count > 1)
+            if kind[0].is_compressed and kind not in found and header.sop_class and list(stored_frames(header)):
                 found[kind] = data
         except Exception:
             continue
@@ -46,7 +41,7 @@ def deidentified(dataset, folder):
     """(record, dataset or None) of a file that a person has cleared."""
     path = folder / "a.dcm"
     dataset.save_as(path)
-    settings = Settings(folder / "out", KEY, frozenset([hashlib.sha256(path.read_bytes()).hexdigest()]))
+    settings = DeidentificationSettings(folder / "out", KEY, frozenset([hashlib.sha256(path.read_bytes()).hexdigest()]))
     record = deidentify_file(str(path), settings)
     return record, [folder / "out" / row["file"] for row in record["rows"]]
 
@@ -60,9 +55,9 @@ def test_there_are_files_of_every_kind():
 @pytest.mark.parametrize("extended", [False, True])
 def test_text_beside_the_pixels_goes_and_the_pixels_stay(tmp_path, extended):
     for number, ((syntax, several), data) in enumerate(compressed().items()):
-        dataset = reading.parse(data)
-        before = list(reading.stored_frames(dataset))
-        frames = [with_text_beside(f, syntax, lambda where: SECRET) for f in reading.compressed_frames(dataset)]
+        header = Header.of(parse(data))
+        dataset, before = header.dataset, list(stored_frames(header))
+        frames = [with_text_beside(f, syntax, lambda where: SECRET) for f in compressed_frames(header)]
         if extended:
             values = encapsulate_extended([*frames, SECRET])  # one frame more than the header states
             dataset["PixelData"].value, dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = values
@@ -75,13 +70,13 @@ def test_text_beside_the_pixels_goes_and_the_pixels_stay(tmp_path, extended):
         after = pydicom.dcmread(written[0])
         assert len(parse_basic_offsets(after.PixelData)) == (len(frames) if several else 0)
         assert "ExtendedOffsetTable" not in after
-        for old, new in zip(before, reading.stored_frames(after), strict=True):
+        for (old, _), (new, _) in zip(before, stored_frames(Header.of(after)), strict=True):
             assert np.array_equal(old, new), syntax.name
 
 
 def test_what_cannot_be_parsed_is_refused():
     (_, jpeg), *_ = [(k, v) for k, v in compressed().items() if k[0] in JPEGTransferSyntaxes]
-    frame = next(iter(reading.compressed_frames(reading.parse(jpeg))))
+    frame = next(compressed_frames(Header.of(parse(jpeg))))
     for broken in (
         b"text",
         b"\xff\xd8Jane",
@@ -89,9 +84,9 @@ def test_what_cannot_be_parsed_is_refused():
         b"\xff\x4f\xff\x77\0\6Jane",
         frame[:200],
     ):
-        with pytest.raises(DicomError, match="may hold text beside the picture"):
+        with pytest.raises(DicomError, match="may hold text beside the image"):
             codestreams.clean(broken, JPEGTransferSyntaxes[0], 8, 8)
-    with pytest.raises(DicomError, match="may hold text beside the picture"):
+    with pytest.raises(DicomError, match="may hold text beside the image"):
         codestreams.clean(b"\1\0\0\0\x40" + bytes(59) + b"\0\1", RLELossless, 8, 8)
 
 

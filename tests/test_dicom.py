@@ -11,8 +11,9 @@ from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
 from scipy.stats import spearmanr
 
 from medgan_tf import dicom
-from medgan_tf.dicom import greyscale, reading
-from medgan_tf.dicom.greyscale import Window
+from medgan_tf.dicom import Header, grey_levels, parsing
+from medgan_tf.dicom.grey_levels import Window
+from medgan_tf.dicom.pixels import stored_frames
 
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="shared/data/dicom is not there")
 needs_dcmtk = pytest.mark.skipif(not shutil.which("dcmj2pnm"), reason="dcmj2pnm of dcmtk is not installed")
@@ -121,7 +122,7 @@ def test_several_windows_presets_and_pairs():
 
 @pytest.mark.parametrize(("center", "width"), [(10, 0), (10, -5), ("", ""), (None, 5)])
 def test_useless_windows_do_not_count(center, width):
-    assert greyscale.needs_automatic_window(make(ramp(), WindowCenter=center, WindowWidth=width))
+    assert Header.of(make(ramp(), WindowCenter=center, WindowWidth=width)).first_frame.windows == ()
     np.testing.assert_array_equal(
         dicom.read_image(make(ramp(), WindowCenter=center, WindowWidth=width)), dicom.read_image(make(ramp()))
     )
@@ -162,7 +163,7 @@ def test_padding_smeared_by_lossy_compression_is_out_of_automatic_windows():
 def test_automatic_window_leaves_outliers_out():
     pixels = picture(shape=(100, 100), low=200, high=400)
     pixels[0, :5] = 65535
-    low, high = np.quantile(pixels, greyscale.TAILS)
+    low, high = np.quantile(pixels, grey_levels.TAILS)
     expected = np.clip((pixels.astype(float) - low) / (high - low), 0, 1)
     np.testing.assert_allclose(dicom.read_image(make(pixels)), expected, atol=0.01)
 
@@ -300,7 +301,7 @@ def test_missing_frames_are_noticed():
 @needs_shared
 @pytest.mark.parametrize("name", ["mr/MR1_JLSL", "xray/RG3_JPLL", "mr/MR1_JPLY", "other/SC_rgb_jpeg_dcmtk.dcm"])
 def test_truncated_real_streams_are_never_filled_up(name):
-    dataset = reading.parse(SHARED / name)
+    dataset = parsing.parse(SHARED / name)
     stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
     dataset.PixelData = encapsulate([stream[: len(stream) // 4 * 2]])
     with pytest.raises(dicom.DicomError, match="is truncated: the compressed data of frame 1 have no end"):
@@ -347,18 +348,17 @@ RENDERED = [  # file, window
 @needs_dcmtk
 @pytest.mark.parametrize(("name", "window"), RENDERED, ids=[name for name, _ in RENDERED])
 def test_agrees_with_dcmtk(name, window, tmp_path):
-    dataset, target = reading.parse(SHARED / name), tmp_path / "picture.pgm"
+    header, target = Header.of(parsing.parse(SHARED / name)), tmp_path / "picture.pgm"
     options = []
     if isinstance(window, tuple):
         options = ["+Ww", *map(str, window)]
-    elif not greyscale.is_colour(dataset):
+    elif not header.is_colour:
         options = ["+Wi", "1" if window == "auto" else str(window + 1)]
     subprocess.run(["dcmj2pnm", "+G", "+opn", "16", "-a", *options, SHARED / name, target], check=True)
     with target.open() as file:  # plain PGM, which Pillow reads no more than 8 bits of
         _, columns, rows, _, *values = (word for line in file for word in line.split("#")[0].split())
     theirs = np.array(values, float).reshape(int(rows), int(columns))
-    stored = next(reading.stored_frames(dataset))
-    ours, _ = greyscale.show(dataset, 0, stored, window)
+    ours, _ = grey_levels.to_grey(header, *next(stored_frames(header)), window)
     agreement = spearmanr(ours.ravel(), theirs.ravel())[0]
     assert agreement > 0.99
     assert np.abs(ours - theirs / 65535).mean() < 0.01

@@ -14,7 +14,7 @@ from train_process import SETTINGS
 from medgan_tf import config, datasets, figures, generators, metrics, networks, phantoms, training
 from medgan_tf.app import catalogue, diagram, ratings, server, uploads
 from medgan_tf.app.service import Service
-from medgan_tf.dicom import pictures
+from medgan_tf.dicom.image_files import fit
 from medgan_tf.studies.classifier import Classifier
 from medgan_tf.studies.readers import kit
 from medgan_tf.studies.synthetic_images import from_model
@@ -133,10 +133,10 @@ def test_dicom_is_converted_to_the_aspect_of_the_profile():
     assert config.PROFILES["smoke"].converted_size == 256
     light = np.ones((60, 60), np.float32)
     for crop, filled in ((False, (171, 171)), (True, (256, 171))):
-        image = pictures.fit(light, 1.0, profile.converted_size, crop)
+        image = fit(light, 1.0, profile.converted_size, crop)
         assert image.shape == (256, 171)
         assert (image.any(axis=1).sum(), image.any(axis=0).sum()) == filled
-    assert pictures.fit(light, 1.5, profile.converted_size, False).all()  # pixels half as high again as wide
+    assert fit(light, 1.5, profile.converted_size, False).all()  # pixels half as high again as wide
 
 
 def test_a_reading_kit_pads_what_it_shows_to_squares():

@@ -31,7 +31,9 @@ def test_pixels_come_back_and_the_file_says_that_it_is_synthetic(dtype, tmp_path
 
 
 def test_the_same_origin_is_the_same_instance_and_another_is_another():
-    one, same, other = (dicom.synthetic(images()[0], "", series) for series in (["a", "1"], ["a", "1"], ["a", "2"]))
+    one, same, other = (
+        dicom.synthetic_dataset(images()[0], "", series) for series in (["a", "1"], ["a", "1"], ["a", "2"])
+    )
     assert one.SOPInstanceUID == same.SOPInstanceUID
     uids = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
     assert len({dataset[uid].value for uid in uids for dataset in (one, other)}) == 6
@@ -40,7 +42,7 @@ def test_the_same_origin_is_the_same_instance_and_another_is_another():
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4)), np.zeros((2, 4, 4), np.uint8), np.zeros((0, 4), np.uint8)])
 def test_other_arrays_are_refused(wrong):
     with pytest.raises(ValueError, match="uint8 or uint16"):
-        dicom.synthetic(wrong, "", ["a"])
+        dicom.synthetic_dataset(wrong, "", ["a"])
 
 
 def test_dciodvfy_finds_no_error(tmp_path):

@@ -43,9 +43,9 @@ def synthetic_grid(images, columns, **origin):
 
 
 def synthetic_dicom(image, description, series, number=1):
-    """Bytes of the Dataset that `dicom.synthetic` makes of the same arguments."""
+    """Bytes of the Dataset that `dicom.synthetic_dataset` makes of the same arguments."""
     memory = BytesIO()
-    dicom.synthetic(image, description, series, number).save_as(memory, enforce_file_format=True)
+    dicom.synthetic_dataset(image, description, series, number).save_as(memory, enforce_file_format=True)
     return memory.getvalue()
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from medgan_tf.config import sides
-from medgan_tf.dicom import DicomError, isolation, reading
-from medgan_tf.dicom.greyscale import number
+from medgan_tf.dicom import DicomError, Header, isolation, read_image
+from medgan_tf.dicom.parsing import looks_like_dicom, parse
 
 from .errors import AppError, busy
 
@@ -77,7 +77,7 @@ def decode(data, image_size):
 def file_kind(data):
     """ "PNG", "JPEG" or "DICOM". Raises RefusedError for other files, and for files that are two kinds at once."""
     kinds = [name for start, name in SIGNATURES.items() if data.startswith(start)]
-    kinds += ["DICOM"] if reading.looks_like_dicom(data) else []
+    kinds += ["DICOM"] if looks_like_dicom(data) else []
     if not kinds:
         raise RefusedError("The file is neither a PNG, a JPG nor a DICOM image.")
     if len(kinds) > 1:
@@ -108,12 +108,12 @@ def _decode_picture(data, kind):
 
 def _decode_dicom(data):
     try:
-        dataset = reading.parse(data)
-        _check_size(int(number(dataset, "Columns", 0)), int(number(dataset, "Rows", 0)))
-        frames = reading.frame_count(dataset)
-        if frames > 1:
+        header = Header.of(parse(data))
+        _check_size(header.columns, header.rows)
+        if header.frame_count > 1:
+            frames = header.frame_count
             raise RefusedError(f"The DICOM file holds {frames} frames; save one of them as a file of its own.")
-        pixels = reading.read_image(dataset)
+        pixels = read_image(header)
     except RefusedError:
         raise
     except DicomError as error:

@@ -1,9 +1,25 @@
-"""DICOM in: one file to grey levels (`read_image`), folders to images (`convert`). Synthetic DICOM out."""
+"""DICOM in, images out: one file as an image (`read_image`), folders as image files (`convert`); synthetic DICOM.
+
+A header is parsed once (`header.Header`) and handed on: `pixels` decodes, `grey_levels` applies LUTs and windows,
+`convert_file` writes. `dicom.deidentify` removes what identifies patients from whole files.
+"""
 
 from .cluster import on_dask
 from .conversion import Report, convert
-from .greyscale import WINDOWS
-from .reading import DicomError, read_image
-from .synthetic import synthetic, write_synthetic
+from .display import read_image
+from .grey_levels import WINDOWS
+from .header import Header
+from .parsing import DicomError
+from .synthetic import synthetic_dataset, write_synthetic
 
-__all__ = ["WINDOWS", "DicomError", "Report", "convert", "on_dask", "read_image", "synthetic", "write_synthetic"]
+__all__ = [
+    "WINDOWS",
+    "DicomError",
+    "Header",
+    "Report",
+    "convert",
+    "on_dask",
+    "read_image",
+    "synthetic_dataset",
+    "write_synthetic",
+]

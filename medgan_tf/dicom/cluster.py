@@ -1,4 +1,4 @@
-"""Sends the files of `convert` and `deidentify` to a Dask cluster instead of this machine's cores."""
+"""Send the files of `convert` and `deidentify` to a Dask cluster instead of this machine's cores."""
 
 import contextlib
 
@@ -7,11 +7,14 @@ import joblib
 
 @contextlib.contextmanager
 def on_dask(scheduler=None):
-    """A context in which the workers of this scheduler (an address, tcp://host:8786) do the work; None: this machine.
+    """Let the workers of a Dask scheduler process files in this context. None means this machine.
 
-    They need this package and the same paths for sources and output; journal, sheets and manifest are written here.
-    The key of the pseudonyms travels to them: let the connection be a trusted or an encrypted one. Raises ValueError
-    where Dask is not installed and OSError where no scheduler answers.
+    scheduler: an address such as tcp://host:8786. Its workers need this package and the same paths for sources and
+    output; journal, sheets and manifest are written here. The key of the pseudonyms is sent to them, so the connection
+    must be trusted or encrypted. Raises ValueError where Dask is not installed and OSError where no scheduler answers.
+
+    >>> with on_dask("tcp://host:8786"):
+    ...     convert("hospital/export", "outputs/images")
     """
     if scheduler is None:
         yield

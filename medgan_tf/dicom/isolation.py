@@ -1,6 +1,6 @@
-"""Runs a function in a disposable child process, so that a C library that crashes or hangs harms one call.
+"""Run a function in a disposable child process, so that a C library that crashes or hangs harms one call.
 
-Children are kept for later calls, from whatever thread; one that dies is replaced when it is missed.
+Children are kept for later calls from any thread; one that died is replaced at the next call.
 """
 
 import contextlib
@@ -12,24 +12,24 @@ import subprocess
 import sys
 import time
 
-MEMORY = 16 * 2**30  # bytes of address space a child may take: one file must not take the machine's
+MEMORY = 16 * 2**30  # bytes of address space for a child: one file must not take all of the machine's memory
 _idle = []
 
 
 class Crashed(RuntimeError):
-    """The child died during the call; the message is a phrase: it crashed, or took longer than its limit."""
+    """The child died during the call; the message is a phrase: it crashed, or took longer than its time limit."""
 
 
 class _Child:
     def __init__(self):
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        # Parallelism is over files: threads of a BLAS would only get into each other's way.
+        # Files are processed in parallel: threads of a BLAS would only compete with each other.
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders chatter
+            stderr=subprocess.DEVNULL,  # decoders print warnings
             env=environment,
         )
 
@@ -44,10 +44,10 @@ class _Child:
 
 
 def call(function, *arguments, seconds, memory=MEMORY):
-    """Return `function(*arguments)`, computed in a child; what it raises is raised here.
+    """Return `function(*arguments)`, computed in a child; an exception there is raised here.
 
-    The function must be importable and everything picklable. Raises Crashed where the child died or was
-    still at it after `seconds`, MemoryError where its address space would have exceeded `memory` bytes.
+    The function must be importable and everything picklable. Raises Crashed where the child died or was not finished
+    after `seconds`, MemoryError where its address space would have exceeded `memory` bytes.
     """
     try:
         child = _idle.pop()
@@ -69,15 +69,15 @@ def call(function, *arguments, seconds, memory=MEMORY):
 
 
 def release():
-    """End the children that wait for work."""
+    """End the children that are idle."""
     _idle.clear()
 
 
 def _serve():
     """Answer requests on standard input until it closes."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a C library prints must not get into the replies
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
+    os.dup2(2, 1)  # what a C library prints must not mix with the replies
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which then closes the pipe
     with open(os.devnull, "w") as devnull, contextlib.suppress(EOFError):  # noqa: PTH123
         while True:
             function, arguments, seconds, memory = pickle.load(requests)
@@ -95,7 +95,7 @@ def _serve():
 
 
 def _limit(memory):
-    with contextlib.suppress(ImportError, ValueError, OSError):  # there is no such limit on Windows
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limit
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -1,30 +1,67 @@
-"""Files of an output folder that survive a kill: a journal of what is done, and text written whole."""
+"""What lies beside an output folder: a journal of the files that are done, so that a killed run can be resumed.
+
+The journal, and whatever else names source files or quotes them, is in a folder of its own, NAME.private. The output
+folder NAME itself holds nothing of the source but what is meant to leave.
+"""
 
 import contextlib
+import errno
 import json
 from pathlib import Path
 
+from medgan_tf.files import atomic_write_text
 
-def private(out_dir):
-    """The folder beside an output folder for what names source files: it stays where the sources are."""
+
+class CannotWrite(OSError):
+    """The output folder cannot be written to: a reason to stop all work, unlike anything wrong with one file."""
+
+
+@contextlib.contextmanager
+def writing():
+    """Turn an OSError into CannotWrite."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(error.errno, error.strerror) from error
+
+
+@contextlib.contextmanager
+def explain_write_errors(out_dir):
+    """Turn CannotWrite into an OSError that names the folder and the remedy."""
+    try:
+        yield
+    except CannotWrite as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "Free space and run it again" if full else "Make it writable, or give another folder"
+        raise OSError(
+            error.errno,
+            f"The output folder {out_dir} cannot be written to ({error.strerror}). {remedy}: what is done is kept.",
+        ) from error
+
+
+def private_folder(out_dir):
+    """Return the folder beside an output folder that holds what names source files: it stays where the sources are."""
     out_dir = Path(out_dir)
     return out_dir.with_name(f"{out_dir.name}.private")
 
 
-def write_whole(path, text):
-    """Write a text file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", newline="")
-    partial.replace(path)
+def changed_settings(path, settings):
+    """Return the names of the settings that differ from those in a JSON file; write the file where there is none."""
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        return [name for name in settings if settings[name] != before.get(name)]
+    with writing():
+        atomic_write_text(path, json.dumps(settings, indent=2) + "\n")
+    return []
 
 
 def key(path, task):
-    """What a record is found by: a file, and the class and window that were asked for."""
+    """Return the key of a record: a file, and the class and window that were asked for."""
     return json.dumps([path, task])
 
 
 def stamp(path):
-    """What changes when a file does: size and time; None where there is no such file."""
+    """Return [size, time], which change when a file does; None where there is no such file."""
     try:
         state = Path(path).stat()
         return [state.st_size, state.st_mtime_ns]
@@ -33,7 +70,7 @@ def stamp(path):
 
 
 def read(path):
-    """Records by key; a line that was cut off when a run was killed does not count."""
+    """Return {key: record} of a journal; ignore a line that was cut off when a run was killed."""
     done = {}
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -44,7 +81,7 @@ def read(path):
 
 
 def is_done(record, settings):
-    """True where the record is of the file as it now is, its output is still there, and no review changed its fate."""
+    """Return True if the file is unchanged, its output is still there and no review changed what becomes of it."""
     return (
         record is not None
         and record["stamp"] == stamp(record["path"])

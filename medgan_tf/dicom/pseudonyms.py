@@ -1,8 +1,8 @@
 """Pseudonyms: keyed hashes that stand for patients, studies and series outside the hospital.
 
-HMAC-SHA256 under a secret key: without the key nobody can test whether a known patient is in a set, which
+They are HMAC-SHA256 under a secret key: without the key nobody can test whether a known patient is in a set, which
 a plain hash would allow. The key is made once, stays outside any repository, and must not travel with the
-images; whoever holds it can link new images of a patient to old ones.
+images: whoever holds it can link new images of a patient to old ones.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ PSEUDONYM = re.compile(r"[0-9a-f]{16}")  # what `pseudonym` returns
 
 
 def load_key():
-    """Return the secret key (bytes), creating its file (mode 0600) where there is none.
+    """Return the secret key (bytes); create its file (mode 0600) where there is none.
 
     The file is ~/.config/medgan_tf/pseudonym.key, or the one that the environment variable
-    MEDGAN_TF_KEY_FILE names. Raises OSError or ValueError, in one sentence, where it cannot serve.
+    MEDGAN_TF_KEY_FILE names. Raises OSError or ValueError, with one sentence, where it cannot be used.
     """
     default = Path.home() / ".config" / "medgan_tf" / "pseudonym.key"
     path = Path(os.environ.get(KEY_VARIABLE) or default)
@@ -47,5 +47,24 @@ def load_key():
 
 
 def pseudonym(key, kind, value):
-    """The first 16 hex digits of HMAC-SHA256(key, "kind:value"), for example kind "patient"."""
+    """Return the first 16 hexadecimal digits of HMAC-SHA256(key, "kind:value"), for example kind "patient"."""
     return hmac.new(key, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def pseudonyms_of(header, sha256, key):
+    """Return the pseudonyms of an image's patient, study, series and instance, by these names.
+
+    Where an identifier is missing the next stands in, so that files of unknown patients are kept apart rather than
+    taken for one patient. The patient of a file that was de-identified here stays what it is, but only if it has the
+    form of a pseudonym: any header can claim to have been de-identified here. sha256: of the file.
+    """
+    series = header.series or sha256
+    study = header.study or series
+    known = header.deidentified_by == DEIDENTIFIED_BY and PSEUDONYM.fullmatch(header.patient)
+    return {
+        "patient": header.patient if known else pseudonym(key, "patient", header.patient or study),
+        "study": pseudonym(key, "study", study),
+        "series": pseudonym(key, "series", series),
+        # Two different files may carry one SOP Instance UID: their bytes tell them apart.
+        "instance": pseudonym(key, "instance", f"{header.sop_instance}:{sha256}"),
+    }

@@ -1,4 +1,4 @@
-"""Synthetic images as DICOM: Secondary Capture that says, in every way DICOM has, that it shows no patient."""
+"""Synthetic images as DICOM: Secondary Capture that states, in every way DICOM has, that it shows no patient."""
 
 from pathlib import Path
 
@@ -9,18 +9,21 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 NOTICE = "Synthetic image, research only, not for diagnosis"
 
 
-def synthetic(image, description, series, number=1):
-    """A Dataset of one image (H, W) or (H, W, 1), uint8 or uint16, that a generator made.
+def synthetic_dataset(image, description, series, number=1):
+    """Return a Dataset of one image (H, W) or (H, W, 1), uint8 or uint16, that a generator made.
 
-    Secondary Capture Image Storage (PS3.3 A.8.1) with Synthetic Data = YES. description: how it was made, such as
-    model and seed; it is kept with the notice. series: strings from which the UIDs follow, and number the place in the
-    series: the same give the same UIDs, so that a picture made again is the same DICOM instance, and others give
-    others. No UID, date or name comes from anyone. Raises ValueError for other arrays.
+    It is a Secondary Capture Image (PS3.3 A.8.1) with Synthetic Data = YES, without a UID, date or name of anyone.
+
+    description: how it was made, such as model and seed; stored behind the notice.
+    series, number: strings from which the UIDs are derived, and the place in the series. The same give the same UIDs,
+        so that an image generated again is the same DICOM instance.
+
+    Raises ValueError for other arrays.
     """
     pixels = np.asarray(image)
     pixels = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
     if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16) or not pixels.size:
-        raise ValueError(f"A synthetic DICOM is of uint8 or uint16 (H, W), not {pixels.dtype} {pixels.shape}.")
+        raise ValueError(f"A synthetic DICOM needs uint8 or uint16 (H, W), not {pixels.dtype} {pixels.shape}.")
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.ImageType = ["DERIVED", "SECONDARY"]
@@ -57,11 +60,11 @@ def synthetic(image, description, series, number=1):
 
 
 def write_synthetic(images, out_dir, description, series):
-    """Write images (n, H, W, 1), uint8 or uint16, to out_dir as one `synthetic` series; return the paths."""
+    """Write images (n, H, W, 1), uint8 or uint16, to out_dir as one series of `synthetic_dataset`; return the paths."""
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, image in enumerate(images, 1):
         paths.append(out_dir / f"synthetic_{number:05d}.dcm")
-        synthetic(image, description, series, number).save_as(paths[-1], enforce_file_format=True)
+        synthetic_dataset(image, description, series, number).save_as(paths[-1], enforce_file_format=True)
     return paths

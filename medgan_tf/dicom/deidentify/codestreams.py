@@ -1,8 +1,7 @@
-"""Takes what is no picture out of compressed frames (PS3.5, A.4): comments, application segments, what is behind the
-end.
+"""Remove from compressed frames (PS3.5, A.4) what is not image: comments, application segments, bytes after the end.
 
-What decodes stays byte for byte, so that the same pixels come out; RLE is packed anew, which loses nothing. Tables and
-coded samples are not looked into: what somebody hid there stays.
+What is decoded stays byte for byte, so that the pixels are the same; RLE is encoded again, which is lossless. Tables
+and coded samples are not searched: text hidden there stays.
 """
 
 import re
@@ -11,7 +10,7 @@ import struct
 from pydicom.uid import RLELossless
 from rle.rle import decode_segment, encode_segment
 
-from medgan_tf.dicom.greyscale import DicomError
+from medgan_tf.dicom.parsing import DicomError
 
 MARKER = re.compile(rb"\xff+([^\0\xff])")  # any number of fill bytes may precede it
 # A scan ends at a marker that is neither an escaped 0xFF nor a restart (ITU-T T.81, B.1.1; T.87, A.1 for JPEG-LS).
@@ -28,9 +27,9 @@ COMMENT_2000, TILE_PART, TILE_DATA, END_2000 = 0xFF64, 0xFF90, 0xFF93, 0xFFD9
 
 
 def clean(frame, syntax, rows, columns):
-    """A compressed frame (bytes) of a transfer syntax, without what is no picture.
+    """Return a compressed frame (bytes) of a transfer syntax without what is not image.
 
-    Raises DicomError where it is none of JPEG, JPEG-LS, JPEG 2000 and RLE, or does not follow its standard.
+    Raises DicomError where it is none of JPEG, JPEG-LS, JPEG 2000 and RLE, or violates its standard.
     """
     if syntax == RLELossless:
         return _rle(frame, rows * columns, columns)
@@ -38,7 +37,7 @@ def clean(frame, syntax, rows, columns):
         return _jpeg(frame)
     if frame[:2] == b"\xff\x4f":
         return _jpeg_2000(frame)
-    raise _unknown()
+    raise _cannot_be_parsed()
 
 
 def _jpeg(frame):
@@ -49,7 +48,7 @@ def _jpeg(frame):
             return b"".join((*kept, b"\xff\xd9"))
         body, place = _segment(frame, place)
         if code in APPLICATION:
-            body = _decodes(code, body)
+            body = _used_by_decoders(code, body)
         elif code == COMMENT:
             body = b""
         elif code not in SEGMENTS:
@@ -64,11 +63,11 @@ def _jpeg(frame):
                 break
             kept.append(frame[place : end.start()])
             place = end.start()
-    raise _unknown()
+    raise _cannot_be_parsed()
 
 
-def _decodes(code, body):
-    """What of an application segment decoders heed: that it is JFIF, and a transform of colours."""
+def _used_by_decoders(code, body):
+    """The part of an application segment that decoders use: the JFIF header, or a colour transform."""
     if code == 0xE0 and body.startswith(b"JFIF\0"):
         return JFIF
     if code == 0xEE and body.startswith(b"Adobe"):
@@ -79,7 +78,7 @@ def _decodes(code, body):
 
 
 def _jpeg_2000(frame):
-    """Comments become zeros, so that the lengths which the headers of tile-parts state stay true."""
+    """Replace comments by zeros, so that the lengths in the headers of tile-parts stay true."""
     out, place, tile_end = bytearray(frame), 2, None
     while True:
         code = int.from_bytes(frame[place : place + 2], "big")
@@ -95,29 +94,29 @@ def _jpeg_2000(frame):
         elif code == COMMENT_2000:
             out[place + 4 : end] = bytes(len(body))
         elif code not in SEGMENTS_2000:
-            raise _unknown()
+            raise _cannot_be_parsed()
         place = end
 
 
 def _segment(frame, place):
-    """(bytes, place behind them) of the segment whose length stands at a place."""
+    """(bytes, place after them) of the segment whose length is stored at a place."""
     end = place + int.from_bytes(frame[place : place + 2], "big")
     if not place + 2 <= end <= len(frame):
-        raise _unknown()
+        raise _cannot_be_parsed()
     return frame[place + 2 : end], end
 
 
 def _rle(frame, size, columns):
-    """The segments of PS3.5, annex G, packed anew: bytes between and behind them, and in their header, go."""
+    """Encode the segments of PS3.5, annex G, again: drop bytes between and after them, and in their header."""
     count, *offsets = struct.unpack("<16L", frame[:64])
     ends = [*offsets[1:count], len(frame)]
     segments = [decode_segment(frame[start:end])[:size] for start, end in zip(offsets[:count], ends, strict=True)]
     if not segments or any(len(segment) < size for segment in segments):
-        raise _unknown()
+        raise _cannot_be_parsed()
     packed = [encode_segment(bytes(segment), columns) for segment in segments]
     starts = [64 + sum(map(len, packed[:index])) for index in range(count)]
     return struct.pack("<16L", count, *starts, *[0] * (15 - count)) + b"".join(packed)
 
 
-def _unknown():
-    return DicomError("is refused: its compressed data cannot be parsed, so they may hold text beside the picture")
+def _cannot_be_parsed():
+    return DicomError("is refused: its compressed data cannot be parsed, so they may hold text beside the image")

@@ -1,4 +1,4 @@
-"""Shifts all dates and times of a patient by one secret span, so that their order and their distances stay."""
+"""Shift all dates and times of a patient by one secret span: their order and the time between them stay."""
 
 import re
 from collections.abc import MutableSequence
@@ -14,15 +14,15 @@ EARLIEST = (1, 1, 1, 0, 0, 0)
 
 
 def offset(key, patient):
-    """How far the dates of this patient go back: a timedelta of whole minutes, one day to ten years, from the key."""
+    """Return how far the dates of a patient are shifted, from the key: minus one day to ten years, in whole minutes."""
     return -timedelta(days=1, minutes=int(pseudonym(key, "dates", patient), 16) % ((DAYS - 1) * 24 * 60))
 
 
 def shifted(dataset, span):
-    """{tag: new value} of every date and time at this level of a dataset; "" for what cannot be read as one.
+    """Return {tag: new value} of every date and time at this level of a dataset; "" for malformed ones.
 
-    A date and the time of the same name ("StudyDate", "StudyTime") move as one moment. A date alone moves as its
-    midnight and a time alone as on any day, so nothing changes its order. What is given to the minute stays so.
+    A date and the time of the same name ("StudyDate", "StudyTime") are shifted as one moment, a date alone as its
+    midnight, and a time alone as on any day, so that the order stays. The precision stays too, for example minutes.
     """
     values = {}
     for tag in list(dataset.keys()):
@@ -42,7 +42,7 @@ def shifted(dataset, span):
 
 
 def _partner(dataset, element):
-    """The time that belongs to a date, None where there is none as long."""
+    """The time that belongs to a date; None where there is none with as many values."""
     keyword = element.keyword
     name = keyword.replace("Date", "Time") if "Date" in keyword else ""
     partner = dataset[name] if name and name in dataset else None
@@ -66,7 +66,7 @@ def _texts(element):
 
 
 def _date_and_time(date, time, span):
-    """(date, time) after the shift, each "" where it was empty or nonsense."""
+    """(date, time) after the shift, each "" where it was empty or malformed."""
     day, clock = DATE.fullmatch(date), TIME.fullmatch(time)
     if not day:
         return "", ""

@@ -45,13 +45,13 @@ def independent_images(folder, read_image, image_size, count, seed=2000):
 def _convert(folder):
     """Convert folder/dicom into folder/images; drawings held back as showing text are cleared, as they name nobody."""
     from medgan_tf.dicom import convert
-    from medgan_tf.dicom.journal import private
+    from medgan_tf.dicom.journal import private_folder
 
     def convert_all():
         return convert(folder / "dicom", folder / "images", image_size=256)
 
     if convert_all().held_back:
-        path = private(folder / "images") / "review.csv"
+        path = private_folder(folder / "images") / "review.csv"
         pd.read_csv(path, dtype=str).assign(cleared="yes").to_csv(path, index=False)
         convert_all()
 

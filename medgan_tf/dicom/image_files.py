@@ -1,20 +1,24 @@
-"""Pictures: fitted to a size, and written whole or not at all."""
+"""Image files: fit grey levels into a size, and save them."""
 
-import contextlib
-import os
+from functools import partial
 
 import numpy as np
 from PIL import Image
 
 from medgan_tf.config import sides
+from medgan_tf.dicom.journal import CannotWrite
+from medgan_tf.files import atomic_write
 
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
 
 
 def fit(image, aspect, image_size, crop):
-    """Fit float32 (H, W) in [0, 1] into an image_size: the whole of it on black, or its centre filling all."""
+    """Fit float32 (H, W) in [0, 1] into an image_size: all of it on black, or with `crop` its centre filling all.
+
+    aspect: height over width of a pixel. image_size: a square's side, or (height, width), in pixels.
+    """
     (height, width), box = image.shape, sides(image_size)[::-1]
-    lengths = list(zip((width, height * aspect), box, strict=True))  # in units of a pixel's width, and what they fit in
+    lengths = list(zip((width, height * aspect), box, strict=True))  # in pixel widths, each with the side it must fit
     scale = (max if crop else min)(side / length for length, side in lengths)
     target = [max(1, min(side, round(length * scale))) for length, side in lengths]
     across, down = (min(1, side / (length * scale)) for length, side in lengths)  # part shown when cropping
@@ -23,7 +27,7 @@ def fit(image, aspect, image_size, crop):
         target,
         Image.Resampling.LANCZOS,
         box=(left, top, width - left, height - top),
-        reducing_gap=3.0,  # averages blocks first, which a large radiograph gains much time by
+        reducing_gap=3.0,  # averages blocks first, which is much faster for a large radiograph
     )
     canvas = np.zeros(box[::-1], np.float32)
     left, top = ((side - length) // 2 for side, length in zip(box, target, strict=True))
@@ -32,14 +36,10 @@ def fit(image, aspect, image_size, crop):
 
 
 def save(image, path, format):
-    """Write float32 [0, 1] as 8-bit JPEG or PNG, or 16-bit PNG; the file appears whole or not at all."""
+    """Write float32 [0, 1] as 8-bit JPEG or PNG, or 16-bit PNG, whole or not at all. Raises CannotWrite."""
     levels, dtype = (65535, np.uint16) if format == "png16" else (255, np.uint8)
     picture = Image.fromarray(np.rint(image * levels).astype(dtype))
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        picture.save(partial, "JPEG" if format == "jpg" else "PNG", quality=95)
-        partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+        atomic_write(path, partial(picture.save, format="JPEG" if format == "jpg" else "PNG", quality=95))
+    except OSError as error:
+        raise CannotWrite(error.errno, error.strerror) from error

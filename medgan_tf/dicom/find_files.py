@@ -1,4 +1,4 @@
-"""Finds the files to convert, and the class of each: from folders, or from a CSV of labels."""
+"""Find the files to convert, and the class of each: from folders, or from a CSV of labels."""
 
 import csv
 import functools
@@ -6,18 +6,20 @@ import os
 import re
 from pathlib import Path
 
-from .journal import private
+from medgan_tf.dicom.journal import private_folder
+from medgan_tf.dicom.parsing import DicomError
 
 
-def find_files(sources, out_dir, labels):
-    """Return {absolute path: class} of all files below `sources`, in their order and then by path.
+def find_files(sources, out_dir, labels=None):
+    """Return {absolute path: class} of all files in `sources` (folders or files), in their order and then by path.
 
-    The class is None where the patient decides, and "" where the labels leave the file out. What lies below
-    `out_dir` does not count. Raises FileNotFoundError or ValueError where there is nothing to find.
+    The class is None where the patient decides, and "" where the labels leave the file out. Files below `out_dir` are
+    ignored. Raises FileNotFoundError or ValueError where there is nothing to find.
     """
+    sources = [Path(source) for source in ([sources] if isinstance(sources, (str, Path)) else sources)]
     subject, classes = read_labels(Path(labels)) if labels else (None, {})
     out_dir, files = out_dir.resolve(), {}
-    own = {out_dir, private(out_dir)}
+    own = {out_dir, private_folder(out_dir)}
     for source in sources:
         if not source.exists():
             raise FileNotFoundError(f"{source} does not exist: give a folder of DICOM files, or one file.")
@@ -36,6 +38,21 @@ def find_files(sources, out_dir, labels):
     return files
 
 
+def files_of_dicomdir(path, dataset):
+    """Return the files that a DICOMDIR lists (PS3.10 section 8), as paths below its folder. Raises DicomError."""
+    folder, found = Path(path).parent, []
+    for entry in dataset.DirectoryRecordSequence:
+        parts = entry.get("ReferencedFileID")
+        if parts:
+            parts = [parts] if isinstance(parts, str) else list(parts)
+            if ".." in parts or "/" in "".join(parts):
+                raise DicomError("lists files outside its folder")
+            file = folder.joinpath(*parts)
+            lower = folder.joinpath(*(part.lower() for part in parts))  # as some systems show a CD
+            found.append(str(lower if lower.exists() and not file.exists() else file))
+    return found
+
+
 def _walk(source, own):
     if not source.is_dir():
         yield source
@@ -47,7 +64,7 @@ def _walk(source, own):
 
 @functools.cache
 def read_labels(path):
-    """Read a labels CSV: ("file" or "patient", {file or patient: class})."""
+    """Read a CSV of labels: return ("file" or "patient", {file or patient: class}). Raises ValueError."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or []
@@ -58,5 +75,5 @@ def read_labels(path):
 
 
 def safe_class(name):
-    """A class name that can be a folder's name on any system."""
+    """Return a class name that can be a folder's name on any system."""
     return re.sub(r"[^\w .-]+", "_", name).strip(" .") or "unnamed"

@@ -1,0 +1,129 @@
+"""Convert one DICOM file: pixels to images of one size, identifiers to pseudonyms.
+
+`convert` calls this in child processes, one file a call; everything it needs is in its arguments.
+"""
+
+import hashlib
+import logging
+import warnings
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from medgan_tf.dicom import image_files
+from medgan_tf.dicom.burned_in import Extremes
+from medgan_tf.dicom.find_files import files_of_dicomdir, read_labels
+from medgan_tf.dicom.grey_levels import Window, choose_window, to_grey
+from medgan_tf.dicom.header import Header
+from medgan_tf.dicom.journal import CannotWrite
+from medgan_tf.dicom.parsing import DicomError, parse, read_bytes, reason
+from medgan_tf.dicom.pixels import stored_frames
+from medgan_tf.dicom.pseudonyms import pseudonyms_of
+from medgan_tf.dicom.review import hold_back
+
+
+@dataclass(frozen=True)
+class ConversionSettings:
+    """What the images of one output folder have in common."""
+
+    out_dir: Path
+    key: bytes
+    image_size: int | tuple[int, int] = 256
+    format: str = "jpg"
+    window: object = "auto"
+    crop: bool = False
+    patient_labels: Path | None = None
+    cleared: frozenset = frozenset()  # sha256 of the files whose pixels a person has found free of identifying text
+
+
+def convert_file(path, class_name, window, settings):
+    """Convert one file and return its record, a dict that JSON can hold.
+
+    `window` is None, or the arguments of the automatic Window that the file's series agreed on;
+    `class_name` is None where the patient decides. Keys of the record: `sha256`; `rows` (the manifest's
+    rows, one per image written); `rejected` (one reason for the file, or one for each frame left out);
+    `quantiles` (of the grey values, only where the window was automatic); `references` (the files a
+    DICOMDIR lists); `review` (why the image may show text: it is then written only where a person has cleared it),
+    `text` (what was read in it) and `cleared`. Raises CannotWrite.
+    """
+    warnings.simplefilter("ignore")
+    logging.disable()
+    record = {"sha256": "", "rows": [], "rejected": []}
+    try:
+        data = read_bytes(path)
+        record["sha256"] = hashlib.sha256(data).hexdigest()
+        dataset = parse(data)
+        if "DirectoryRecordSequence" in dataset:
+            return record | {"references": files_of_dicomdir(path, dataset)}
+        header = Header.of(dataset)
+        if class_name is None:
+            class_name = read_labels(settings.patient_labels)[1].get(header.patient)
+        if not class_name:
+            raise DicomError("has no class in the labels")
+        return record | _convert_frames(header, record["sha256"], class_name, window, settings)
+    except CannotWrite:
+        raise
+    except Exception as error:  # malformed values may raise anything anywhere
+        return record | {"rejected": [reason(error)]}
+
+
+def _convert_frames(header, sha256, class_name, window, settings):
+    """Write one image per frame; all or, where a later frame turns out broken, none."""
+    names = pseudonyms_of(header, sha256, settings.key)
+    frames, view, quantiles = choose_window(header, stored_frames(header), settings.window, digits=9)
+    extra = {} if quantiles is None else {"quantiles": quantiles}
+    if quantiles is not None and window:
+        view = Window(*window)
+    name = f"images/{class_name}/{names['patient'][:8]}-{names['series'][:8]}-{names['instance']}"
+    rows, blank, extremes = [], defaultdict(list), Extremes(header.frame_count)
+    try:
+        for index, (stored, frame) in enumerate(frames):
+            if stored.min() == stored.max():
+                blank["all pixels have one value"].append(index + 1)
+                continue
+            image, window_name = to_grey(header, frame, stored, view)
+            if image.min() == image.max():
+                blank[f"the window {window_name} shows one grey level only"].append(index + 1)
+                continue
+            extremes.add(index, image)
+            file = f"{name}-{index + 1:04d}{image_files.SUFFIXES[settings.format]}"
+            image = image_files.fit(image, frame.pixel_aspect, settings.image_size, settings.crop)
+            image_files.save(image, settings.out_dir / file, settings.format)
+            rows.append(
+                {
+                    "file": file,
+                    "class": class_name,
+                    "patient": names["patient"],
+                    "study": names["study"],
+                    "series": names["series"],
+                    "modality": header.standard_modality,
+                    "width": stored.shape[1],
+                    "height": stored.shape[0],
+                    "window": window_name,
+                    "source_sha256": sha256,
+                    "split": "",
+                }
+            )
+        held = hold_back(header, extremes, sha256, settings)
+    except BaseException:
+        _remove(rows, settings)
+        raise
+    if held and not held["cleared"]:
+        _remove(rows, settings)
+        rows = []
+    rejected = [_blank_frames(reason, numbers, index + 1) for reason, numbers in blank.items()]
+    return extra | held | {"rows": rows, "rejected": rejected, "series": names["series"]}
+
+
+def _remove(rows, settings):
+    for row in rows:
+        (settings.out_dir / row["file"]).unlink(missing_ok=True)
+
+
+def _blank_frames(reason, numbers, count):
+    """Say in one sentence for which frames a reason holds."""
+    if count == 1:
+        return reason
+    if len(numbers) == count:
+        return f"in every frame {reason}"
+    return f"in frame{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))} of {count} {reason}"
