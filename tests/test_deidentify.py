@@ -18,7 +18,7 @@ from pydicom.tag import Tag
 from medgan_tf import dicom
 from medgan_tf.dicom import Header
 from medgan_tf.dicom.deidentify import clean, compare, dates, deidentify, profile, table
-from medgan_tf.dicom.deidentify.deidentify_file import DeidentificationSettings, deidentify_file
+from medgan_tf.dicom.deidentify.deidentification import DeidentificationSettings, deidentify_file
 from medgan_tf.dicom.journal import private_folder
 from medgan_tf.dicom.parsing import PIXEL_DATA, parse
 from medgan_tf.dicom.pixels import stored_frames

@@ -13,7 +13,7 @@ from pydicom.uid import JPEGTransferSyntaxes, RLELossless
 
 from medgan_tf.dicom import DicomError, Header
 from medgan_tf.dicom.deidentify import clean, codestreams
-from medgan_tf.dicom.deidentify.deidentify_file import DeidentificationSettings, deidentify_file
+from medgan_tf.dicom.deidentify.deidentification import DeidentificationSettings, deidentify_file
 from medgan_tf.dicom.parsing import parse
 from medgan_tf.dicom.pixels import compressed_frames, stored_frames
 

@@ -1,11 +1,16 @@
 """Process files in child processes, with a journal: what `convert` and `deidentify` have in common."""
 
+import hashlib
 import json
+import logging
+import warnings
 
 import joblib
 from tqdm import tqdm
 
-from medgan_tf.dicom import isolation, journal
+from medgan_tf.dicom import isolation, journal, parsing
+from medgan_tf.dicom.find_files import files_of_dicomdir
+from medgan_tf.dicom.header import Header
 
 SECONDS_PER_FILE = 300  # a file that takes longer is rejected
 
@@ -66,6 +71,27 @@ class Batch:
             if file not in tasks
         }
         return _without_duplicates(records | self.run(listed))
+
+
+def record_of_file(path, process):
+    """Read a file and return its record: with what process(Header, sha256) returns, or with why it failed.
+
+    The record of a DICOMDIR has the files that it lists as `references`. Raises CannotWrite.
+    """
+    warnings.simplefilter("ignore")
+    logging.disable()
+    record = {"sha256": "", "rows": [], "rejected": []}
+    try:
+        data = parsing.read_bytes(path)
+        record["sha256"] = hashlib.sha256(data).hexdigest()
+        dataset = parsing.parse(data)
+        if "DirectoryRecordSequence" in dataset:
+            return record | {"references": files_of_dicomdir(path, dataset)}
+        return record | process(Header.of(dataset), record["sha256"])
+    except journal.CannotWrite:
+        raise
+    except Exception as error:  # malformed values may raise anything anywhere
+        return record | {"rejected": [parsing.reason(error)]}
 
 
 def _isolated(function, path, task, settings):

@@ -50,16 +50,7 @@ class Report:
         )
 
 
-def convert(
-    sources,
-    out_dir,
-    image_size=256,
-    format="jpg",
-    window="auto",
-    crop=False,
-    labels=None,
-    workers=None,
-):
+def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=False, labels=None, workers=None):
     """Convert the DICOM files in `sources` to grey images of one size in `out_dir`; return a Report.
 
     sources: one or several folders (searched recursively) or files; DICOM is recognised by content.

@@ -3,20 +3,17 @@
 `convert` calls this in child processes, one file a call; everything it needs is in its arguments.
 """
 
-import hashlib
-import logging
-import warnings
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from medgan_tf.dicom import image_files
+from medgan_tf.dicom.batch import record_of_file
 from medgan_tf.dicom.burned_in import Extremes
-from medgan_tf.dicom.find_files import files_of_dicomdir, read_labels
+from medgan_tf.dicom.find_files import read_labels
 from medgan_tf.dicom.grey_levels import Window, choose_window, to_grey
-from medgan_tf.dicom.header import Header
-from medgan_tf.dicom.journal import CannotWrite
-from medgan_tf.dicom.parsing import DicomError, parse, read_bytes, reason
+from medgan_tf.dicom.parsing import DicomError
 from medgan_tf.dicom.pixels import stored_frames
 from medgan_tf.dicom.pseudonyms import pseudonyms_of
 from medgan_tf.dicom.review import hold_back
@@ -46,35 +43,22 @@ def convert_file(path, class_name, window, settings):
     DICOMDIR lists); `review` (why the image may show text: it is then written only where a person has cleared it),
     `text` (what was read in it) and `cleared`. Raises CannotWrite.
     """
-    warnings.simplefilter("ignore")
-    logging.disable()
-    record = {"sha256": "", "rows": [], "rejected": []}
-    try:
-        data = read_bytes(path)
-        record["sha256"] = hashlib.sha256(data).hexdigest()
-        dataset = parse(data)
-        if "DirectoryRecordSequence" in dataset:
-            return record | {"references": files_of_dicomdir(path, dataset)}
-        header = Header.of(dataset)
-        if class_name is None:
-            class_name = read_labels(settings.patient_labels)[1].get(header.patient)
-        if not class_name:
-            raise DicomError("has no class in the labels")
-        return record | _convert_frames(header, record["sha256"], class_name, window, settings)
-    except CannotWrite:
-        raise
-    except Exception as error:  # malformed values may raise anything anywhere
-        return record | {"rejected": [reason(error)]}
+    return record_of_file(path, partial(_convert_frames, class_name=class_name, window=window, settings=settings))
 
 
 def _convert_frames(header, sha256, class_name, window, settings):
     """Write one image per frame; all or, where a later frame turns out broken, none."""
+    if class_name is None:
+        class_name = read_labels(settings.patient_labels)[1].get(header.patient)
+    if not class_name:
+        raise DicomError("has no class in the labels")
     names = pseudonyms_of(header, sha256, settings.key)
+    instance = names.pop("instance")
     frames, view, quantiles = choose_window(header, stored_frames(header), settings.window, digits=9)
     extra = {} if quantiles is None else {"quantiles": quantiles}
     if quantiles is not None and window:
         view = Window(*window)
-    name = f"images/{class_name}/{names['patient'][:8]}-{names['series'][:8]}-{names['instance']}"
+    name = f"images/{class_name}/{names['patient'][:8]}-{names['series'][:8]}-{instance}"
     rows, blank, extremes = [], defaultdict(list), Extremes(header.frame_count)
     try:
         for index, (stored, frame) in enumerate(frames):
@@ -93,9 +77,7 @@ def _convert_frames(header, sha256, class_name, window, settings):
                 {
                     "file": file,
                     "class": class_name,
-                    "patient": names["patient"],
-                    "study": names["study"],
-                    "series": names["series"],
+                    **names,
                     "modality": header.standard_modality,
                     "width": stored.shape[1],
                     "height": stored.shape[0],

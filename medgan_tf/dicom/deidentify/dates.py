@@ -24,45 +24,39 @@ def shifted(dataset, span):
     A date and the time of the same name ("StudyDate", "StudyTime") are shifted as one moment, a date alone as its
     midnight, and a time alone as on any day, so that the order stays. The precision stays too, for example minutes.
     """
-    values = {}
-    for tag in list(dataset.keys()):
-        element = dataset[tag]
-        if element.VR == "DA" and tag not in values:
-            partner = _partner(dataset, element)
-            moved = [_date_and_time(*pair, span) for pair in _pairs(element, partner)]
-            values[tag] = [date for date, _ in moved]
-            if partner is not None:
-                values[partner.tag] = [time for _, time in moved]
+    values, elements = {}, [dataset[tag] for tag in list(dataset.keys())]
+    for element in elements:
+        texts = _texts(element)
+        if element.VR == "DA":
+            time = _time_of_date(dataset, element)
+            times = [""] * len(texts) if time is None else _texts(time)
+            moved = [_date_and_time(*pair, span) for pair in zip(texts, times, strict=True)]
+            values[element.tag] = [date for date, _ in moved]
+            if time is not None:
+                values[time.tag] = [time for _, time in moved]
         elif element.VR == "DT":
-            values[tag] = [_datetime(text, span) for text in _texts(element)]
-    for tag in list(dataset.keys()):
-        if dataset[tag].VR == "TM" and tag not in values:
-            values[tag] = [_date_and_time("20000101", text, span)[1] for text in _texts(dataset[tag])]
+            values[element.tag] = [_datetime(text, span) for text in texts]
+    for element in elements:
+        if element.VR == "TM" and element.tag not in values:
+            values[element.tag] = [_date_and_time("20000101", text, span)[1] for text in _texts(element)]
     return {tag: value if all(value) else "" for tag, value in values.items()}
 
 
-def _partner(dataset, element):
+def values_of(value):
+    """Return the values of a pydicom element's value, which may be one or several, as a list."""
+    return list(value) if isinstance(value, MutableSequence) else [value]
+
+
+def _time_of_date(dataset, date):
     """The time that belongs to a date; None where there is none with as many values."""
-    keyword = element.keyword
-    name = keyword.replace("Date", "Time") if "Date" in keyword else ""
-    partner = dataset[name] if name and name in dataset else None
-    return (
-        partner if partner is not None and partner.VR == "TM" and len(_texts(partner)) == len(_texts(element)) else None
-    )
-
-
-def _pairs(element, partner):
-    dates = _texts(element)
-    return zip(dates, _texts(partner) if partner is not None else [""] * len(dates), strict=True)
+    name = date.keyword.replace("Date", "Time")
+    time = dataset[name] if name and name in dataset else None
+    fits = time is not None and time.VR == "TM" and len(_texts(time)) == len(_texts(date))
+    return time if fits else None
 
 
 def _texts(element):
-    """The values of an element as strings."""
-    if element.is_empty:
-        return []
-    return [
-        str(part).strip() for part in (element.value if isinstance(element.value, MutableSequence) else [element.value])
-    ]
+    return [] if element.is_empty else [str(part).strip() for part in values_of(element.value)]
 
 
 def _date_and_time(date, time, span):

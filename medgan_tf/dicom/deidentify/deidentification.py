@@ -7,16 +7,38 @@ whose journal, child processes, pseudonyms and rules for burned-in text this use
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import pydicom
+from pydicom._uid_dict import UID_dictionary
+from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID
+
 from medgan_tf.dicom import journal
-from medgan_tf.dicom.batch import Batch
-from medgan_tf.dicom.deidentify.deidentify_file import DeidentificationSettings, deidentify_file
+from medgan_tf.dicom.batch import Batch, record_of_file
+from medgan_tf.dicom.burned_in import Extremes
+from medgan_tf.dicom.deidentify import codestreams
+from medgan_tf.dicom.deidentify.profile import clean
+from medgan_tf.dicom.display import displayed_frames
 from medgan_tf.dicom.find_files import find_files
-from medgan_tf.dicom.pseudonyms import load_key, pseudonym
-from medgan_tf.dicom.review import cleared_files, describe_review, write_sheets
+from medgan_tf.dicom.parsing import PIXEL_DATA, DicomError
+from medgan_tf.dicom.pixels import compressed_frames
+from medgan_tf.dicom.pseudonyms import load_key, pseudonym, pseudonyms_of
+from medgan_tf.dicom.review import cleared_files, describe_review, hold_back, write_sheets
+from medgan_tf.files import atomic_write
 
 COLUMNS = ["file", "patient", "study", "series", "modality", "sop_class"]
+
+
+@dataclass(frozen=True)
+class DeidentificationSettings:
+    """What the files of one output folder have in common."""
+
+    out_dir: Path
+    key: bytes
+    cleared: frozenset = frozenset()  # as for `dicom.convert`
 
 
 @dataclass
@@ -60,3 +82,61 @@ def deidentify(sources, out_dir, workers=None):
             records = batch.run_with_listed({path: () for path in files})
         rows, rejected, held_back = write_sheets(records, COLUMNS, settings, "*/*/*/*.dcm")
     return Report(len(rows), rejected, held_back, time.monotonic() - start, out_dir / "manifest.csv")
+
+
+def deidentify_file(path, settings):
+    """De-identify one file and return its record, a dict as `convert_file` returns it. Raises CannotWrite.
+
+    `deidentify` calls this in child processes, one file a call.
+    """
+    return record_of_file(path, partial(_deidentify, settings=settings))
+
+
+def _deidentify(header, sha256, settings):
+    if header.sop_class not in UID_dictionary:
+        raise DicomError("is of a private kind (SOP Class), of which nobody knows what identifies")
+    extremes = Extremes(header.frame_count)
+    for index, (image, _) in enumerate(displayed_frames(header)):
+        extremes.add(index, image)
+    held = hold_back(header, extremes, sha256, settings)
+    if held and not held["cleared"]:
+        return held
+    return held | {"rows": [_write(header, sha256, settings)]}
+
+
+def _write(header, sha256, settings):
+    """Write the cleaned file; return its row of the manifest."""
+    names, dataset = pseudonyms_of(header, sha256, settings.key), header.dataset
+    _leave_only_pixels(header)
+    clean(dataset, settings.key, names["patient"])
+    dataset.file_meta = FileMetaDataset()  # a new one without preamble: both may hold anything
+    dataset.file_meta.TransferSyntaxUID = header.transfer_syntax
+    dataset.preamble = None
+    file = f"{names['patient']}/{names['study']}/{names['series']}/{names.pop('instance')}.dcm"
+    with journal.writing():
+        atomic_write(settings.out_dir / file, partial(pydicom.dcmwrite, dataset=dataset, enforce_file_format=True))
+    return {
+        "file": file,
+        **names,
+        "modality": header.standard_modality,
+        "sop_class": UID(header.sop_class).name,
+    }
+
+
+def _leave_only_pixels(header):
+    """Remove what the pixel data hold beside the pixels, such as comments: it is not shown, and may be anything."""
+    dataset = header.dataset
+    if header.transfer_syntax.is_compressed:
+        frames = [
+            codestreams.clean(frame, header.transfer_syntax, dataset.Rows, dataset.Columns)
+            for frame in compressed_frames(header)
+        ]
+        dataset["PixelData"].value = encapsulate(frames, has_bot=len(frames) > 1)
+        return
+    bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
+    length = (bits * header.frame_count + 7) // 8
+    if header.photometric == "YBR_FULL_422":
+        length = length // 3 * 2
+    for keyword in PIXEL_DATA:
+        if keyword in dataset:
+            dataset[keyword].value = dataset[keyword].value[: length + length % 2]

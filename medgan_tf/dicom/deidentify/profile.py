@@ -14,7 +14,6 @@ import hashlib
 import hmac
 import re
 import uuid
-from collections.abc import MutableSequence
 from functools import cache
 
 from pydicom import Dataset, Sequence
@@ -135,7 +134,7 @@ def _clean_code(element, names):
     A name of two letters stays, because codes of the standard look the same (MR, NO, PA). So does a body part even if
     it is also a name in the file (as in PANCREAS_0001): it says what the image shows.
     """
-    parts = _parts(element.value)
+    parts = dates.values_of(element.value)
     if element.keyword == "BodyPartExamined" and names & _words(parts):
         names = names - _body_parts()
     fits = [bool(CODE.fullmatch(str(part))) and not names & _long(_words(part)) for part in parts]
@@ -158,7 +157,7 @@ def _remove_unreadable(dataset, tag):
     try:
         element = dataset[tag]
         if element.VR in ("DS", "IS"):
-            [float(part) for part in _parts(element.value) if part not in (None, "")]
+            [float(part) for part in dates.values_of(element.value) if part not in (None, "")]
     except Exception:  # pydicom converts a value at first access, and malformed ones may raise anything
         del dataset[tag]
 
@@ -169,16 +168,12 @@ def _empty(element):
 
 def _map(element, function):
     if element.value:
-        parts = [function(part) for part in _parts(element.value)]
+        parts = [function(part) for part in dates.values_of(element.value)]
         element.value = parts if len(parts) > 1 else parts[0]
 
 
-def _parts(value):
-    return list(value) if isinstance(value, MutableSequence) else [value]
-
-
 def _words(value):
-    return {word.lower() for part in _parts(value) for word in WORD.findall(str(part or ""))}
+    return {word.lower() for part in dates.values_of(value) for word in WORD.findall(str(part or ""))}
 
 
 def _long(words):
