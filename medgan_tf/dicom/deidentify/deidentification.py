@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pydicom
 from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -114,7 +113,7 @@ def _write(header, sha256, settings):
     dataset.preamble = None
     file = f"{names['patient']}/{names['study']}/{names['series']}/{names.pop('instance')}.dcm"
     with journal.writing():
-        atomic_write(settings.out_dir / file, partial(pydicom.dcmwrite, dataset=dataset, enforce_file_format=True))
+        atomic_write(settings.out_dir / file, partial(dataset.save_as, enforce_file_format=True))
     return {
         "file": file,
         **names,
