@@ -48,13 +48,13 @@ def test_a_word_is_found_bright_or_dark_small_or_large(tissue, size, grey):
     assert burned_in.lines(written(tissue, (150, "MILLER"), size=size, grey=grey))
 
 
-def test_tissue_noise_and_a_side_marker_are_no_words(tissue):
+def test_tissue_noise_and_a_side_marker_are_not_taken_for_words(tissue):
     noise = np.random.default_rng(1).random((400, 500), np.float32)
     for picture in (tissue, noise, written(tissue, (40, "R"), size=40), np.zeros((64, 64), np.float32)):
         assert not burned_in.lines(picture)
 
 
-def test_marks_that_do_not_stand_in_line_are_no_line():
+def test_marks_that_are_not_in_line_are_no_line():
     # top, bottom, left, right
     line = [[10, 30, left, left + 12] for left in (0, 16, 32)]
     others = [[200, 220, 10, 22], [10, 30, 300, 312], [60, 140, 48, 80]]
@@ -63,7 +63,7 @@ def test_marks_that_do_not_stand_in_line_are_no_line():
     assert not len(burned_in._in_line(np.zeros((0, 4), int)))
 
 
-def test_rows_around_lines_are_read_once():
+def test_rows_around_several_lines_are_read_once():
     boxes = np.array([[50, 60, 0, 5], [52, 62, 8, 12], [75, 85, 0, 5], [195, 200, 0, 5]])
     assert burned_in._bands(boxes, 200) == [slice(30, 105), slice(185, 200)]
 
@@ -81,12 +81,12 @@ def test_lines_that_cannot_be_read_do_not_hide_a_later_one(tissue):
 
 
 @needs_tesseract
-def test_what_is_read_is_a_reason(tissue):
+def test_words_that_are_read_are_a_reason(tissue):
     assert suspicions(tissue) == ([], "")
     assert suspicions(tissue, written(tissue, (100, "MILLER"))) == (["text was found in its pixels"], "MILLER")
 
 
-def test_without_a_reader_the_marks_are_reason_enough(tissue, without_tesseract):
+def test_without_tesseract_marks_like_letters_are_a_reason(tissue, without_tesseract):
     assert burned_in.detector() == ""
     assert suspicions(tissue) == ([], "")
     found = suspicions(written(tissue, (100, "MILLER")))

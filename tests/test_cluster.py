@@ -25,7 +25,7 @@ def written(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_two_dask_workers_convert_to_the_same_bytes_and_go_on_where_this_machine_stopped(cluster, tmp_path, capsys):
+def test_two_dask_workers_write_the_same_bytes_and_resume_where_this_machine_stopped(cluster, tmp_path, capsys):
     sources = tmp_path / "in"
     for number in range(24):
         path = sources / ("sick" if number % 2 else "well") / f"{number:02d}"
@@ -54,7 +54,7 @@ def test_two_dask_workers_convert_to_the_same_bytes_and_go_on_where_this_machine
     assert "24 images from DICOM" in capsys.readouterr().out
 
 
-def test_a_scheduler_that_is_not_there_is_one_sentence(tmp_path, capsys):
+def test_a_missing_scheduler_gives_one_sentence(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
         assert (

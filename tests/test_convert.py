@@ -31,7 +31,7 @@ def key_file(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True, scope="module")
 def children_of_all_tests():
-    """Starting a child takes longer than most of these tests: keep them from one to the next."""
+    """Keep child processes between tests, because to start one takes longer than most of these tests."""
     release, isolation.release = isolation.release, lambda: None
     yield
     isolation.release = release
@@ -69,21 +69,8 @@ def test_classes_manifest_and_rejections(cohort, tmp_path):
     report = convert(cohort, tmp_path / "out")
     rows = table(report.manifest)
     assert (report.converted, report.rejected, report.classes) == (4, 2, {"sick": 2, "well": 2})
-    assert list(rows[0]) == (
-        [
-            "file",
-            "class",
-            "patient",
-            "study",
-            "series",
-            "modality",
-            "width",
-            "height",
-            "window",
-            "source_sha256",
-            "split",
-        ]
-    )
+    columns = "file class patient study series modality width height window source_sha256 split"
+    assert list(rows[0]) == columns.split()
     assert [row["file"] for row in rows] == sorted(row["file"] for row in rows)
     assert len({row["patient"] for row in rows}) == 4
     assert {(row["modality"], row["width"], row["height"], row["split"]) for row in rows} == {("CT", "48", "40", "")}
@@ -132,7 +119,7 @@ def test_unknown_patients_are_kept_apart_unless_they_share_a_study(tmp_path):
     assert len({row["patient"] for row in rows}) == 5
 
 
-def test_names_that_collide_and_identical_files(tmp_path):
+def test_equal_file_names_are_kept_apart_and_identical_files_are_rejected(tmp_path):
     shared = {"SOPInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
     one = write(tmp_path / "a" / "x" / "image.dcm", make(picture(1), **shared))
     write(tmp_path / "b" / "x" / "image.dcm", make(picture(2), **shared))
@@ -172,7 +159,7 @@ def test_automatic_windows_are_those_of_the_series(tmp_path):
     assert max(brightness.values()) > 3 * min(brightness.values())
 
 
-def test_multi_frame_gives_one_image_a_frame_and_blank_frames_are_named(tmp_path):
+def test_multi_frame_gives_one_image_per_frame_and_blank_frames_are_reported(tmp_path):
     dataset = make(picture(), NumberOfFrames=4, WindowCenter=500, WindowWidth=1000)
     frames = [picture(1), np.full((40, 48), 7, np.uint16), picture(2), np.full((40, 48), 7, np.uint16)]
     dataset["PixelData"].value = np.stack(frames).tobytes()
@@ -183,7 +170,7 @@ def test_multi_frame_gives_one_image_a_frame_and_blank_frames_are_named(tmp_path
     assert rejected["reason"] == "In frames 2, 4 of 4 all pixels have one value."
 
 
-def test_file_that_breaks_at_a_late_frame_leaves_nothing(tmp_path):
+def test_file_with_a_damaged_late_frame_leaves_no_images(tmp_path):
     dataset = make(picture(), NumberOfFrames=3, WindowCenter=500, WindowWidth=1000)
     dataset["PixelData"].value = np.stack([picture(i) for i in range(3)]).tobytes()
     dataset.compress(pydicom.uid.RLELossless)
@@ -296,7 +283,7 @@ def test_rerun_does_only_what_is_missing_and_follows_changes(cohort, tmp_path):
     assert outcome(tmp_path / "fresh") == outcome(tmp_path / "out")
 
 
-def test_other_settings_ask_for_another_folder(cohort, tmp_path):
+def test_changed_settings_need_another_folder(cohort, tmp_path):
     convert(cohort, tmp_path / "out")
     with pytest.raises(ValueError, match="made with another image_size and format: give another output folder"):
         convert(cohort, tmp_path / "out", image_size=64, format="png")
@@ -305,13 +292,13 @@ def test_other_settings_ask_for_another_folder(cohort, tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_interrupted_run_resumes_to_the_same_result(tmp_path, how):
     for number in range(200):
-        ramp = np.add.outer(np.arange(300), np.arange(300) + number).astype(np.uint16)  # with no letters to be read
+        ramp = np.add.outer(np.arange(300), np.arange(300) + number).astype(np.uint16)  # without anything like letters
         write(tmp_path / "in" / f"class{number % 3}" / str(number), make(ramp))
     code = (
         "import signal, sys, time; from medgan_tf.dicom import convert, isolation; call = isolation.call\n"
-        # a shell has its background processes, such as these tests may be, ignore Ctrl-C
+        # a shell makes its background processes, such as these tests may be, ignore Ctrl-C
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        # at work for five seconds at least, so that the signal comes in time on a busy machine too
+        # takes at least five seconds, so that the signal arrives in time on a busy machine too
         "isolation.call = lambda *file, **limit: time.sleep(0.05) or call(*file, **limit)\n"
         "convert(*sys.argv[1:], workers=2)"
     )
@@ -325,7 +312,7 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, how):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    # SIGKILL falls on the program alone, Ctrl-C on everything that runs in its terminal.
+    # SIGKILL ends the program alone, Ctrl-C reaches everything that runs in its terminal.
     (os.kill if how == signal.SIGKILL else os.killpg)(process.pid, how)
     assert process.wait(timeout=60) != 0
     assert not (tmp_path / "out" / "manifest.csv").exists()
@@ -345,7 +332,7 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, how):
 
 
 def convert_or_die(path, *arguments):
-    """Stands for a decoder in C that crashes, hangs while it holds the interpreter's lock, or eats memory."""
+    """Replaces a decoder in C that crashes, hangs while it holds the interpreter's lock, or uses up memory."""
     name = Path(path).name
     if name == "crash":
         ctypes.string_at(0)
@@ -430,7 +417,7 @@ def test_full_disk_for_real(cohort, tmp_path):
         ({"labels": "nowhere.csv"}, "No such file or directory"),
     ],
 )
-def test_what_cannot_serve_is_said_in_one_sentence(cohort, tmp_path, arguments, message):
+def test_unusable_arguments_raise_one_sentence(cohort, tmp_path, arguments, message):
     (tmp_path / "empty").mkdir()
     paths = {k: tmp_path / v for k, v in arguments.items() if k in ("sources", "labels")}
     with pytest.raises((ValueError, OSError)) as error:

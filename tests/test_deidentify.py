@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_the_table_is_that_of_the_library_that_reads_the_standard():
         assert table.rule(Tag(tag[:2])).action == action, tag
 
 
-def test_repeating_and_private_groups_are_found():
+def test_rules_of_repeating_and_private_groups_are_found():
     assert table.rule(Tag(0x6002, 0x3000)).name == "Overlay Data"
     assert table.rule(Tag(0x5010, 0x0005)).action == "X"
     assert table.rule(Tag(0x0029, 0x1010)).action == "X"
@@ -97,19 +98,19 @@ def test_every_attribute_of_real_files_is_what_the_table_says(cleaned):
             if added or rule is None:
                 continue
             checked[rule.action] += 1
-            said = f"{name}: {element.tag} {rule}"
+            message = f"{name}: {element.tag} {rule}"
             if rule.modified_date and element.VR in ("DA", "TM", "DT"):
-                assert was is None or element.is_empty or element.value != was.value, said
+                assert was is None or element.is_empty or element.value != was.value, message
             elif rule.action in ("X/Z", "Z"):
-                assert element.is_empty, said
+                assert element.is_empty, message
             elif rule.choice == "D" and element.VR != "SQ":
-                assert not element.is_empty, said
-                assert element.value != was.value or was.value == profile.DUMMIES.get(was.VR), said
+                assert not element.is_empty, message
+                assert element.value != was.value or was.value == profile.DUMMIES.get(was.VR), message
             elif rule.choice == "U" and not element.is_empty:
-                assert element.value == profile.replace_uid(was.value, KEY), said
-                assert str(element.value).startswith("2.25.") or element.value in profile.UID_dictionary, said
+                assert element.value == profile.replace_uid(was.value, KEY), message
+                assert str(element.value).startswith("2.25.") or element.value in profile.UID_dictionary, message
             else:
-                assert rule.action != "X", said
+                assert rule.action != "X", message
         for place, element in old.items():
             rule = table.rule(element.tag)
             checked["gone"] += place not in new
@@ -174,7 +175,7 @@ def test_methods_are_recorded():
     assert dataset.PatientID == "0123456789abcdef" and dataset.get("PatientName") in (None, "")
 
 
-def test_uids_are_mapped_alike_everywhere_and_only_under_the_same_key():
+def test_uids_are_replaced_consistently_and_only_under_the_same_key():
     first, second = make(picture(0)), make(picture(1))
     second.StudyInstanceUID = first.StudyInstanceUID
     item = pydicom.Dataset()
@@ -204,16 +205,12 @@ def test_dates_keep_their_order_and_distance(patient):
         shifted.append(dataset.StudyDate + dataset.StudyTime)
         assert dataset.PerformedProcedureStepStartDate <= dataset.StudyDate
     assert shifted == sorted(shifted) and shifted[0] < "20191231"
-    minutes = [np.datetime64(f"{_day(text[:8])}T{text[8:10]}:{text[10:12]}") for text in shifted]
-    assert (minutes[1] - minutes[0]).astype(int) == 20
-    assert (minutes[3] - minutes[2]).astype(int) == 24 * 60
+    moved = [datetime.strptime(text, "%Y%m%d%H%M") for text in shifted]
+    assert moved[1] - moved[0] == timedelta(minutes=20)
+    assert moved[3] - moved[2] == timedelta(days=1)
 
 
-def _day(text):
-    return f"{text[:4]}-{text[4:6]}-{text[6:8]}"
-
-
-def test_dates_of_two_patients_move_differently_and_nonsense_goes():
+def test_dates_of_two_patients_shift_differently_and_malformed_dates_are_removed():
     assert dates.offset(KEY, "a") != dates.offset(KEY, "b")
     dataset = make(picture(), StudyDate="20200101", ContentDate="1995.06.13")
     dataset["StudyDate"]._value = "yesterday"
@@ -238,7 +235,7 @@ def test_pseudonyms_are_those_of_convert(tmp_path):
     assert written == set(patients[0])
 
 
-def test_a_header_that_claims_to_be_of_here_gives_no_names(tmp_path):
+def test_a_header_that_claims_to_be_deidentified_here_does_not_choose_its_pseudonym(tmp_path):
     claims = {"PatientIdentityRemoved": "YES", "DeidentificationMethod": ["medgan_tf", "PS3.15"]}
     for number, patient in enumerate(["../../escaped/DOE^JANE 19500101", "0123456789abcdef0", "0123456789ABCDEF"]):
         dataset = make(picture(number), PatientID=patient, **claims)
@@ -257,7 +254,7 @@ def test_a_header_that_claims_to_be_of_here_gives_no_names(tmp_path):
     assert not list(tmp_path.rglob("*escaped*"))
 
 
-def test_suspects_wait_until_a_person_clears_them(tmp_path):
+def test_images_that_may_show_text_are_held_back_until_a_person_clears_them(tmp_path):
     write(tmp_path / "in" / "a", make(picture(0), BurnedInAnnotation="YES"))
     write(tmp_path / "in" / "b", make(picture(1), Modality="US", PatientID="P2"))
     write(tmp_path / "in" / "c", make(picture(2), Modality="US", BurnedInAnnotation="NO", PatientID="P3"))
@@ -279,7 +276,7 @@ def test_suspects_wait_until_a_person_clears_them(tmp_path):
         assert len([file for file in out.rglob("*") if file.suffix in (".dcm", ".jpg")]) == 1
 
 
-def test_bad_files_harm_nothing_and_a_rerun_does_only_what_is_missing(tmp_path):
+def test_damaged_files_are_rejected_and_a_rerun_does_only_what_is_missing(tmp_path):
     write(tmp_path / "in" / "good", make(picture(0)))
     (tmp_path / "in" / "cut").write_bytes(to_bytes(make(picture(1)))[:-50])
     (tmp_path / "in" / "notes.txt").write_text("no DICOM")
@@ -295,7 +292,7 @@ def test_bad_files_harm_nothing_and_a_rerun_does_only_what_is_missing(tmp_path):
     assert table_.loc["(0010,0020)", "action"] == "Z/D" and table_.loc["(0010,0020)", "before"] != ""
 
 
-def test_names_in_odd_places_go_too():
+def test_names_in_unusual_attributes_are_removed():
     dataset = make(picture(), PatientName="Rosencrantz^Ada", Manufacturer="Rosencrantz Medical")
     dataset.BodyPartExamined, dataset.SoftwareVersions = "CHEST", "v1"
     dataset.ImageType, dataset.ConversionType = ["ORIGINAL", "PRIMARY", "ADA", "not a code"], "ADA"
@@ -305,7 +302,7 @@ def test_names_in_odd_places_go_too():
     assert dataset.ImageType == ["ORIGINAL", "PRIMARY", "OTHER", "OTHER"]  # the first two are required
 
 
-def test_names_of_two_letters_go_from_kept_text_but_codes_stay():
+def test_names_of_two_letters_are_removed_from_kept_text_but_not_from_codes():
     dataset = make(picture(), PatientName="Li^Wu^^Mr", PatientID="P 12", Modality="MR", Manufacturer="WU medical")
     dataset.SequenceName, dataset.LUTLabel, dataset.SoftwareVersions = "li_scan", "Liver, 12", "2.12.1"
     dataset.BurnedInAnnotation, dataset.BodyPartExamined, dataset.ScanningSequence = "NO", "LIVER", ["SE", "LI"]
@@ -317,7 +314,7 @@ def test_names_of_two_letters_go_from_kept_text_but_codes_stay():
     assert dataset.ScanningSequence == ["SE", "LI"]  # a code, as docs/deidentification.md says
 
 
-def test_text_that_calls_itself_numbers_goes():
+def test_text_with_the_vr_of_a_number_is_removed():
     dataset = make(picture())
     dataset.add_new("SegmentLabel", "UL", list(np.frombuffer(b"Doe^Jane", np.uint32)))
     dataset.add_new("ReconstructionDiameter", "LO", "Doe^Jane")
@@ -330,15 +327,7 @@ def test_the_docs_name_every_attribute_whose_text_is_kept():
     assert {word for word in table.KEPT_TEXT if f"`{word}`" not in page} == set()
 
 
-def test_the_key_is_that_of_the_environment(tmp_path):
-    write(tmp_path / "in" / "a", make(picture(0), PatientID="P"))
-    deidentify(tmp_path / "in", tmp_path / "out")
-    (path,) = (tmp_path / "out").rglob("*.dcm")
-    assert pydicom.dcmread(path).PatientID == pseudonym(load_key(), "patient", "P")
-    assert isinstance(path, Path)
-
-
-def test_a_body_part_stays_although_patients_are_called_like_it():
+def test_a_body_part_is_kept_although_it_is_a_name_in_the_file():
     patient = {"PatientName": "PANCREAS_0001", "PatientID": "PANCREAS_0001"}
     dataset = make(np.zeros((8, 8), np.uint16), BodyPartExamined="PANCREAS", ScanOptions="PANCREAS", **patient)
     clean(dataset, KEY, "0123456789abcdef")

@@ -1,4 +1,4 @@
-"""Text beside compressed pixels goes, the pixels stay, in every kind of stream that can be decoded."""
+"""Text beside compressed pixels is removed and the pixels stay, in every kind of stream that can be decoded."""
 
 import functools
 import hashlib
@@ -53,7 +53,7 @@ def test_there_are_files_of_every_kind():
 
 
 @pytest.mark.parametrize("extended", [False, True])
-def test_text_beside_the_pixels_goes_and_the_pixels_stay(tmp_path, extended):
+def test_text_beside_the_pixels_is_removed_and_the_pixels_stay(tmp_path, extended):
     for number, ((syntax, several), data) in enumerate(compressed().items()):
         header = Header.of(parse(data))
         dataset, before = header.dataset, list(stored_frames(header))
@@ -74,7 +74,7 @@ def test_text_beside_the_pixels_goes_and_the_pixels_stay(tmp_path, extended):
             assert np.array_equal(old, new), syntax.name
 
 
-def test_what_cannot_be_parsed_is_refused():
+def test_streams_that_cannot_be_parsed_are_refused():
     (_, jpeg), *_ = [(k, v) for k, v in compressed().items() if k[0] in JPEGTransferSyntaxes]
     frame = next(compressed_frames(Header.of(parse(jpeg))))
     for broken in (
@@ -90,7 +90,7 @@ def test_what_cannot_be_parsed_is_refused():
         codestreams.clean(b"\1\0\0\0\x40" + bytes(59) + b"\0\1", RLELossless, 8, 8)
 
 
-def test_pixels_of_items_and_bytes_behind_float_pixels_go(tmp_path):
+def test_pixels_of_items_and_bytes_behind_float_pixels_are_removed(tmp_path):
     dataset = make(picture())
     item = pydicom.Dataset()
     item.add_new("PixelData", "OB", SECRET)

@@ -84,7 +84,7 @@ def test_modality_lut_sequence_clamps_at_both_ends():
     np.testing.assert_allclose(dicom.read_image(dataset), np.clip((modality - 999.5) / 2000 + 0.5, 0, 1), atol=1e-6)
 
 
-def test_voi_lut_sequence_goes_before_the_window():
+def test_voi_lut_sequence_is_preferred_to_the_window():
     table = 4095 - np.arange(256) * 16
     dataset = make(
         ramp(-128, 128, np.int16), WindowCenter=0, WindowWidth=10, VOILUTSequence=lut_item(-128, table, bits=12)
@@ -94,7 +94,7 @@ def test_voi_lut_sequence_goes_before_the_window():
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("limit", [None, -1990])
-def test_padding_is_black_and_out_of_automatic_windows(photometric, limit):
+def test_padding_is_black_and_excluded_from_automatic_windows(photometric, limit):
     pixels = picture(low=-100, high=900, dtype=np.int16)
     clean = dicom.read_image(make(pixels[:, 8:], PhotometricInterpretation=photometric))
     pixels[:, :8] = -2000 if limit is None else np.linspace(-2000, -1990, 8).astype(int)
@@ -121,14 +121,14 @@ def test_several_windows_presets_and_pairs():
 
 
 @pytest.mark.parametrize(("center", "width"), [(10, 0), (10, -5), ("", ""), (None, 5)])
-def test_useless_windows_do_not_count(center, width):
+def test_unusable_windows_are_ignored(center, width):
     assert Header.of(make(ramp(), WindowCenter=center, WindowWidth=width)).first_frame.windows == ()
     np.testing.assert_array_equal(
         dicom.read_image(make(ramp(), WindowCenter=center, WindowWidth=width)), dicom.read_image(make(ramp()))
     )
 
 
-def test_window_center_zero_counts():
+def test_window_center_zero_is_used():
     dataset = make(ramp(-128, 128, np.int16), WindowCenter=0, WindowWidth=100)
     np.testing.assert_allclose(dicom.read_image(dataset), Window(0, 100)(ramp(-128, 128, float)), atol=1e-6)
 
@@ -151,7 +151,7 @@ def test_overlay_bits_above_the_stored_bits_are_ignored():
     )
 
 
-def test_padding_smeared_by_lossy_compression_is_out_of_automatic_windows():
+def test_padding_changed_by_lossy_compression_is_excluded_from_automatic_windows():
     pixels = picture(low=-1000, high=500, dtype=np.int16)
     clean = dicom.read_image(make(pixels[:, 8:]))
     pixels[:, :8] = np.linspace(-2300, -1700, 8)
@@ -160,7 +160,7 @@ def test_padding_smeared_by_lossy_compression_is_out_of_automatic_windows():
     np.testing.assert_allclose(image[:, 8:], clean, atol=1e-6)
 
 
-def test_automatic_window_leaves_outliers_out():
+def test_automatic_window_ignores_outliers():
     pixels = picture(shape=(100, 100), low=200, high=400)
     pixels[0, :5] = 65535
     low, high = np.quantile(pixels, grey_levels.TAILS)
@@ -273,14 +273,14 @@ def test_big_endian():
         (lambda data: data.replace(b"(\0\x10\0US\2\0(\0", b"(\0\x10\0US\2\0\0\0"), "states no number of rows"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_with_a_reason(spoil, reason):
+def test_unreadable_data_are_refused_with_a_reason(spoil, reason):
     with pytest.raises(dicom.DicomError, match=f"^The DICOM data .*{reason}.*\\.$"):
         dicom.read_image(spoil(to_bytes(make(picture()))))
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
 @pytest.mark.parametrize("keep", [0.3, 0.9])
-def test_truncated_streams_are_never_filled_up(syntax, keep):
+def test_truncated_streams_are_refused(syntax, keep):
     dataset = make(picture(shape=(64, 64)))
     dataset.compress(syntax)
     stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
@@ -290,7 +290,7 @@ def test_truncated_streams_are_never_filled_up(syntax, keep):
         dicom.read_image(dataset)
 
 
-def test_missing_frames_are_noticed():
+def test_missing_frames_are_refused():
     dataset = make(picture())
     dataset.compress(RLELossless)
     dataset.NumberOfFrames = 3
@@ -300,7 +300,7 @@ def test_missing_frames_are_noticed():
 
 @needs_shared
 @pytest.mark.parametrize("name", ["mr/MR1_JLSL", "xray/RG3_JPLL", "mr/MR1_JPLY", "other/SC_rgb_jpeg_dcmtk.dcm"])
-def test_truncated_real_streams_are_never_filled_up(name):
+def test_truncated_real_streams_are_refused(name):
     dataset = parsing.parse(SHARED / name)
     stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
     dataset.PixelData = encapsulate([stream[: len(stream) // 4 * 2]])
