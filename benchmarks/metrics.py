@@ -58,7 +58,7 @@ def on_features(real, fake, logits):
     import tensorflow as tf
     from prdc import compute_prdc
 
-    from medgan_tf.training import tfgan
+    from medgan_tf.metrics import tfgan
 
     tensors = [tf.constant(side, tf.float64) for side in (real, fake)]
     gan = tfgan.part("eval")

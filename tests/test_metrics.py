@@ -105,7 +105,7 @@ def test_importing_the_package_does_not_import_tensorflow():
 
 
 def test_frechet_distance_agrees_with_tensorflow_gan_and_scipy(pair):
-    from medgan_tf.training import tfgan
+    from medgan_tf.metrics import tfgan
 
     real, fake, _ = pair
     ours = frechet_distance(real, fake)
@@ -117,7 +117,7 @@ def test_frechet_distance_agrees_with_tensorflow_gan_and_scipy(pair):
 
 
 def test_frechet_distance_with_fewer_samples_than_dimensions_agrees_with_tensorflow_gan():
-    from medgan_tf.training import tfgan
+    from medgan_tf.metrics import tfgan
 
     real, fake = np.random.default_rng(1).normal(size=(2, 60, 200))
     theirs = tfgan.part("eval").frechet_classifier_distance_from_activations(real, fake)
@@ -125,7 +125,7 @@ def test_frechet_distance_with_fewer_samples_than_dimensions_agrees_with_tensorf
 
 
 def test_kernel_distance_agrees_with_tensorflow_gan(pair):
-    from medgan_tf.training import tfgan
+    from medgan_tf.metrics import tfgan
 
     real, fake = (side.astype(np.float64) for side in pair[:2])
     import tensorflow as tf
@@ -143,7 +143,7 @@ def test_kernel_distance_does_not_depend_on_block_size(pair, monkeypatch):
 
 
 def test_inception_score_agrees_with_tensorflow_gan(pair):
-    from medgan_tf.training import tfgan
+    from medgan_tf.metrics import tfgan
 
     theirs = tfgan.part("eval").classifier_score_from_logits(pair[2].astype(np.float64))
     assert inception_score(pair[2]) == pytest.approx(float(theirs), **REFERENCE)

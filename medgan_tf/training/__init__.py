@@ -1,8 +1,15 @@
-"""Training: the GAN and its training step, losses, augmentation, optimizers, callbacks, several devices.
+"""Training: one file for each algorithm (wgan_gp, non_saturating, stylegan) on the base in gan.py.
 
-`train(run, name)` trains a model of a prepared run; `build` and `fit` are its two halves, for a training of your own.
+`train(run, name)` trains a model of a prepared run. Its halves, for a training of your own:
+`build(settings, image_size, num_classes)` gives the compiled Keras model, and
+`fit(gan, settings, data, folder)` trains it with its callbacks.
 """
 
-from .train import build, fit, train
+from .build import build
+from .gan import GAN
+from .non_saturating import NonSaturatingGAN
+from .stylegan import StyleGAN
+from .train import fit, train
+from .wgan_gp import WGANGP
 
-__all__ = ["build", "fit", "train"]
+__all__ = ["GAN", "WGANGP", "NonSaturatingGAN", "StyleGAN", "build", "fit", "train"]

@@ -1,60 +1,31 @@
-"""Adversarial losses, from tensorflow-gan, and gradient penalties.
+"""Losses of scores, and gradient penalties.
 
-Scores are the discriminator's outputs without sigmoid, (B, 1) float32; every loss is a scalar, the mean over samples.
+Scores are the discriminator's outputs without sigmoid, (B, 1) float32; every loss is a float32 scalar, the
+mean over the batch.
 """
 
 import math
-from typing import NamedTuple
 
 import tensorflow as tf
 
-from medgan_tf.training import tfgan
+
+def cross_entropy_of_real(scores):
+    """softplus(-score): low where images are taken for real. The discriminator's loss of real images and, of
+    generated ones, the generator's non-saturating loss (Goodfellow et al. 2014, arXiv 1406.2661).
+    """
+    return tf.reduce_mean(tf.nn.softplus(-scores))
 
 
-class Adversarial(NamedTuple):
-    """One loss: generator(scores of fakes), and the discriminator's, real(scores) + fake(scores)."""
-
-    generator: callable
-    real: callable
-    fake: callable
-
-
-def _from_tfgan(generator, discriminator, **settings):
-    # Collections are a TF1 idea; None keeps tensorflow-gan from filling the graph with them.
-    plain = {"loss_collection": None}
-    return Adversarial(
-        lambda fake_scores: generator(fake_scores, **plain, **settings),
-        lambda scores: discriminator(scores, scores, generated_weights=0.0, **plain, **settings),
-        lambda scores: discriminator(scores, scores, real_weights=0.0, **plain, **settings),
-    )
-
-
-_losses = tfgan.part("losses").wargs
-
-ADVERSARIAL = {
-    # Goodfellow et al. 2014: -log D(G(z)) for the generator; no label smoothing
-    "non_saturating": _from_tfgan(
-        _losses.modified_generator_loss,
-        _losses.minimax_discriminator_loss,
-        label_smoothing=0.0,
-    ),
-    # Mao et al. 2017
-    "least_squares": _from_tfgan(_losses.least_squares_generator_loss, _losses.least_squares_discriminator_loss),
-    # Lim and Ye 2017; Miyato et al. 2018
-    "hinge": _from_tfgan(
-        _losses.wasserstein_hinge_generator_loss,
-        _losses.wasserstein_hinge_discriminator_loss,
-    ),
-    # Arjovsky et al. 2017
-    "wasserstein": _from_tfgan(_losses.wasserstein_generator_loss, _losses.wasserstein_discriminator_loss),
-}
+def cross_entropy_of_fake(scores):
+    """softplus(score): low where images are taken for generated ones."""
+    return tf.reduce_mean(tf.nn.softplus(scores))
 
 
 def gradient_penalty(score, real, fake, weights):
-    """WGAN-GP's penalty (Gulrajani et al. 2017): mean of (norm of d score / d image - 1)^2 between real and fake.
+    """The penalty of WGAN-GP (Gulrajani et al. 2017): mean of (|d score / d image| - 1)^2 between real and fake.
 
-    score: function (B, H, W, C) -> (B, 1) in which no score depends on another image (so: no BatchNorm).
-    weights: (B, 1, 1, 1) uniform in [0, 1), one per sample. Returns a float32 scalar.
+    score: function (B, H, W, C) -> (B, 1); no score may depend on another image of the batch (so no BatchNorm).
+    weights: (B, 1, 1, 1), uniform in [0, 1), one for each pair of images. Returns a float32 scalar.
     """
     return tf.reduce_mean((tf.sqrt(_squared_gradient(score, real + weights * (fake - real), floor=1e-12)) - 1.0) ** 2)
 
@@ -79,7 +50,7 @@ def path_lengths(synthesise, ws, noise):
 
 
 def path_length_penalty(lengths, average, mean, decay=0.01):
-    """How far steps in w are from all changing the image by the same amount (Karras et al. 2020, section 3.2).
+    """Variance of the path lengths around their running mean (Karras et al. 2020, section 3.2).
 
     lengths: (B,) from `path_lengths`. average: theirs, over all devices. mean: their running mean, 0 at first.
     Returns the penalty, the mean of (path length - new mean)^2, and the new mean, both float32 scalars; the new mean
