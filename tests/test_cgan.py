@@ -7,8 +7,8 @@ from network_checks import batch, check_compiled, image_gradient
 from medgan_tf import networks
 from medgan_tf.networks import sampling
 from medgan_tf.networks.attention import SelfAttention, attention_map
+from medgan_tf.training import WGANGP
 from medgan_tf.training.callbacks import RecomputeBatchNorm
-from medgan_tf.training.gan import GAN
 
 pytestmark = pytest.mark.usefixtures("float32_again")
 
@@ -141,7 +141,7 @@ def test_clones_and_weight_files_give_the_same_images_and_scores(variant, tmp_pa
     ],
 )
 def test_a_training_step_updates_the_critic_twice_and_all_label_tables(settings, compiled):
-    gan = GAN(*build(**settings), loss="wasserstein", penalty="wgan_gp", discriminator_steps=2)
+    gan = WGANGP(*build(**settings), discriminator_steps=2)
     gan.compile(*(keras.optimizers.Adam(1e-3, 0.5, 0.9) for _ in range(2)))
     variables = gan.generator.trainable_variables + gan.discriminator.trainable_variables
     tables = [variable for variable in variables if len(variable.shape) == 2 and variable.shape[0] == 3]

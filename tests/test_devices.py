@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from medgan_tf.training import distribution
 
-SCRIPT = Path(__file__).with_name("together.py")
+SCRIPT = Path(__file__).with_name("multi_device_train.py")
 
 
 def start(*trainings, count=1, **environment):
@@ -77,17 +77,18 @@ def test_several_devices_train_the_model_of_one_and_go_on_after_a_kill(tmp_path)
     assert 2 <= len(pd.read_csv(log)) < 7
     assert not nothing.exists()
     # one device goes on with that, and trains all by itself; two devices of one machine
-    alone = [(name, tmp_path / name) for name in ("cgan", "stylegan2")]
-    mirrored = tmp_path / "mirrored"
-    finish(start(("cgan_part", together), *alone), start(("stylegan2", mirrored), count=2))
+    alone = [(name, tmp_path / name) for name in ("cgan", "stylegan2", "wgan_gp")]
+    mirrored = [(name, tmp_path / f"mirrored_{name}") for name in ("stylegan2", "wgan_gp")]
+    finish(start(("cgan_part", together), *alone), start(*mirrored, count=2))
     assert len(pd.read_csv(log)) == 7
     # two workers go on with that to the end
     finish(*start_two(("cgan", together)))
     assert_alike(tmp_path / "cgan", together)
-    assert_alike(tmp_path / "stylegan2", mirrored)
+    for name, folder in mirrored:
+        assert_alike(tmp_path / name, folder)
     # what was compared did move
     assert pd.read_csv(tmp_path / "cgan" / "log.csv")["augmentation_probability"].nunique() > 1
-    assert pd.read_csv(mirrored / "log.csv")["path_length_penalty"].min() > 0
+    assert pd.read_csv(mirrored[0][1] / "log.csv")["path_length_penalty"].min() > 0
 
 
 def test_what_cannot_be_followed_is_said(monkeypatch):

@@ -10,6 +10,8 @@ from network_checks import image_gradient
 from PIL import Image
 
 from medgan_tf import config, datasets, generators, metrics, training
+from medgan_tf.training import wgan_gp
+from medgan_tf.training.gan import REAL
 
 MODELS = config.PROFILES["smoke"].models
 CONDITIONAL = ["cgan", "pggan"]
@@ -28,7 +30,7 @@ def pictures(count, seed=0):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_score_is_one_number_an_image_not_169(name):
     gan = build(name)
-    assert gan._score(pictures(4), tf.constant([0, 1, 2, 0]), 0, 0).shape == (4, 1)
+    assert gan.score(pictures(4), tf.constant([0, 1, 2, 0]), 0, 0).shape == (4, 1)
 
 
 @pytest.mark.parametrize("name", CONDITIONAL)
@@ -46,21 +48,23 @@ def test_no_batch_norm_in_a_critic_with_gradient_penalty(name):
 
 
 def test_the_penalty_is_a_mean_over_samples_with_one_uniform_weight_each(monkeypatch):
-    gan, drawn = build("cgan", penalty_interval=1), []
-    penalty = gan.gradient_penalty
-    monkeypatch.setattr(training, "gradient_penalty", lambda *arguments: drawn.append(arguments) or penalty(*arguments))
+    gan, drawn = build("cgan", discriminator_steps=1, batch_size=4), []
+    penalty, labels = wgan_gp.gradient_penalty, tf.zeros(4, tf.int32)
+    monkeypatch.setattr(wgan_gp, "gradient_penalty", lambda *given: drawn.append(given) or penalty(*given))
+    gan.discriminator_optimizer.learning_rate = 0.0
     for step in range(50):
         gan.step.assign(step)
-        value, _ = gan._penalty(pictures(4, 1), pictures(4, 2), tf.zeros(4, tf.int32), 0)
+        gan.trackers["penalty"].reset_state()
+        gan.update_critic(pictures(4, 1), labels, 0)
     _, *last = drawn[-1]
     singly = [
-        float(penalty(lambda x: gan._score(x, tf.zeros(1, tf.int32), 0, 1), *(part[i : i + 1] for part in last)))
+        float(penalty(lambda x: gan.score(x, labels[:1], 0, REAL), *(part[i : i + 1] for part in last)))
         for i in range(4)
     ]
-    assert float(value) == pytest.approx(np.mean(singly), rel=1e-4)
+    assert float(gan.trackers["penalty"].result()) == pytest.approx(np.mean(singly), rel=1e-4)
     assert np.ptp(singly) > 1e-4
-    assert all(arguments[-1].shape == (4, 1, 1, 1) for arguments in drawn)
-    weights = np.ravel([arguments[-1] for arguments in drawn])
+    assert all(given[-1].shape == (4, 1, 1, 1) for given in drawn)
+    weights = np.ravel([given[-1] for given in drawn])
     assert len(np.unique(weights)) == 200
     assert 0 <= weights.min() < 0.05 < 0.95 < weights.max() < 1
     assert np.histogram(weights, 4, (0, 1))[0].min() > 30  # of 50 expected in each quarter

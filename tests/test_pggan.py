@@ -8,7 +8,7 @@ from medgan_tf import networks
 from medgan_tf.networks import sampling
 from medgan_tf.networks.attention import attention_map
 from medgan_tf.networks.growth import schedule, set_stage
-from medgan_tf.training.gan import GAN
+from medgan_tf.training import WGANGP
 
 pytestmark = pytest.mark.usefixtures("float32_again")
 
@@ -179,7 +179,7 @@ def test_variables_of_later_stages_have_no_gradient():
 
 
 def test_the_optimizer_keeps_the_state_of_layers_that_persist():
-    gan = GAN(*build(), loss="wasserstein", penalty="wgan_gp", discriminator_steps=2)
+    gan = WGANGP(*build(), discriminator_steps=2)
     gan.compile(*(keras.optimizers.Adam(1e-3, 0.5, 0.9) for _ in range(2)))
     _, labels, images = batch(16, 6, count=8)
     networks = (gan.generator, gan.generator_ema, gan.discriminator)

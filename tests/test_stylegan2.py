@@ -11,7 +11,7 @@ from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, LabelEmbe
 from medgan_tf.networks.resampling import resample, upsampled_convolution
 from medgan_tf.networks.stylegan2 import DownsampledConv2D, Noise, modulated_convolution
 from medgan_tf.networks.styles import SecondLatents, Styles, activated
-from medgan_tf.training.gan import GAN
+from medgan_tf.training import StyleGAN
 from medgan_tf.training.losses import path_length_penalty, path_lengths, r1_penalty
 
 pytestmark = pytest.mark.usefixtures("float32_again")
@@ -186,13 +186,13 @@ def test_second_latents_are_drawn_in_training_only():
 
 def test_mixing_and_the_trainer_draw_independent_numbers():
     generator, discriminator = build(latent_dim=200)
-    gan = GAN(generator, discriminator, seed=0)
+    gan = StyleGAN(generator, discriminator, seed=0)
     inputs = [tf.constant(numbers(4, 200)), tf.constant([0, 1, 2, 0])]
-    streams = [gan._random(stream, 4, 200) for stream in range(3)]
+    streams = [gan.random_numbers(stream, 4, 200) for stream in range(3)]
     for step in range(3):
         second = generator.get_layer("second_latents")(inputs, training=True)[0][4:]
         gan.step.assign(step)
-        drawn = np.concatenate([second, *streams, gan._random(0, 4, 200)])
+        drawn = np.concatenate([second, *streams, gan.random_numbers(0, 4, 200)])
         assert np.abs(np.corrcoef(drawn)[:4, 4:]).max() < 0.4
 
 
@@ -474,7 +474,7 @@ def test_the_trainer_resumes_with_the_same_mixing_and_noise(tmp_path):
     _, labels, images = batch(8, 6)
 
     def trainer():
-        gan = GAN(*build(8), penalty="r1", penalty_interval=2)
+        gan = StyleGAN(*build(8), r1_weight=10.0, r1_interval=2)
         gan.compile(*(keras.optimizers.Adam(2e-3, 0.0, 0.99) for _ in range(2)))
         return gan
 

@@ -1,9 +1,9 @@
-"""Differentiable augmentation of what the discriminator sees, with a fixed or an adaptive strength.
+"""Differentiable augmentation of all images that the discriminator sees, with fixed or adaptive strength.
 
 DiffAugment (Zhao et al. 2020, arXiv 2006.10738) transforms real and generated images alike and lets the generator's
-gradient through, so that a small data set is not learnt by heart and the transformations do not show up in the samples.
+gradient through: the discriminator of a small data set overfits later, and samples do not show the transformations.
 ADA (Karras et al. 2020, arXiv 2006.06676) applies each transformation with a probability p that grows while the
-discriminator is too sure of its real images.
+discriminator overfits its real images.
 """
 
 from functools import partial
@@ -14,16 +14,16 @@ import tensorflow as tf
 
 from medgan_tf.networks.replicas import draw
 
-BLUR = 10.0  # pixels, at which `blurred` begins for StyleGAN3-R
+BLUR = 10.0  # pixels, the initial sigma of `blurred` for StyleGAN3-R
 
 BACKGROUND = -1.0  # black
-OUTSIDE = -1e6  # pixels: a square there covers nothing
+OUTSIDE = -1e6  # pixels: a square centred there covers nothing
 
 
 class Transformation(NamedTuple):
-    """What one kind of transformation does to a batch, by one row of parameters an image."""
+    """A kind of transformation of a batch of images, with one row of parameters per image."""
 
-    neutral: float  # the parameter that changes nothing
+    neutral: float  # parameter with which it changes nothing
     draw: callable  # (B, 2) uniform in [0, 1) and the size (height, width) -> (B, k) parameters
     apply: callable  # (B, H, W, C) images and (B, k) parameters -> images
 
@@ -33,13 +33,13 @@ def _brighten(images, values):
 
 
 def _contrast(images, values):
-    """Written so that a factor of 1 changes nothing at all."""
+    """Written so that a factor of 1 changes nothing, to the bit."""
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
     return images + tf.cast(values - 1, images.dtype)[:, :, None, None] * (images - mean)
 
 
 def _translate(images, values):
-    """Move down and right by whole pixels; what comes into view is black background, where the paper has mid-grey."""
+    """Move down and right by whole pixels; the uncovered part is black, the background of X-rays (paper: mid-grey)."""
     for axis in (1, 2):
         places, shift = _along(axis, images, values)
         sources = places - shift
@@ -76,7 +76,7 @@ def _constant(value, images):
 
 
 def _whole(numbers, counts):
-    """Uniform in [0, 1) to whole numbers from 0 to below `counts`."""
+    """Uniform numbers in [0, 1) to integers 0 to counts - 1."""
     return tf.floor(numbers * tf.constant(counts, tf.float32))
 
 
@@ -101,9 +101,9 @@ FLIP = Transformation(0.0, lambda numbers, size: _whole(numbers[:, :1], 2), _fli
 def blurred(images, sigma):
     """Images (B, H, W, C) under the kernel 2^-(distance / sigma)^2, cut off at 3 sigma; sigma () float32 in pixels.
 
-    What StyleGAN3-R's discriminator sees at first, lest it looks at fine details before there are coarse ones (Karras
-    et al. 2021, appendix, and the authors' training code, which also defines the kernel; it pads with mid-grey, while
-    here the weights are those of the pixels there are). At 0 the images come back.
+    StyleGAN3-R's discriminator sees blurred images at first, so that it does not judge fine details before there are
+    coarse ones (Karras et al. 2021, appendix, and the authors' code, which defines the kernel). The authors pad with
+    mid-grey; here weights at the border are normalised over the pixels inside. With sigma 0 images are unchanged.
     """
     for axis, equation in ((1, "ij,bjwc->biwc"), (2, "ij,bhjc->bhic")):
         places = tf.range(images.shape[axis], dtype=tf.float32)
@@ -117,14 +117,14 @@ def blurred(images, sigma):
 
 @keras.saving.register_keras_serializable("medgan_tf")
 class Augmentation(keras.layers.Layer):
-    """Transforms each image of a batch at random; every transformation takes part with probability p, independently.
+    """Transforms each image of a batch at random, with each transformation independently with probability p.
 
     policy: keys of TRANSFORMATIONS, applied in this order. Ranges are DiffAugment's, for images in [-1, 1].
-    flips: mirror left and right too; a mirrored chest has its heart on the wrong side, so only where anatomy allows.
+    flips: also mirror left and right; only where anatomy allows it: a mirrored chest has its heart on the wrong side.
     probability: p; 1 is DiffAugment. target: None, or the mean sign of the discriminator's scores of real images that
-    ADA holds (paper: 0.6); p then starts at 0. The sign needs a loss that puts the boundary of real and fake at score
-    0, which "non_saturating" and "hinge" do, and "wasserstein" and "least_squares" do not.
-    adjust_kimg: thousands of images in which p could go from 0 to 1. interval: calls of `update` between its steps.
+    ADA holds (paper: 0.6); p then starts at 0. The sign has a meaning only where the loss puts the boundary between
+    real and generated images at a score of 0: "non_saturating" does, "wasserstein" does not.
+    adjust_kimg: thousands of images in which p can rise from 0 to 1. interval: calls of `update` per adjustment of p.
 
     Raises ValueError for an unknown transformation or a p outside [0, 1].
     """

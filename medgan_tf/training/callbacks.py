@@ -1,4 +1,4 @@
-"""What happens at the end of each epoch of a training: log row, sample grid, kernel distance, checkpoint."""
+"""Keras callbacks of a training: progress, log, sample grids, evaluation, growth, peak memory, checkpoint."""
 
 import time
 from pathlib import Path
@@ -17,39 +17,39 @@ from medgan_tf.networks.sampling import latents, tile
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar over the steps of the whole training, with the last epoch's numbers behind it."""
+    """A progress bar over the steps of the whole training, which shows the logs of the last epoch."""
 
     def __init__(self, description):
         super().__init__()
         self.description = description
 
     def on_train_begin(self, logs=None):
-        """Start where the training stands."""
+        """Start at the step of the checkpoint."""
         total, done = self.params["epochs"] * self.params["steps"], int(self.model.step.numpy())
         self.bar = tqdm(desc=self.description, total=total, initial=done, unit="step")
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Count batches anew."""
+        """Keras counts the batches of each epoch from 0."""
         self.shown = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        """Keras calls this once for all the steps of one execution."""
+        """Keras calls this once for all steps of one execution."""
         self.bar.update(batch + 1 - self.shown)
         self.shown = batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
-        """Show the epoch's numbers."""
+        """Show the logs."""
         self.bar.set_postfix(logs)
 
     def on_train_end(self, logs=None):
-        """Leave the bar."""
+        """Close the progress bar."""
         self.bar.close()
 
 
 class TrainingLog(keras.callbacks.Callback):
-    """A CSV row an epoch: epoch, kimg, step, seconds, the training's means and what other callbacks put into the logs.
+    """Writes one CSV row per epoch: epoch, kimg, step, seconds, and everything in the logs.
 
-    Rows after the checkpoint that a run resumes from are dropped: they will be written again, alike.
+    A resumed training drops the rows after its checkpoint, since it computes those epochs again.
     """
 
     def __init__(self, path):
@@ -58,14 +58,14 @@ class TrainingLog(keras.callbacks.Callback):
         self.rows = []
 
     def on_train_begin(self, logs=None):
-        """Take up the rows up to the restored step."""
+        """Read the rows up to the restored step."""
         if self.path.exists():
             table = pd.read_csv(self.path)
             self.rows = table[table["step"] <= int(self.model.step.numpy())].to_dict("records")
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Add this epoch's row."""
+        """Write the row of this epoch."""
         position = {"kimg": int(self.model.images_seen.numpy()) / 1000, "step": int(self.model.step.numpy())}
         seconds = round(time.perf_counter() - self.started, 1)
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -75,10 +75,10 @@ class TrainingLog(keras.callbacks.Callback):
 
 
 class GrowthCallback(keras.callbacks.Callback):
-    """Sets the stage of networks that grow, at the start of the epoch in which its schedule begins it."""
+    """Sets the stage of growing networks at the start of the epoch in which their schedule begins it."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Grow, and have Keras trace the step anew."""
+        """Set the stage; Keras must trace the step again where it has changed."""
         kimg = int(self.model.images_seen.numpy()) / 1000
         for network in (self.model.generator, self.model.discriminator, self.model.generator_ema):
             layer = network.get_layer("growing")
@@ -90,11 +90,11 @@ class GrowthCallback(keras.callbacks.Callback):
 
 
 class RecomputeBatchNorm(keras.callbacks.Callback):
-    """Gives the averaged generator the BatchNorm statistics of its own weights; before the callbacks that draw from it.
+    """Recomputes the BatchNorm statistics of the averaged generator; must come before callbacks that sample from it.
 
-    The running average of the generator's statistics belongs to no set of weights; these are the means over `batches`
-    batches of fresh latents (standing statistics, Brock et al. 2019, section 3.1). labels: (n,) int, from which each
-    batch takes its share; its size is n / batches.
+    A running average of the generator's own statistics would fit no set of weights. These are the means over `batches`
+    batches of fresh latents (standing statistics, Brock et al. 2019, arXiv 1809.11096, section 3.1). labels: (n,) int,
+    divided among the batches.
     """
 
     def __init__(self, labels, batches=16):
@@ -102,13 +102,13 @@ class RecomputeBatchNorm(keras.callbacks.Callback):
         self.labels, self.batches = labels, batches
 
     def on_epoch_end(self, epoch, logs=None):
-        """Settle."""
+        """Recompute BatchNorm statistics for the EMA generator."""
         generator = self.model.generator_ema
         layers = [layer for layer in generator._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
         momenta = [layer.momentum for layer in layers]
         drawn = latents(len(self.labels), self.model.latent_dim, self.model.seed)
-        shares = (np.array_split(part, self.batches) for part in (drawn, self.labels))
-        for index, (z, labels) in enumerate(zip(*shares, strict=True)):
+        batches = (np.array_split(part, self.batches) for part in (drawn, self.labels))
+        for index, (z, labels) in enumerate(zip(*batches, strict=True)):
             for layer in layers:
                 layer.momentum = index / (index + 1)  # the mean of all batches so far
             generator([z, labels] if self.model.conditional else z, training=True)
@@ -117,7 +117,7 @@ class RecomputeBatchNorm(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """A PNG of the averaged generator's images of the same latents at each epoch: folder/kimg_000012.800.png.
+    """Saves images of the same latents from the averaged generator at each epoch, as folder/kimg_000012.800.png.
 
     labels: (rows * columns,) int for a conditional generator, else None.
     """
@@ -127,33 +127,40 @@ class SampleGrid(keras.callbacks.Callback):
         self.folder, self.labels, self.rows, self.columns, self.seed = Path(folder), labels, rows, columns, seed
 
     def on_train_begin(self, logs=None):
-        """The untrained generator is the first picture."""
+        """Begin with the untrained generator."""
         if not int(self.model.step.numpy()):
             self.on_epoch_end(-1)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Draw the grid."""
+        """Save the grid."""
         images = self.model.sample(self.rows * self.columns, self.labels, self.seed)
         name = f"kimg_{int(self.model.images_seen.numpy()) / 1000:010.3f}.png"
         atomic_write(self.folder / name, lambda path: Image.fromarray(tile(images, self.columns)).save(path, "PNG"))
 
 
 class EvaluationCallback(keras.callbacks.Callback):
-    """Measures samples at each epoch against real images, keeps the best generator, and tells a collapse.
+    """Measures samples of the averaged generator at each epoch, keeps the best weights and reports a collapse.
 
-    train, validation: datasets.ImageSet, of which the first images are used; train's labels are what a conditional
-    generator is asked for. Logs, in the features of `extractor`, kernel_distance, frechet_distance, recall and coverage
-    of the training images and validation_distance, the kernel distance to the validation images; ms_ssim, within
-    classes where the generator knows them; critic_gap, the discriminator's mean score of training images less that of
-    generated ones; overfitting, the discriminator's of its training images: (train - validation) / (train - generated)
-    of the mean scores, 0 where it has learnt none by heart and 1 where it takes unseen real images for generated ones
-    (r_v of Karras et al. 2020, ADA); and collapsed, which is 1 where samples resemble each other more than real images
-    do (MS-SSIM higher by MARGIN) while coverage is below half of its best or, in the second half of the training, below
-    SLIGHT. The best generator is the one of least kernel_distance.
-    The numbers to report come from held-out images, in notebook 06.
+    Args:
+        extractor: metrics.Extractor in whose features samples are compared.
+        train, validation: datasets.ImageSet, of which the first 1,000 images are used. A conditional generator is asked
+            for the labels of `train`.
+        best_weights: file for the weights with the smallest kernel_distance so far.
+
+    Adds to the logs:
+        kernel_distance, frechet_distance, recall, coverage: against training images
+        validation_distance: kernel distance to validation images
+        ms_ssim: similarity of samples to each other, within classes where the generator has them
+        critic_gap: the discriminator's mean score of training images minus that of samples
+        overfitting: (train - validation) / (train - samples) of mean scores, r_v of Karras et al. 2020 (ADA, arXiv
+            2006.06676): 0 where unseen real images score as training images do, 1 where they score as samples do
+        collapsed: 1 where samples are more alike than real images (MS-SSIM higher by MARGIN) and coverage is below half
+            of its best or, in the second half of the training, below LOW_COVERAGE
+
+    These choose among the states of one training. The numbers to report are from held-out images: notebook 06.
     """
 
-    IMAGES, MARGIN, SLIGHT = 1000, 0.05, 0.1
+    IMAGES, MARGIN, LOW_COVERAGE = 1000, 0.05, 0.1
 
     def __init__(self, extractor, train, validation, best_weights, seed=1):
         super().__init__()
@@ -163,59 +170,61 @@ class EvaluationCallback(keras.callbacks.Callback):
         self.best_weights, self.seed = Path(best_weights), seed
 
     def on_train_begin(self, logs=None):
-        """How alike real images are."""
+        """Measure how similar real images are to each other."""
         images, labels = self.real[0]
         self.real_similarity = metrics.diversity(images, labels if self.model.conditional else None)
 
     def on_epoch_end(self, epoch, logs=None):
         """Measure, and keep the weights if they are the best so far."""
-        asked = self.real[0][1]
-        labels = asked if self.model.conditional else None
-        fakes = self.model.sample(len(asked), labels, self.seed)
-        features = self.features(fakes)
+        requested = self.real[0][1]
+        labels = requested if self.model.conditional else None
+        samples = self.model.sample(len(requested), labels, self.seed)
+        features = self.features(samples)
         distance, validation_distance = (metrics.kernel_distance(real, features) for real in self.real_features)
-        covered = metrics.precision_recall(self.real_features[0], features)
-        coverage = covered["coverage"]
-        similarity = metrics.diversity(fakes, labels)
-        self.model.best_coverage.assign(max(coverage, float(self.model.best_coverage.numpy())))
-        alike = similarity > self.real_similarity + self.MARGIN
-        late = epoch + 1 > self.params["epochs"] / 2  # before, a generator may not have spread yet
-        expected = max(float(self.model.best_coverage.numpy()) / 2, self.SLIGHT if late else 0)
-        collapsed = float(alike and coverage < expected)
+        neighbours = metrics.precision_recall(self.real_features[0], features)
+        similarity = metrics.diversity(samples, labels)
         train, validation, generated = (
-            float(np.mean(self.model.scores(*each))) for each in (*self.real, (fakes, asked))
+            float(np.mean(self.model.scores(*each))) for each in (*self.real, (samples, requested))
         )
         logs |= {
             "kernel_distance": distance,
             "validation_distance": validation_distance,
             "frechet_distance": metrics.frechet_distance(self.real_features[0], features),
-            "recall": covered["recall"],
-            "coverage": coverage,
+            "recall": neighbours["recall"],
+            "coverage": neighbours["coverage"],
             "ms_ssim": similarity,
             "critic_gap": train - generated,
             "overfitting": (train - validation) / (train - generated) if train != generated else float("nan"),
-            "collapsed": collapsed,
+            "collapsed": float(self._has_collapsed(epoch, neighbours["coverage"], similarity)),
         }
-        if collapsed:
-            tqdm.write(
-                f"Epoch {epoch + 1}: the samples have collapsed (MS-SSIM {similarity:.2f}, coverage {coverage:.2f})."
-            )
         if distance < float(self.model.best_score.numpy()):
             self.model.best_score.assign(distance)
             atomic_write(self.best_weights, self.model.generator_ema.save_weights)
 
+    def _has_collapsed(self, epoch, coverage, similarity):
+        best = max(coverage, float(self.model.best_coverage.numpy()))
+        self.model.best_coverage.assign(best)
+        late = epoch + 1 > self.params["epochs"] / 2  # earlier the samples may not be diverse yet
+        lost = coverage < max(best / 2, self.LOW_COVERAGE if late else 0)
+        if not (lost and similarity > self.real_similarity + self.MARGIN):
+            return False
+        tqdm.write(
+            f"Epoch {epoch + 1}: the samples have collapsed (MS-SSIM {similarity:.2f}, coverage {coverage:.2f})."
+        )
+        return True
+
 
 class PeakMemory(keras.callbacks.Callback):
-    """Logs peak_memory_mib, the most memory since the training began or resumed; comes before TrainingLog.
+    """Logs peak_memory_mib since the training began or resumed; must come before TrainingLog.
 
-    On a GPU what TensorFlow took of it, else all that the process held, its data and libraries too. Where the system
-    cannot tell (it must be Linux to), nothing is logged.
+    With a GPU it is TensorFlow's memory on it, otherwise that of the whole process, with data and libraries. Without a
+    GPU it is known on Linux only and not logged elsewhere.
     """
 
     GPU, STATUS, RESET = "GPU:0", Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
     def on_train_begin(self, logs=None):
-        """Forget the peak of what came before."""
+        """Reset the peak."""
         self.on_gpu = bool(tf.config.list_physical_devices("GPU"))
         if self.on_gpu:
             tf.config.experimental.reset_memory_stats(self.GPU)
@@ -223,7 +232,7 @@ class PeakMemory(keras.callbacks.Callback):
             self.RESET.write_text("5")  # see proc(5)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Ask."""
+        """Log peak memory."""
         if self.on_gpu:
             logs["peak_memory_mib"] = tf.config.experimental.get_memory_info(self.GPU)["peak"] / 2**20
         elif self.STATUS.exists():
@@ -232,12 +241,12 @@ class PeakMemory(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves the whole training state at each epoch's end; comes last, so that a log row has its checkpoint."""
+    """Saves the state of the training at the end of each epoch; must come after TrainingLog."""
 
     def __init__(self, path):
         super().__init__()
         self.path = Path(path)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Save."""
+        """Save the state."""
         self.model.save_state(self.path)

@@ -1,8 +1,8 @@
 """Which devices train together: one, all GPUs of this machine, or those of every machine that TF_CONFIG names.
 
-A batch is the batch of all devices together: device r of R takes the images r, r + R, r + 2R, ... of it and the random
-numbers at these places, so that R devices train the model that one device would. What is drawn, measured and written
-at the end of an epoch is the chief's work: worker 0's, or that of the only process.
+A batch is that of all devices together: device r of R takes its images r, r + R, r + 2R, ... and the random numbers of
+these positions, so that R devices train the model that one device would train. Samples, measurements and files at the
+end of an epoch are the work of the chief: worker 0, or the only process.
 """
 
 import functools
@@ -13,9 +13,9 @@ import tensorflow as tf
 
 
 def strategy():
-    """The tf.distribute.Strategy that this process trains with: that of the scope it is in, or its own.
+    """The tf.distribute.Strategy of this process: that of the current scope, or one for the devices there are.
 
-    Raises ValueError where TF_CONFIG is set and cannot be followed.
+    Raises ValueError where TF_CONFIG is set but unusable.
     """
     return tf.distribute.get_strategy() if tf.distribute.has_strategy() else _own()
 
@@ -38,19 +38,19 @@ def _of_all_machines():
         return tf.distribute.MultiWorkerMirroredStrategy()
     except (RuntimeError, ValueError, tf.errors.OpError) as error:
         raise ValueError(
-            f"The {len(workers)} workers that TF_CONFIG names do not come together ({error}); start "
+            f"The {len(workers)} workers that TF_CONFIG names could not connect ({error}); start "
             "`medgan_tf train` on each of them, and unset TF_CONFIG for notebooks."
         ) from error
 
 
 def is_chief(strategy):
-    """True in the one process that writes."""
+    """Whether this is the one process that writes files."""
     resolver = strategy.cluster_resolver
     return resolver is None or resolver.task_type in (None, "", "chief") or resolver.task_id == 0
 
 
 def per_replica_batch_size(batch_size, strategy):
-    """Images of a batch on each device. Raises ValueError where the devices cannot share it evenly."""
+    """Batch size on each device. Raises ValueError where the devices cannot share a batch evenly."""
     devices = strategy.num_replicas_in_sync
     if batch_size % devices:
         raise ValueError(
@@ -74,13 +74,13 @@ def feed(strategy, batches):
 
 
 def agree(strategy, step, folder):
-    """Raise ValueError unless all workers stand at the same step: one that does not has read another folder."""
+    """Raise ValueError unless all workers are at the same step; otherwise they have read different folders."""
     if strategy.num_replicas_in_sync == 1:
         return
     steps = strategy.run(lambda: tf.constant(step, tf.float64))
     mean = float(strategy.reduce("MEAN", steps, axis=None))
     if mean != step:
         raise ValueError(
-            f"{folder} stands at step {step} here and elsewhere on other workers: all need the same folder; let "
-            "MEDGAN_TF_OUTPUTS name one that they share."
+            f"{folder} is at step {step} here but not on other workers, which need the same folder: set "
+            "MEDGAN_TF_OUTPUTS to one that all of them share."
         )

@@ -1,4 +1,4 @@
-"""Small trainings for the tests of several devices: python together.py DEVICES NAME=FOLDER... trains, or goes on.
+"""Small trainings for tests of several devices: python multi_device_train.py DEVICES NAME=FOLDER... trains or resumes.
 
 DEVICES is 1, or 2 for two virtual CPUs; TF_CONFIG makes it one of several processes.
 """
@@ -15,13 +15,11 @@ from medgan_tf import datasets, training
 from medgan_tf.training import distribution
 
 SHORT = {"kimg": 0.64, "kimg_per_epoch": 0.064, "steps_per_execution": 1}
-# two critic steps, a lazy WGAN-GP penalty, ADA, BatchNorm, labels, classes in turn
+# two discriminator steps, a lazy R1 penalty, ADA, BatchNorm, labels, classes in turn
 CGAN = replace(
     SETTINGS,
     **SHORT,
     architecture="cgan",
-    loss="hinge",
-    penalty="wgan_gp",
     penalty_interval=2,
     discriminator_steps=2,
     augmentation={"target": -0.9, "adjust_kimg": 0.2, "interval": 1},
@@ -31,6 +29,7 @@ CGAN = replace(
 TRAININGS = {
     "cgan": CGAN,
     "cgan_part": replace(CGAN, kimg=0.448),
+    "wgan_gp": replace(CGAN, kimg=0.064, loss="wasserstein", penalty="wgan_gp", penalty_interval=1, augmentation={}),
     # a lazy R1 penalty, path lengths, mixed latents, noise, groups of images
     "stylegan2": replace(STYLED, **{**SHORT, "kimg": 0.064, "augmentation": {}}),
     # for two processes that are to give the same bits
