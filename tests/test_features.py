@@ -195,8 +195,8 @@ def test_inception_reads_a_local_hub_module(hub_module, monkeypatch):
 
 
 def test_the_inception_handle_is_that_of_tensorflow_gan():
-    from medgan_tf.metrics.inception import INCEPTION_HANDLE
     from medgan_tf.metrics import tfgan
+    from medgan_tf.metrics.inception import INCEPTION_HANDLE
 
     assert tfgan.part("eval").INCEPTION_TFHUB == INCEPTION_HANDLE
 
