@@ -32,7 +32,6 @@ from .conditional import (
     label_agreement,
     phantom_rules,
 )
-from .diagrams import diagram
 from .evaluation import (
     claims_table,
     class_quality,
@@ -66,6 +65,7 @@ from .images import (
 from .privacy import attack_curves, nearest_distances, privacy_table
 from .readers import artefact_map, reader_power_table, reader_proportions, reader_roc, reader_study, reader_table
 from .saving import Figure, Table, show
+from .study_diagrams import diagram
 from .training import over_training, overfitting, recipe_table, recipes, training_curves
 
 __all__ = [
