@@ -1,7 +1,5 @@
 """What the files of the repository promise to each other."""
 
-import ast
-import importlib
 import json
 import re
 import subprocess
@@ -73,27 +71,6 @@ def test_notebooks_are_clean_and_have_parameters(path):
         from_scratch = "from-scratch" in cell["metadata"].get("tags", [])
         assert from_scratch or not re.search(r"^(def|class) ", source, re.MULTILINE), "it belongs in the module"
         assert len(source.splitlines()) <= (42 if from_scratch else 30)
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_call_what_the_module_has(path):
-    """Found without running them, which takes minutes."""
-    cells = json.loads(path.read_text())["cells"]
-    nodes = list(ast.walk(ast.parse("\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code"))))
-    imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module.startswith("medgan_tf")]
-    names = [(node.module, name.name) for node in imports for name in node.names]
-    modules = {name: _imported(place, name) for place, name in names}
-    assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    assert not assigned & set(modules), "a variable hides a module"
-    for node in nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-            assert hasattr(modules[node.value.id], node.attr), f"{node.value.id}.{node.attr}, line {node.lineno}"
-
-
-def _imported(place, name):
-    """What `from place import name` gives."""
-    module = importlib.import_module(place)
-    return getattr(module, name) if hasattr(module, name) else importlib.import_module(f"{place}.{name}")
 
 
 def test_the_readme_is_short_and_lists_every_notebook_and_no_number_of_quality():
