@@ -3,5 +3,3 @@
 `server.serve()` starts the Flask app, `gallery.write(run, out)` writes static pages, `explorer` is a Streamlit script,
 and `catalogue.entries()` lists the models that all of them show.
 """
-
-__all__ = ["catalogue", "gallery", "server", "service"]

@@ -4,22 +4,3 @@ from .profiles import ABLATION, CGAN_PAPER, OVERFITTED_IMAGES, PROFILES
 from .records import read_record, with_current_names
 from .runs import Run, classifier_folder, find_run, open_run, outputs
 from .settings import AugmentationStudyConfig, Profile, TrainingConfig, in_pixels, sides
-
-__all__ = [
-    "ABLATION",
-    "CGAN_PAPER",
-    "OVERFITTED_IMAGES",
-    "PROFILES",
-    "AugmentationStudyConfig",
-    "Profile",
-    "Run",
-    "TrainingConfig",
-    "classifier_folder",
-    "find_run",
-    "in_pixels",
-    "open_run",
-    "outputs",
-    "read_record",
-    "sides",
-    "with_current_names",
-]

@@ -19,25 +19,3 @@ from .manifests import (
     write_manifest,
 )
 from .reading import is_image_folder, read_at_one_size, read_image, read_images
-
-__all__ = [
-    "SPLITS",
-    "ImageDataset",
-    "ImageSet",
-    "assign_splits",
-    "check_splits",
-    "holds_images",
-    "is_image_folder",
-    "join",
-    "load",
-    "match_encoding",
-    "patient_of",
-    "prepare",
-    "read_at_one_size",
-    "read_image",
-    "read_images",
-    "read_manifest",
-    "reencode",
-    "summary",
-    "write_manifest",
-]

@@ -11,15 +11,3 @@ from .grey_levels import WINDOWS
 from .header import Header
 from .parsing import DicomError
 from .synthetic import synthetic_dataset, write_synthetic
-
-__all__ = [
-    "WINDOWS",
-    "DicomError",
-    "Header",
-    "Report",
-    "convert",
-    "on_dask",
-    "read_image",
-    "synthetic_dataset",
-    "write_synthetic",
-]

@@ -14,14 +14,3 @@ from .equivariance import measure_equivariance
 from .generator import Generator
 from .inversion import Inversion, invert
 from .loading import PRETRAINED, available, load
-
-__all__ = [
-    "PRETRAINED",
-    "Generator",
-    "Inversion",
-    "available",
-    "invert",
-    "latents",
-    "load",
-    "measure_equivariance",
-]

@@ -10,8 +10,6 @@ import inspect
 
 from medgan_tf import config
 
-__all__ = ["ARCHITECTURES", "WITHOUT_LABELS", "build"]
-
 ARCHITECTURES = {
     "gan": "fully connected generator and discriminator (Goodfellow et al. 2014)",
     "dcgan": "deep convolutional GAN (Radford et al. 2016)",

@@ -18,22 +18,3 @@ from .segmenter import (
     rules_kept,
     train_segmenter,
 )
-
-__all__ = [
-    "PREVALENCE",
-    "Lesion",
-    "PhantomSegmenter",
-    "check_rules",
-    "draw",
-    "findings",
-    "fit_segmenter",
-    "independent_images",
-    "load_or_train_segmenter",
-    "load_segmenter",
-    "rules_kept",
-    "sample_acquisition",
-    "sample_anatomy",
-    "sample_lesions",
-    "train_segmenter",
-    "write_cohort",
-]

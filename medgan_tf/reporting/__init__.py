@@ -3,5 +3,3 @@
 comparison: models side by side, with costs and seeds. claims: figures claimed elsewhere. report: the HTML report.
 model_card: a generator exported for others, with its card. render: executed notebooks as Markdown pages.
 """
-
-__all__ = ["claims", "comparison", "model_card", "render", "report"]

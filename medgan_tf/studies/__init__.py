@@ -4,5 +4,3 @@ augmentation: does adding synthetic images help a classifier? `augmentation.stud
 `synthetic_images.from_model`. privacy: does the generator reproduce or reveal its training images? `privacy.audit`, and
 `privacy_report` for its results in words. readers: can people tell synthetic from real images? A package of its own.
 """
-
-__all__ = ["augmentation", "privacy", "privacy_report", "readers", "synthetic_images"]

@@ -11,5 +11,3 @@ from .non_saturating import NonSaturatingGAN
 from .stylegan import StyleGAN
 from .train import fit, train
 from .wgan_gp import WGANGP
-
-__all__ = ["GAN", "WGANGP", "NonSaturatingGAN", "StyleGAN", "build", "fit", "train"]

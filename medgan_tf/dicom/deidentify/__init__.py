@@ -6,5 +6,3 @@
 from .compare_headers import compare
 from .deidentification import Report, deidentify
 from .profile import METHODS, clean
-
-__all__ = ["METHODS", "Report", "clean", "compare", "deidentify"]

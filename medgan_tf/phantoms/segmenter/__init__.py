@@ -13,15 +13,3 @@ from .segmenter import (
     train_segmenter,
 )
 from .truth import independent_images
-
-__all__ = [
-    "PhantomSegmenter",
-    "check_rules",
-    "findings",
-    "fit_segmenter",
-    "independent_images",
-    "load_or_train_segmenter",
-    "load_segmenter",
-    "rules_kept",
-    "train_segmenter",
-]

@@ -9,18 +9,3 @@ from .kit import Kit, best_model, make_kit, open_kit
 from .planning import power_table
 from .simulation import simulate_answers, write_answers
 from .statistics import analyse, section_name
-
-__all__ = [
-    "Kit",
-    "MalformedError",
-    "analyse",
-    "best_model",
-    "make_kit",
-    "open_kit",
-    "power_table",
-    "read_answer_file",
-    "read_answers",
-    "section_name",
-    "simulate_answers",
-    "write_answers",
-]
