@@ -194,13 +194,6 @@ def test_inception_reads_a_local_hub_module(hub_module, monkeypatch):
     assert inception.image_size == 299 and len(inception.weights_sha256) == 64
 
 
-def test_the_inception_handle_is_that_of_tensorflow_gan():
-    from medgan_tf.metrics import tfgan
-    from medgan_tf.metrics.inception import INCEPTION_HANDLE
-
-    assert tfgan.part("eval").INCEPTION_TFHUB == INCEPTION_HANDLE
-
-
 @pytest.mark.slow
 def test_keras_inception_reads_local_weights(tmp_path, monkeypatch):
     import keras

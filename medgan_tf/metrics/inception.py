@@ -6,9 +6,9 @@ from pathlib import Path
 
 from medgan_tf.files import sha256_of_weights
 
+from . import tfgan
 from .features import Extractor, on_images
 
-INCEPTION_HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"  # tfgan.eval.INCEPTION_TFHUB
 KERAS_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{KERAS_WEIGHTS}"
 
@@ -22,13 +22,14 @@ def inception():
     """
     import tensorflow_hub
 
-    handle = os.environ.get("MEDGAN_TF_INCEPTION", INCEPTION_HANDLE)
+    published = tfgan.part("eval").INCEPTION_TFHUB
+    handle = os.environ.get("MEDGAN_TF_INCEPTION", published)
     try:
         folder = Path(tensorflow_hub.resolve(handle))
         module = tensorflow_hub.load(str(folder))
     except Exception as error:  # any error of the hub's transport: URLError, OSError, RuntimeError
         raise FileNotFoundError(
-            f"the Inception graph could not be loaded from {handle}: unpack {INCEPTION_HANDLE}"
+            f"the Inception graph could not be loaded from {handle}: unpack {published}"
             "?tf-hub-format=compressed into a folder and set MEDGAN_TF_INCEPTION to that folder"
         ) from error
 

@@ -1,7 +1,6 @@
-"""Loads parts of tensorflow-gan 2.1.0, which as a whole does not load on current TensorFlow.
+"""Loads parts of tensorflow-gan 2.1.0, whose `import tensorflow_gan` fails on current TensorFlow.
 
-Its `__init__` files import `tf.estimator`, which was removed, and TensorFlow Probability and Hub, which take seconds
-and only `eval` needs. So its packages are entered without them.
+Its `__init__` files import `tf.estimator`, which was removed. So its modules are imported without running these.
 """
 
 import importlib.util
