@@ -98,7 +98,7 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Measured:
-    """What is computed of each image once, one row an image."""
+    """What is computed once for each image, one row per image."""
 
     features: np.ndarray  # (N, D)
     spectra: np.ndarray  # (N, R)
@@ -112,10 +112,6 @@ class _Measured:
         """The rows of these images."""
         known = {name: column for name, column in vars(self).items() if column is not None}
         return replace(self, **{name: column[indices] for name, column in known.items()})
-
-
-def _size(image_set):
-    return "{} x {}".format(*image_set.pixels.shape[1:3])
 
 
 def _measure_images(image_set, extractor, cache, learned):
@@ -158,8 +154,9 @@ def _records(real, fake, extractor, within_classes, repeats, seed):
             (real_vs_real, reference, (of_real, real_pairs, draw.other)),
         ):
             measured.append(_compare(against, rows.take(chosen), repeat) | {"ms_ssim": pairs.within(chosen)})
-    shared = {"n": n, "repeats": repeats, "image_size": _size(real)}
-    shared["patients"] = None if real.patients is None else len(np.unique(patients))
+    known = None if real.patients is None else len(np.unique(patients))
+    size = "{} x {}".format(*real.pixels.shape[1:3])
+    shared = {"n": n, "repeats": repeats, "patients": known, "image_size": size}
     features = {"extractor": extractor.name, "weights_sha256": extractor.weights_sha256}
     records = {
         metric: record(metric, values, others, real_vs_real) | shared | (PIXELS if metric in OF_PIXELS else features)
