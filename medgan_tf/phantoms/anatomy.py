@@ -106,7 +106,7 @@ def sample_acquisition(rng):
         shift_y=clipped_normal(rng, 0, 0.012),
         rotation=clipped_normal(rng, 0, 1.2),
         breath=clipped_normal(rng, 0, 0.012),
-        exposure=float(rng.logclipped_normal(0, 0.3)),
+        exposure=float(rng.lognormal(0, 0.3)),
         noise=float(rng.uniform(0.003, 0.007)),
         blur=float(rng.uniform(0.001, 0.0028)),
         scatter=float(rng.uniform(0.15, 0.45)),
@@ -206,13 +206,13 @@ def vessel_tree(anatomy, breath, levels=5, roots=8):
     rng = np.random.default_rng(anatomy.vessel_seed)
     t = np.linspace(0, 1, 24)
     side = np.repeat([-1.0, 1.0], roots)
-    angle = np.tile(np.linspace(-1.25, 1.4, roots), 2) + rng.clipped_normal(0, 0.1, 2 * roots)  # below the horizontal
+    angle = np.tile(np.linspace(-1.25, 1.4, roots), 2) + rng.normal(0, 0.1, 2 * roots)  # below the horizontal
     x = MIDLINE + side * (anatomy.mediastinum_half_width + 0.008)
     y = anatomy.lung_top + 0.29 - 0.01 * side + breath / 2 + np.tile(np.linspace(-0.035, 0.05, roots), 2)
     radius = rng.uniform(0.007, 0.011, 2 * roots)
     lines = []
     for _ in range(levels):
-        length, bend = rng.uniform(0.03, 0.09, len(x)), rng.clipped_normal(0, 0.3, len(x))
+        length, bend = rng.uniform(0.03, 0.09, len(x)), rng.normal(0, 0.3, len(x))
         course = angle[:, None] + bend[:, None] * t
         line_x = x[:, None] + (side * length)[:, None] * np.cos(course).cumsum(1) / len(t)
         line_y = y[:, None] + length[:, None] * np.sin(course).cumsum(1) / len(t)
