@@ -65,7 +65,7 @@ def _convert_frames(header, sha256, class_name, window, settings):
             if stored.min() == stored.max():
                 blank["all pixels have one value"].append(index + 1)
                 continue
-            image, window_name = to_grey(header, frame, stored, view)
+            image, window_name = to_grey(header, stored, frame, view)
             if image.min() == image.max():
                 blank[f"the window {window_name} shows one grey level only"].append(index + 1)
                 continue

@@ -45,7 +45,7 @@ def displayed_frames(header, window="auto"):
     """
     frames, window, _ = choose_window(header, stored_frames(header), window)
     for stored, frame in frames:
-        yield to_grey(header, frame, stored, window)[0], frame
+        yield to_grey(header, stored, frame, window)[0], frame
 
 
 def _with_square_pixels(image, aspect):

@@ -105,7 +105,7 @@ def automatic_window(quantiles):
     return Window(float(low + high) / 2, float(high - low) or 1.0, "LINEAR_EXACT")
 
 
-def to_grey(header, frame, stored, window="auto"):
+def to_grey(header, stored, frame, window="auto"):
     """Return a stored frame as displayed, float32 (H, W) in [0, 1], and the window's name for a manifest.
 
     stored, frame: pixels and FrameHeader of `pixels.stored_frames`. window: as in `dicom.read_image`, or a Window.
