@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import inspect
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def main(arguments=None):
     options = vars(parser.parse_args(arguments))
     command = options.pop("command")
     try:
-        return command(**options)
+        return command(**options) or 0
     except KeyboardInterrupt:
         print("\nInterrupted. What is finished is kept; the same command goes on from there.", file=sys.stderr)
         return 130
@@ -41,8 +42,9 @@ def _parser():
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def add(name, function, summary, details=""):
-        command = subparsers.add_parser(name, help=summary, description=f"{summary}. {details}")
+    def add(name, function):
+        description = inspect.getdoc(function)
+        command = subparsers.add_parser(name, help=description.partition(".\n")[0].rstrip("."), description=description)
         command.set_defaults(command=function)
         return command.add_argument
 
@@ -52,34 +54,14 @@ def _parser():
 
 
 def _data_commands(add):
-    option = add(
-        "convert",
-        commands.convert,
-        "Convert DICOM files to square grey images",
-        "DICOM files are found by content. Patient identifiers are replaced by keyed hashes. If you run it again, "
-        "only missing images are converted.",
-    )
+    option = add("convert", commands.convert)
     option("sources", nargs="+", type=Path, metavar="SOURCE", help="file, or folder whose first level is the classes")
-    option(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="folder for images/ and manifest.csv; what names the sources goes to DIR.private",
-    )
-    option(
-        "--image-size",
-        type=_size,
-        default=256,
-        metavar="PIXELS",
-        help="side of the square images, or HEIGHTxWIDTH (default 256)",
-    )
-    option(
-        "--format",
-        choices=["jpg", "png", "png16"],
-        default="jpg",
-        help="file format: jpg with quality 95, png with 8 bits or png16 with 16 bits a pixel (default jpg)",
-    )
+    text = "folder for images/ and manifest.csv; what names the sources goes to DIR.private"
+    option("--out", required=True, type=Path, metavar="DIR", help=text)
+    text = "side of the square images, or HEIGHTxWIDTH (default 256)"
+    option("--image-size", type=_size, default=256, metavar="PIXELS", help=text)
+    text = "file format: jpg with quality 95, png with 8 bits or png16 with 16 bits a pixel (default jpg)"
+    option("--format", choices=["jpg", "png", "png16"], default="jpg", help=text)
     option(
         "--window",
         type=_window,
@@ -88,29 +70,23 @@ def _data_commands(add):
         "file, or CENTER,WIDTH (default auto)",
     )
     option("--crop", action="store_true", help="crop to a square instead of padding with black")
-    option(
-        "--labels", type=Path, metavar="CSV", help="table with the class of each file or patient (default: by folder)"
-    )
+    text = "table with the class of each file or patient (default: by folder)"
+    option("--labels", type=Path, metavar="CSV", help=text)
     _parallel(option)
 
-    option = add(
-        "deidentify",
-        commands.deidentify,
-        "De-identify DICOM files by the Basic Profile of PS3.15, Table E.1-1, with shifted dates",
-        "Pixels stay as they are. Images that may show text wait in DIR.private/review.csv until cleared there.",
-    )
+    option = add("deidentify", commands.deidentify)
     option("sources", nargs="+", type=Path, metavar="SOURCE", help="folder or file")
     text = "folder for the files, named by pseudonyms, and manifest.csv"
     option("--out", required=True, type=Path, metavar="DIR", help=text)
     _parallel(option)
 
-    option = add("phantoms", commands.make_phantoms, "Write a cohort of chest-like phantoms as DICOM, with its truth")
+    option = add("phantoms", commands.make_phantoms)
     option("--out", required=True, type=Path, metavar="DIR", help="folder for the files and truth.csv")
     option("--patients", type=int, default=100, metavar="N", help="number of patients (default 100)")
     option("--image-size", type=int, default=256, metavar="PIXELS", help="side of the images (default 256)")
     option("--seed", type=int, default=0, help="the same seed gives the same files (default 0)")
 
-    option = add("fetch", commands.fetch, "Download a public data set and verify it, or list the data sets")
+    option = add("fetch", commands.fetch)
     option("name", nargs="?", metavar="NAME", help="data set to download; without a name they are listed")
     option("--out", type=Path, default=Path("data"), metavar="DIR", help="folder to put it in (default data)")
 
@@ -127,24 +103,14 @@ def _profile(option):
 
 
 def _training_commands(add):
-    option = add(
-        "run",
-        commands.run_notebooks,
-        "Run the notebooks and write one HTML report",
-        "If a notebook fails, the same command goes on from there.",
-    )
+    option = add("run", commands.run_notebooks)
     _profile(option)
     text = "folders of DICOM files, or of JPG or PNG in class folders (default: phantoms)"
     option("--data", nargs="*", default=[], type=Path, metavar="DIR", help=text)
     option("--run", default="", metavar="NAME", help="folder under outputs/ (default: named after profile and data)")
     option("--notebooks", nargs="+", metavar="NAME", help="only these notebooks, for example 03_dcgan (default: all)")
 
-    option = add(
-        "train",
-        commands.train,
-        "Train one model of a run, or continue its training",
-        "On several machines: the same command on each, with TF_CONFIG (docs/scaling.md).",
-    )
+    option = add("train", commands.train)
     option("run", metavar="RUN", help="a folder under outputs/ that notebook 01 has prepared")
     option("model", metavar="MODEL", help="a model of its profile, such as dcgan")
     text = "seed of the initial weights, the order of images and all random numbers (default 0)"
@@ -155,13 +121,7 @@ def _training_commands(add):
     text = "the same seed gives the same weights to the bit; training is slower"
     option("--deterministic", action="store_true", help=text)
 
-    option = add(
-        "sweep",
-        commands.sweep,
-        "Train and measure every combination of data set, model and seed",
-        "Several processes run at a time. If you run it again, only what is missing is done. Each data set becomes a "
-        "run, NAME-SET.",
-    )
+    option = add("sweep", commands.sweep)
     option("--out", required=True, dest="name", metavar="NAME", help="folder under outputs/ for the collected results")
     text = "folders of one data set; give the option once for each data set (default: phantoms)"
     option("--data", action="append", dest="sets", nargs="+", type=Path, metavar="DIR", help=text)
@@ -173,7 +133,7 @@ def _training_commands(add):
 
 
 def _model_commands(add):
-    option = add("sample", commands.sample, "Draw images from a trained generator")
+    option = add("sample", commands.sample)
     option("model_dir", type=Path, metavar="MODEL_DIR", help="a folder with model.json and generator.weights.h5")
     option("--out", required=True, type=Path, metavar="DIR", help="folder for the PNG files")
     option("--count", type=int, default=16, metavar="N", help="number of images (default 16)")
@@ -182,14 +142,7 @@ def _model_commands(add):
     text = "for StyleGANs: values below 1 give more typical and less varied images (default 1)"
     option("--truncation", type=float, default=1.0, metavar="PSI", help=text)
 
-    option = add(
-        "evaluate",
-        commands.evaluate,
-        "Measure synthetic images against real ones",
-        "Every number comes with its sample size, its 95% interval and the same metric between real images. Images are "
-        "a folder of JPG or PNG in class folders; a folder with a manifest.csv, or that file, which names patients; or "
-        "an array in a file .npy.",
-    )
+    option = add("evaluate", commands.evaluate)
     option("real", type=Path, metavar="REAL_DIR", help="real images that the generator has not seen")
     option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")
     text = (
@@ -214,14 +167,10 @@ def _model_commands(add):
     option("--cache", type=Path, metavar="DIR", help="folder that keeps features, so that they are computed once")
     option("--json", dest="json_file", type=Path, metavar="FILE", help="write all records to this file, too")
 
-    option = add("compare", commands.compare, "Show the measured models of runs side by side, with their costs")
+    option = add("compare", commands.compare)
     option("runs", nargs="+", metavar="RUN", help="folders under outputs/ that notebook 06 has measured")
 
-    option = add(
-        "export",
-        commands.export,
-        "Write a measured generator into a folder for others, with half-size weights and a card",
-    )
+    option = add("export", commands.export)
     option("run", metavar="RUN", help="a folder under outputs/")
     option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
     option("--out", required=True, type=Path, metavar="DIR", help="folder for weights, record and model card")
@@ -230,12 +179,7 @@ def _model_commands(add):
     option("--licence", metavar="TEXT", help=text)
     option("--objections", default="", metavar="TEXT", help="for the card: what looks wrong in the images")
 
-    option = add(
-        "readers",
-        commands.reader_study,
-        "Make the kit of a blinded reader study, or analyse the answers",
-        "Readers get one HTML file that works without a network, and give back one CSV file each.",
-    )
+    option = add("readers", commands.reader_study)
     option("run", metavar="RUN", help="a folder under outputs/")
     option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
     option("--out", required=True, type=Path, metavar="DIR", help="folder of the kit")
@@ -247,31 +191,23 @@ def _model_commands(add):
 
 
 def _app_commands(add):
-    option = add(
-        "serve", commands.serve, "Serve the web app: draw, upload, explore, rate", "It shows the models of all runs."
-    )
+    option = add("serve", commands.serve)
     option("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1, this machine alone)")
     option("--port", type=int, default=5000, help="port to listen on (default 5000)")
     text = "limit of drawing and rating for each address (default '240 per minute')"
     option("--rate", default="240 per minute", metavar="LIMIT", help=text)
-    option(
-        "--proxies", type=int, default=0, metavar="N", help="number of trusted proxies in front of the app (default 0)"
-    )
+    text = "number of trusted proxies in front of the app (default 0)"
+    option("--proxies", type=int, default=0, metavar="N", help=text)
     text = "kits of reader studies for visitors to rate at /rate; their pictures are partly of patients (default: none)"
     option("--readers", nargs="+", type=Path, default=(), metavar="KIT", help=text)
 
-    option = add("gallery", commands.gallery, "Write a static gallery of a run: plain HTML for any host")
+    option = add("gallery", commands.gallery)
     option("run", metavar="RUN_DIR", help="a folder under outputs/, or its name")
     option("--out", required=True, type=Path, metavar="DIR", help="folder for the pages")
     text = "licence that allows to show real images; without it, only phantoms are shown"
     option("--licence", default="", metavar="TEXT", help=text)
 
-    option = add(
-        "render",
-        commands.render,
-        "Write the executed notebooks of a run as Markdown pages with their pictures",
-        "Real images in the notebooks are in the pages too: publish only pages of data that may be shown.",
-    )
+    option = add("render", commands.render)
     option("run", metavar="RUN", help="a folder under outputs/ whose notebooks have been run")
     option("--out", type=Path, default=Path("docs/notebooks"), metavar="DIR", help="folder (default docs/notebooks)")
 

@@ -1,7 +1,7 @@
-"""The commands of the command line: each calls one function of the module and prints what came of it.
+"""The commands of the command line: each calls one function of the package and prints its result.
 
-They import what they need when they are called, so that `--help` need not wait for TensorFlow. Each returns an exit
-status. `medgan_tf/__main__.py` explains their options.
+The docstrings are what `--help` shows; `medgan_tf/__main__.py` explains the options. A command imports what it needs when
+it is called, so that `--help` need not wait for TensorFlow, and returns its exit status, or None for success.
 """
 
 import json
@@ -10,7 +10,11 @@ from pathlib import Path
 
 
 def convert(sources, out, image_size, format, window, crop, labels, workers, scheduler):
-    """Convert DICOM files to images and split them by patient."""
+    """Convert DICOM files to square grey images.
+
+    DICOM files are found by content. Patient identifiers are replaced by keyed hashes. If you run it again, only
+    missing images are converted.
+    """
     from medgan_tf import datasets, dicom
 
     with dicom.on_dask(scheduler):
@@ -23,30 +27,30 @@ def convert(sources, out, image_size, format, window, crop, labels, workers, sch
             datasets.prepare([out], out)
         except ValueError as error:
             print(f"The images are not split: {error}")
-    return 0
 
 
 def deidentify(sources, out, workers, scheduler):
-    """De-identify DICOM files."""
+    """De-identify DICOM files by the Basic Profile of PS3.15, Table E.1-1, with shifted dates.
+
+    Pixels stay as they are. Images that may show text wait in DIR.private/review.csv until cleared there.
+    """
     from medgan_tf import dicom
     from medgan_tf.dicom import deidentify
 
     with dicom.on_dask(scheduler):
         print(deidentify.deidentify([source.absolute() for source in sources], out, workers))
-    return 0
 
 
 def make_phantoms(out, patients, image_size, seed):
-    """Write a cohort of phantoms."""
+    """Write a cohort of chest-like phantoms as DICOM, with its truth."""
     from medgan_tf import phantoms
 
     truth = phantoms.write_cohort(out, patients, seed=seed, image_size=image_size)
     print(f"{len(truth)} images of {patients} patients are in {out}, with truth.csv")
-    return 0
 
 
 def fetch(name, out):
-    """Download a public data set, or list them."""
+    """Download a public data set and verify it, or list the data sets."""
     from medgan_tf.datasets import download
 
     if name:
@@ -54,11 +58,13 @@ def fetch(name, out):
     else:
         for key, entry in download.SETS.items():
             print(f"{key:20} {entry.title} ({entry.licence})")
-    return 0
 
 
 def run_notebooks(profile, data, run, notebooks):
-    """Run the notebooks and write the report."""
+    """Run the notebooks and write one HTML report.
+
+    If a notebook fails, the same command goes on from there.
+    """
     from medgan_tf.cli.notebooks import run as run_all
 
     report, failures = run_all(profile, data, run, notebooks)
@@ -67,7 +73,10 @@ def run_notebooks(profile, data, run, notebooks):
 
 
 def train(run, model, seed, kimg, init_from, deterministic):
-    """Train one model of a run."""
+    """Train one model of a run, or continue its training.
+
+    On several machines: the same command on each, with TF_CONFIG (docs/scaling.md).
+    """
     from medgan_tf import config, training
 
     run = config.find_run(run)
@@ -75,11 +84,14 @@ def train(run, model, seed, kimg, init_from, deterministic):
     record = training.train(run, model, seed, **changes)
     if record:
         print(f"{run.model(model, seed)}: {record['kimg']:g} kimg in {record['seconds']:.0f} s")
-    return 0
 
 
 def sweep(name, sets, models, seeds, profile, jobs):
-    """Train and measure every combination of data set, model and seed."""
+    """Train and measure every combination of data set, model and seed.
+
+    Several processes run at a time. If you run it again, only what is missing is done. Each data set becomes a run,
+    NAME-SET.
+    """
     from medgan_tf import config
     from medgan_tf.cli.sweep import sweep as sweep_all
 
@@ -90,12 +102,11 @@ def sweep(name, sets, models, seeds, profile, jobs):
 
 
 def compare(runs):
-    """Print the measured models of runs side by side."""
+    """Show the measured models of runs side by side, with their costs."""
     from medgan_tf import config
     from medgan_tf.reporting import comparison
 
     _print_comparison(comparison.summarise(comparison.models([config.find_run(name) for name in runs])))
-    return 0
 
 
 def _print_comparison(summary):
@@ -106,7 +117,7 @@ def _print_comparison(summary):
 
 
 def sample(model_dir, out, count, label, seed, truncation):
-    """Write generated images as PNG files."""
+    """Draw images from a trained generator."""
     from PIL import Image
 
     from medgan_tf import generators
@@ -116,20 +127,21 @@ def sample(model_dir, out, count, label, seed, truncation):
     for index, image in enumerate(images):
         Image.fromarray(image[..., 0]).save(out / f"seed{seed}_{index:05d}.png")
     print(f"{count} images are in {out}")
-    return 0
 
 
 def export(run, model, out, data, licence, objections):
-    """Write a trained generator's weights in half precision, with a model card."""
+    """Write a measured generator into a folder for others, with half-size weights and a card."""
     from medgan_tf import config
     from medgan_tf.reporting import model_card
 
     print(f"The model card is {model_card.export(config.find_run(run), model, out, data, licence, objections)}")
-    return 0
 
 
 def reader_study(run, model, out, count, seed, answers):
-    """Make the kit of a reader study, or analyse the answers."""
+    """Make the kit of a blinded reader study, or analyse the answers.
+
+    Readers get one HTML file that works without a network, and give back one CSV file each.
+    """
     from medgan_tf import config, figures, results
     from medgan_tf.studies import readers
 
@@ -137,7 +149,7 @@ def reader_study(run, model, out, count, seed, answers):
     if answers is None:
         kit = readers.make_kit(run, model, out, count, seed)
         print(f"Give the readers {kit.page}; keep {kit.hidden} from them; collect their files in {kit.answers}")
-        return 0
+        return None
     kit = readers.open_kit(out)
     read, problems = readers.read_answers(answers, kit)
     section = readers.analyse(kit, read, problems)
@@ -152,33 +164,41 @@ def reader_study(run, model, out, count, seed, answers):
 
 
 def serve(host, port, rate, proxies, readers):
-    """Serve the web app."""
+    """Serve the web app: draw, upload, explore, rate.
+
+    It shows the models of all runs.
+    """
     from medgan_tf.app import server
 
     server.serve(host, port, rate, proxies, readers)
-    return 0
 
 
 def gallery(run, out, licence):
-    """Write a static gallery of a run."""
+    """Write a static gallery of a run: plain HTML for any host."""
     from medgan_tf import config
     from medgan_tf.app import gallery
 
     print(f"The gallery is {gallery.write(config.find_run(Path(run).name), out, licence)}")
-    return 0
 
 
 def render(run, out):
-    """Write the executed notebooks of a run as Markdown pages."""
+    """Write the executed notebooks of a run as Markdown pages with their pictures.
+
+    Real images in the notebooks are in the pages too: publish only pages of data that may be shown.
+    """
     from medgan_tf import config
     from medgan_tf.reporting.render import render as render_run
 
     print(f"The index of the pages is {render_run(config.find_run(Path(run).name), out)}")
-    return 0
 
 
 def evaluate(real, fake, features, weights, label_classifier, image_size, training, by_class, cache, json_file):
-    """Measure synthetic images against real ones, and print every metric."""
+    """Measure synthetic images against real ones.
+
+    Every number comes with its sample size, its 95% interval and the same metric between real images. Images are a
+    folder of JPG or PNG in class folders; a folder with a manifest.csv, or that file, which names patients; or an array
+    in a file .npy.
+    """
     from medgan_tf import datasets, figures, metrics
 
     for source in filter(datasets.is_image_folder, (real, fake, training)):
@@ -203,4 +223,3 @@ def evaluate(real, fake, features, weights, label_classifier, image_size, traini
         )
     quality = first["jpg_quality"]
     print("Both sides were measured " + (f"as JPG of quality {quality}" if quality else "without traces of JPG"))
-    return 0

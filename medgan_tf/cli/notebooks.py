@@ -60,7 +60,7 @@ def _choose(names):
 
 
 def _execute(source, target, parameters, bar):
-    """Run one notebook; "" or a sentence that names the notebook, the cell and the error."""
+    """Run one notebook; return "", or a sentence that names the notebook, the cell and the error."""
     import papermill
     from jupyter_client.manager import AsyncKernelManager
     from nbclient.exceptions import DeadKernelError
@@ -69,7 +69,7 @@ def _execute(source, target, parameters, bar):
     target.parent.mkdir(parents=True, exist_ok=True)
 
     class Kernel(AsyncKernelManager):
-        """What the process itself prints, TensorFlow's C++ log above all, goes to a file beside the notebook."""
+        """A kernel whose own output, mainly TensorFlow's C++ log, goes to a file beside the notebook."""
 
         async def start_kernel(self, **settings):
             with target.with_suffix(".log").open("w") as log:
@@ -85,7 +85,7 @@ def _execute(source, target, parameters, bar):
             progress_bar=False,
             stderr_file=_Progress(bar, source.stem),
             kernel_manager_class=Kernel,
-            start_timeout=300,  # seconds: on a busy machine or a cluster's file system Python itself takes its time
+            start_timeout=300,  # seconds; Python starts slowly on a busy machine or a cluster's file system
             extra_arguments=["--IPKernelApp.capture_fd_output=False"],
         )
     except papermill.PapermillExecutionError as error:
@@ -95,16 +95,14 @@ def _execute(source, target, parameters, bar):
             f"See {target}; the same command resumes there."
         )
     except DeadKernelError:
-        return (
-            f"{source.stem}: its process was ended from outside, for want of memory perhaps; the same command resumes."
-        )
+        return f"{source.stem}: its process was killed, possibly out of memory; the same command resumes there."
     except RuntimeError as error:  # of jupyter_client
         return f"{source.stem}: its process did not start ({error}): see {target.with_suffix('.log')}."
     return ""
 
 
 class _Progress:
-    """A stream that shows the last line of a notebook's own progress bars behind the bar over the notebooks."""
+    """A stream that shows the last line of a notebook's own progress bar behind the bar of all notebooks."""
 
     def __init__(self, bar, name):
         self.bar, self.name = bar, name

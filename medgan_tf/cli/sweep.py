@@ -1,7 +1,7 @@
-"""Seeds by models by sets of images: prepared, trained and measured in parallel processes, collected in one place.
+"""Sweeps: train and measure every combination of data set, model and seed in parallel processes.
 
-Each set has a run of its own, prepared by notebook 01 and measured by notebook 06; each seed of each model is a folder
-in it. Whatever is done already, here or by other machines on the same outputs/, is not done again.
+Each data set has its own run, which notebook 01 prepares and notebook 06 measures; each seed of each model is a folder
+in it. Finished work is not repeated, also where another machine with the same outputs/ finished it.
 """
 
 import json
@@ -24,12 +24,12 @@ PREPARE, MEASURE = "01_dicom_to_jpg", "06_evaluation"
 
 
 def sweep(name, sets, models, seeds, profile="quick", jobs=1):
-    """Do what is missing, `jobs` processes at a time; return (summary, failures).
+    """Prepare, train and measure what is missing, in `jobs` processes at a time; return (summary, failures).
 
-    sets: lists of folders, each a set of its own; () in place of a list: phantoms. summary: `comparison.summarise` of
-    all that was measured, also written to outputs/NAME/results.json. failures: {what failed: a sentence}; all that does
-    not need it is done nevertheless. What the processes print is in outputs/NAME/logs/. Raises ValueError for a set,
-    model or profile that is not there, and where nothing could be measured.
+    sets: a list of folders for each data set; an empty one stands for phantoms. summary: `comparison.summarise` of all
+    measured models, also written to outputs/NAME/results.json. failures: {task: a sentence}; tasks that do not depend
+    on a failed one are still done. The output of the processes is in outputs/NAME/logs/. Raises ValueError for an
+    unknown folder, model or profile, and where no model could be measured.
     """
     runs = [config.open_run(_run_name(name, folders), profile, folders) for folders in sets]
     unknown = set(models) - set(config.PROFILES[profile].models)
@@ -80,7 +80,7 @@ def _is_trained(run, model, seed):
 
 
 def _measure_anew(run):
-    """Have the notebook run again where a model is younger than its last execution."""
+    """Make the notebook run again if a model was trained after its last execution."""
     done = run.directory / "notebooks" / f"{MEASURE}.done"
     weights = list(run.directory.glob("models/*/generator.weights.h5"))
     if done.exists() and any(path.stat().st_mtime > done.stat().st_mtime for path in weights):
@@ -88,37 +88,37 @@ def _measure_anew(run):
 
 
 def _work(title, commands, folder, jobs):
-    """Run {what: arguments of medgan_tf} in processes; {what failed: a sentence}."""
-    shares = queue.SimpleQueue()
-    for share in _shares(jobs):
-        shares.put(share)
+    """Run {task: arguments of medgan_tf} in processes; return {failed task: a sentence}."""
+    environments = queue.SimpleQueue()
+    for environment in _environments(jobs):
+        environments.put(environment)
     parallel = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")
-    tasks = (joblib.delayed(_process)(what, command, folder, shares) for what, command in commands.items())
+    tasks = (joblib.delayed(_process)(task, command, folder, environments) for task, command in commands.items())
     failures = {}
-    for what, failure in tqdm(parallel(tasks), title, len(commands), unit="process"):
+    for task, failure in tqdm(parallel(tasks), title, len(commands), unit="process"):
         if failure:
-            failures[what] = failure
+            failures[task] = failure
             tqdm.write(failure, file=sys.stderr)
     return failures
 
 
-def _process(what, command, folder, shares):
-    """(what, "" or a sentence that says how it failed)."""
-    log = folder / "logs" / f"{what.replace('/', '_').replace(' ', '_')}.log"
+def _process(task, command, folder, environments):
+    """Run one task; return it and "", or a sentence that says how it failed."""
+    log = folder / "logs" / f"{task.replace('/', '_').replace(' ', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    share = shares.get()
+    environment = environments.get()
     try:
         with log.open("w") as file:
-            code = subprocess.run([*COMMAND, *command], stdout=file, stderr=file, env=share, check=False).returncode
+            code = subprocess.run([*COMMAND, *command], stdout=file, stderr=file, env=environment).returncode
     finally:
-        shares.put(share)
+        environments.put(environment)
     lines = [line for line in log.read_text().splitlines() if line.strip()]
-    said = next((line for line in reversed(lines) if line.startswith("medgan_tf: ")), (lines or [""])[-1])
-    return what, f"{what} failed ({said.removeprefix('medgan_tf: ')[:300]}); see {log}." if code else ""
+    message = next((line for line in reversed(lines) if line.startswith("medgan_tf: ")), (lines or [""])[-1])
+    return task, f"{task} failed ({message.removeprefix('medgan_tf: ')[:300]}); see {log}." if code else ""
 
 
-def _shares(jobs):
-    """The environment of each of so many processes: its part of the cores and, where there are GPUs, one of them."""
+def _environments(jobs):
+    """The environment variables of each of `jobs` processes: its number of threads and, if there are GPUs, its GPU."""
     threads = str(max(joblib.cpu_count() // jobs, 1))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(_gpus())))).split(",")
     environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}

@@ -167,7 +167,7 @@ ABLATION = {
 }
 
 
-def _parts(dcgan, cgan, stylegan3):
+def _ablation_models(dcgan, cgan, stylegan3):
     """Further trainings: DCGAN for few images without and with ADA, the ablation of the cGAN, controls, StyleGAN3-R."""
     # a small discriminator is rarely sure of its real images; p can go to 1 and back several times in a short training
     adaptive = {"target": 0.3, "adjust_kimg": dcgan.kimg / 16}
@@ -213,7 +213,7 @@ PROFILES = {
             "stylegan2": _smoke(STYLEGAN2_CPU, **SMOKE_STYLES),
             "stylegan3": SMOKE_STYLEGAN3,
         },
-        parts=_parts(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_STYLEGAN3) | {"overfitted": _smoke(OVERFITTED)},
+        ablation_models=_ablation_models(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_STYLEGAN3) | {"overfitted": _smoke(OVERFITTED)},
     ),
     "quick": Profile(
         "quick",
@@ -236,7 +236,7 @@ PROFILES = {
             "stylegan2": STYLEGAN2_CPU,
             "stylegan3": STYLEGAN3_CPU,
         },
-        parts=_parts(replace(DCGAN_CPU, kimg=10, kimg_per_epoch=2.5), CGAN_CPU, STYLEGAN3_CPU),
+        ablation_models=_ablation_models(replace(DCGAN_CPU, kimg=10, kimg_per_epoch=2.5), CGAN_CPU, STYLEGAN3_CPU),
     ),
     "full": Profile(
         "full",
@@ -257,6 +257,8 @@ PROFILES = {
             "stylegan2": STYLEGAN2_PAPER,
             "stylegan3": STYLEGAN3_PAPER,
         },
-        parts=_parts(replace(DCGAN_PAPER, kimg=500, kimg_per_epoch=25), CGAN_PAPER, STYLEGAN3_PAPER),
+        ablation_models=_ablation_models(
+            replace(DCGAN_PAPER, kimg=500, kimg_per_epoch=25), CGAN_PAPER, STYLEGAN3_PAPER
+        ),
     ),
 }

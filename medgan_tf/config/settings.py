@@ -72,8 +72,7 @@ class AugmentationStudyConfig(_Settings):
     seeds: tuple[int, ...]  # each with its own initial weights, order, subsets of patients and synthetic images
     ratios: tuple[float, ...] = (0.25, 0.5, 1, 2, 5)  # numbers of synthetic images, as multiples of real ones
     fractions: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)  # parts of the real training images, by patient
-    backbone: str = "small"  # or the name of a keras.applications model, for example DenseNet121
-    weights: str | None = None  # weight file for that model; None: random weights
+    backbone: str = "small"  # or the name of a keras.applications model, for example DenseNet121; random weights
     batch_size: int = 64  # images in each step
     learning_rate: float = 2e-3  # of AdamW, at the beginning; it falls along a cosine
     specificity: float = 0.9  # on validation images, at which the operating point is chosen
@@ -95,14 +94,14 @@ class Profile(_Settings):
     seeds: tuple[int, ...]  # of the ablation's trainings
     augmentation: AugmentationStudyConfig  # settings of the augmentation study
     models: dict[str, TrainingConfig]  # the models of a run
-    parts: dict[str, TrainingConfig]  # further trainings: ablations, few images, the overfitted control
+    ablation_models: dict[str, TrainingConfig]  # further trainings: ablations, few images, the overfitted control
 
     def training(self, name, **changes):
         """The settings of one model or further training, with `changes` to fields.
 
         >>> run.profile.training("gan", generator_learning_rate=1e-4)
         """
-        return replace((self.models | self.parts)[name], **changes)
+        return replace((self.models | self.ablation_models)[name], **changes)
 
     @property
     def converted_size(self):

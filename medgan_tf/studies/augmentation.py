@@ -23,8 +23,6 @@ from .classifier import Classifier
 from .classifier_measures import MEASURES, measure_classifier, operating_points
 from .synthetic_images import SyntheticImages, rarest_class
 
-TRAINING = ("steps", "backbone", "weights", "batch_size", "learning_rate")  # settings that change a classifier
-
 
 def study(data, source, settings, journal):
     """Train what is missing, compare, and return the content of one section of results.json.
@@ -137,7 +135,8 @@ def _fingerprints(wanted, data, source, settings):
     for split in (data.train, data.validation, data.test):
         for array in (split.images, split.labels, np.char.encode(split.patients)):
             digest.update(np.ascontiguousarray(array))
-    known = [digest.hexdigest(), *(getattr(settings, name) for name in TRAINING)]
+    # None is where earlier versions had a setting, so that the logits they stored are still found
+    known = [digest.hexdigest(), settings.steps, settings.backbone, None, settings.batch_size, settings.learning_rate]
     drawn = [source.sha256, max(settings.ratios, default=1)]
     parts = {(arm, seed): [known, asdict(arm), seed, None if arm.real else drawn] for arm, seed in wanted}
     return {job: hashlib.sha256(json.dumps(part).encode()).hexdigest() for job, part in parts.items()}

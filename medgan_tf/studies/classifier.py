@@ -72,5 +72,5 @@ def _application(x, settings):
         )
     colour = layers.Concatenate()([(x + 1) * 127.5] * 3)
     build = getattr(homes[0], settings.backbone)
-    backbone = build(include_top=False, weights=settings.weights, input_shape=tuple(colour.shape[1:]), pooling="avg")
+    backbone = build(include_top=False, weights=None, input_shape=tuple(colour.shape[1:]), pooling="avg")
     return backbone(homes[0].preprocess_input(colour))
