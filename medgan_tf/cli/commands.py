@@ -1,7 +1,7 @@
 """The commands of the command line: each calls one function of the package and prints its result.
 
-The docstrings are what `--help` shows; `medgan_tf/__main__.py` explains the options. A command imports what it needs when
-it is called, so that `--help` need not wait for TensorFlow, and returns its exit status, or None for success.
+The docstrings are what `--help` shows; `medgan_tf/__main__.py` explains the options. A command imports what it needs
+when it is called, so that `--help` need not wait for TensorFlow, and returns its exit status, or None for success.
 """
 
 import json
