@@ -18,16 +18,9 @@ from medgan_tf.files import atomic_write_text
 
 FILE = "results.json"
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes.json"
-
-
 # What the levels of a section's nested records are, from the outside: {kind: names of the columns}
-LEVELS = {
-    "agreement": ("class",),
-    "classes": ("class", "metric"),
-    "equivariance": ("metric",),
-    "outliers": (),
-    "rules": ("class", "rule"),
-}
+LEVELS = {"agreement": ("class",), "classes": ("class", "metric"), "equivariance": ("metric",), "outliers": ()}
+LEVELS |= {"rules": ("class", "rule")}
 
 
 def read(run):
@@ -63,12 +56,9 @@ def _table(run, kind, levels=None, part=None):
 
     part: the entry of each section that holds the records; None: the section itself.
     """
+    levels, found = LEVELS[kind] if levels is None else levels, sections(run, kind).items()
     return pd.DataFrame(
-        row
-        for name, section in sections(run, kind).items()
-        for row in _rows(
-            section[part] if part else section, LEVELS[kind] if levels is None else levels, {"model": name}
-        )
+        row for name, section in found for row in _rows(section[part] if part else section, levels, {"model": name})
     )
 
 
@@ -118,9 +108,8 @@ def canonical(run, part):
     Columns model, name and those of the records; records without a value (nothing to measure) have no row.
     """
     table = _table(run, "canonical", ("name",), part)
-    return (
-        table[table[[*{"value", "p"} & {*table}]].notna().any(axis=1)].reset_index(drop=True) if len(table) else table
-    )
+    measured = table.filter(["value", "p"]).notna().any(axis=1)
+    return table[measured].reset_index(drop=True) if len(table) else table
 
 
 def ablation(run):

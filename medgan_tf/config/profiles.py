@@ -159,12 +159,7 @@ OVERFITTED = TrainingConfig(
 OVERFITTED_IMAGES = 32
 
 # The ablation of notebook 04: each step is the one before with one part more.
-ABLATION = {
-    "plain": "cgan_plain",
-    "+ projection": "cgan_projection",
-    "+ attention": "cgan",
-    "+ growing": "pggan",
-}
+ABLATION = {"plain": "cgan_plain", "+ projection": "cgan_projection", "+ attention": "cgan", "+ growing": "pggan"}
 
 
 def _ablation_models(dcgan, cgan, stylegan3):
@@ -183,6 +178,10 @@ def _ablation_models(dcgan, cgan, stylegan3):
         "overfitted": OVERFITTED,
         "stylegan3_r": replace(stylegan3, network=turning, blur_kimg=blur_kimg),
     }
+
+
+def _models(*settings):
+    return dict(zip(("gan", "dcgan", "cgan", "pggan", "stylegan2", "stylegan3"), settings, strict=True))
 
 
 def _smoke(settings, **network):
@@ -205,14 +204,14 @@ PROFILES = {
         inversion_steps=20,
         seeds=(0,),
         augmentation=AugmentationStudyConfig(steps=20, seeds=(0, 1), ratios=(1,), fractions=(0.25,), resamples=200),
-        models={
-            "gan": _smoke(DENSE),
-            "dcgan": SMOKE_DCGAN,
-            "cgan": SMOKE_CGAN,
-            "pggan": _smoke(PGGAN_CPU, base_filters=16, fade_kimg=0.064, stable_kimg=0.064),
-            "stylegan2": _smoke(STYLEGAN2_CPU, **SMOKE_STYLES),
-            "stylegan3": SMOKE_STYLEGAN3,
-        },
+        models=_models(
+            _smoke(DENSE),
+            SMOKE_DCGAN,
+            SMOKE_CGAN,
+            _smoke(PGGAN_CPU, base_filters=16, fade_kimg=0.064, stable_kimg=0.064),
+            _smoke(STYLEGAN2_CPU, **SMOKE_STYLES),
+            SMOKE_STYLEGAN3,
+        ),
         ablation_models=_ablation_models(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_STYLEGAN3) | {"overfitted": _smoke(OVERFITTED)},
     ),
     "quick": Profile(
@@ -228,14 +227,7 @@ PROFILES = {
         augmentation=AugmentationStudyConfig(
             steps=200, seeds=(0, 1, 2), ratios=(0.5, 1, 2), fractions=(0.1, 0.25, 0.5)
         ),
-        models={
-            "gan": DENSE,
-            "dcgan": DCGAN_CPU,
-            "cgan": CGAN_CPU,
-            "pggan": PGGAN_CPU,
-            "stylegan2": STYLEGAN2_CPU,
-            "stylegan3": STYLEGAN3_CPU,
-        },
+        models=_models(DENSE, DCGAN_CPU, CGAN_CPU, PGGAN_CPU, STYLEGAN2_CPU, STYLEGAN3_CPU),
         ablation_models=_ablation_models(replace(DCGAN_CPU, kimg=10, kimg_per_epoch=2.5), CGAN_CPU, STYLEGAN3_CPU),
     ),
     "full": Profile(
@@ -249,14 +241,14 @@ PROFILES = {
         inversion_steps=1000,
         seeds=(0, 1, 2),
         augmentation=AugmentationStudyConfig(steps=4000, seeds=(0, 1, 2, 3, 4)),
-        models={
-            "gan": replace(DENSE, kimg=500, kimg_per_epoch=25),
-            "dcgan": DCGAN_PAPER,
-            "cgan": CGAN_PAPER,
-            "pggan": PGGAN_PAPER,
-            "stylegan2": STYLEGAN2_PAPER,
-            "stylegan3": STYLEGAN3_PAPER,
-        },
+        models=_models(
+            replace(DENSE, kimg=500, kimg_per_epoch=25),
+            DCGAN_PAPER,
+            CGAN_PAPER,
+            PGGAN_PAPER,
+            STYLEGAN2_PAPER,
+            STYLEGAN3_PAPER,
+        ),
         ablation_models=_ablation_models(
             replace(DCGAN_PAPER, kimg=500, kimg_per_epoch=25), CGAN_PAPER, STYLEGAN3_PAPER
         ),

@@ -20,14 +20,8 @@ KEYS = {  # name in earlier versions: name today
 REMOVED = {  # network settings that no longer exist, with the default by which all networks are built today
     "cgan": {"embedding": 50, "conditional_norm": False, "critic_norm": "none"},
     "pggan": {"embedding": 50},
-    "stylegan2": {
-        "mixing_probability": 0.9,
-        "clamp": 256.0,
-        "first_size": None,
-        "fade_kimg": 50.0,
-        "stable_kimg": 50.0,
-        "seed": 0,
-    },
+    "stylegan2": {"mixing_probability": 0.9, "clamp": 256.0, "first_size": None}
+    | {"fade_kimg": 50.0, "stable_kimg": 50.0, "seed": 0},
     "stylegan3": {"clamp": 256.0},
 }
 VALUES = {

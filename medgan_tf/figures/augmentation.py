@@ -4,7 +4,7 @@ from medgan_tf import results
 
 from .cells import cells
 from .saving import Figure, Table
-from .style import COLOURS, error_bars, in_style, legend_below, subplots
+from .style import COLOURS, error_bars, in_style, legend_below, named_rows, subplots, value_in_row
 
 NAMES = {
     "auroc": "AUROC",
@@ -101,17 +101,14 @@ def forest(run, model, measures=("auroc", "sensitivity", "calibration_error")):
         for head, row in zip(heads, table.to_dict("records"), strict=True):
             if row["measure"] == measure:
                 colour, fmt = LOOKS[row["interpretation"]]
-                errors = error_bars(row["value"], row["low"], row["high"])
-                look = {"fmt": fmt, "ms": 4, "capsize": 2, "color": colour, "ls": ""}
-                axis.errorbar(row["value"], lines.index((head, row["arm"])), xerr=errors, **look)
+                value_in_row(axis, row, lines.index((head, row["arm"])), fmt=fmt, color=colour)
         axis.set_title(f"difference in\n{NAMES[measure]} {'↓' if measure == 'calibration_error' else '↑'}")
         axis.locator_params(axis="x", nbins=3)
         axis.tick_params(axis="y", length=0)
     first = axes[0, 0]
-    first.set_yticks(range(len(lines)), [arm or head for head, arm in lines], fontsize=7)
+    named_rows(first, [arm or head for head, arm in lines], fontsize=7)
     for (_, arm), text in zip(lines, first.get_yticklabels(), strict=True):
         text.set_fontweight("normal" if arm else "bold")
-    first.set_ylim(len(lines) - 0.5, -0.5)
     caption = (
         f"Differences in the mean over classes, paired by patient and seed; {_tested_on(run, model)}; synthetic images"
         f" of {model}. Triangles: shown after Holm's correction within each block and measure; circles: not shown."

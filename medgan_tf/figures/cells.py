@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from medgan_tf import results
+
 METRIC_NAMES = {
     "kernel_distance": "kernel distance",
     "frechet_distance": "Fréchet distance",
@@ -66,6 +68,12 @@ def titled(metric, better):
 def features_of(record):
     """The features behind a metric's record, with the start of their weights' hash."""
     return f"features {record['extractor']} ({record['weights_sha256'][:8]})"
+
+
+def feature_classifier_of(run):
+    """The run's own features, with the start of their weights' hash where it is recorded."""
+    sha256 = results.read(run).get("feature_classifier", {}).get("weights_sha256", "")
+    return f"features feature_classifier ({sha256[:8]})" if sha256 else "features feature_classifier"
 
 
 def measured_on(table):

@@ -5,16 +5,17 @@ import pandas as pd
 from medgan_tf import results
 
 from .cells import cell, interval
-from .saving import Figure, Table
-from .style import COLOURS, WIDTH, in_style, subplots
+from .saving import Figure, Table, of_results
+from .style import COLOURS, WIDTH, subplots
 
 
-@in_style
-def calibration(run):
+def _calibration(run):
+    return results.read(run).get("calibration/label_classifier", {})
+
+
+@of_results(_calibration)
+def calibration(run, record):
     """The proportion of correct answers over their mean probability, one point for each bin; None if not measured."""
-    record = results.read(run).get("calibration/label_classifier")
-    if not record:
-        return None
     curve = pd.DataFrame(record["curve"])
     figure, axes = subplots(WIDTH / 2, width=WIDTH / 2)
     axis = axes[0, 0]
@@ -25,11 +26,9 @@ def calibration(run):
     return Figure(figure, "classifier_calibration", _caption(record), curve)
 
 
-def calibration_table(run):
+@of_results(_calibration)
+def calibration_table(run, record):
     """Accuracy, overconfidence and expected calibration error of the label classifier; None if not measured."""
-    record = results.read(run).get("calibration/label_classifier")
-    if not record:
-        return None
     accuracy, over, error = (record[name] for name in ("accuracy", "overconfidence", "expected_calibration_error"))
     perfect = interval(error["real_vs_real"], error["real_vs_real_low"], error["real_vs_real_high"])
     text = {
@@ -50,11 +49,9 @@ def _caption(record):
     )
 
 
-def outlier_table(run):
+@of_results(results.outliers)
+def outlier_table(run, table):
     """Median outlier score and proportion of outliers, one row for each model; None if not measured."""
-    table = results.outliers(run)
-    if table.empty:
-        return None
     rows = {
         row["model"]: {
             "median score": f"{row['median']:.2f}",

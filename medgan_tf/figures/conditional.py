@@ -9,8 +9,8 @@ from medgan_tf.intervals import seed_interval
 
 from .cells import METRIC_NAMES, cells, features_of, interval, titled
 from .panels import by_class, join_metrics, scatter_with_intervals
-from .saving import Figure, Table
-from .style import BAND, COLOURS, error_bars, in_style, subplots
+from .saving import Figure, Table, of_results
+from .style import BAND, COLOURS, error_bars, subplots
 
 ABLATION = ("kernel_distance", "frechet_distance", "recall", "coverage", "label_agreement")
 HATCHES = ("", "//", "..", "xx")  # in case the colours print alike
@@ -26,11 +26,9 @@ RULES = {
 REAL = "real, held out"
 
 
-def label_agreement(run):
+@of_results(results.agreement)
+def label_agreement(run, table):
     """How often an independent classifier names the requested class, class by class and model by model."""
-    table = results.agreement(run)
-    if table.empty:
-        return None
     n = table[table["class"] == "mean"].set_index("model")["n"]
     caption = (
         "Proportion of images in which an independent classifier names the requested class, with 95% intervals, of real"
@@ -40,14 +38,12 @@ def label_agreement(run):
     return Figure(by_class({"named as requested": table}), "cgan_agreement", caption, table)
 
 
-def phantom_rules(run, models=(REAL, "cgan_shuffled", "cgan", "pggan")):
+@of_results(results.rules)
+def phantom_rules(run, table, models=(REAL, "cgan_shuffled", "cgan", "pggan")):
     """How often each kind of lesion and a heart on the correct side is found in images of each class.
 
     None where the run has no phantoms.
     """
-    table = results.rules(run)
-    if table.empty:
-        return None
     table = table[table["model"].isin(models)]
     panels = {name.replace("_", " "): table[table["rule"] == name] for name in ("nodule", "pneumonia", "effusion")}
     panels["heart left"] = table[table["rule"] == "heart_left"]
@@ -63,15 +59,13 @@ def phantom_rules(run, models=(REAL, "cgan_shuffled", "cgan", "pggan")):
     return Figure(by_class(panels), "cgan_rules", caption, table)
 
 
-def ablation_table(run):
+@of_results(results.ablation)
+def ablation_table(run, table):
     """The steps of the ablation, one row each; None where it was not measured.
 
     With three seeds or more a cell is the mean over seeds with its 95% t interval, else the value of one seed with its
     interval over half-splits, which does not include how much another seed would differ.
     """
-    table = results.ablation(run)
-    if table.empty:
-        return None
     text = {metric: {} for metric in ABLATION if metric in set(table["metric"])}
     for (step, metric), rows in table.groupby(["step", "metric"], sort=False):
         if metric in text:
@@ -106,15 +100,12 @@ def ablation_verdict(table, metric="kernel_distance"):
     return sentences
 
 
-@in_style
-def ablation(run, metrics=("kernel_distance", "coverage", "label_agreement")):
+@of_results(results.ablation)
+def ablation(run, table, metrics=("kernel_distance", "coverage", "label_agreement")):
     """Bars for each step of the ablation, with 95% intervals, over the grey band of real against real.
 
     Seeds are combined as in `ablation_table`. None where the ablation was not measured.
     """
-    table = results.ablation(run)
-    if table.empty:
-        return None
     metrics = [metric for metric in metrics if metric in set(table["metric"])]
     steps = list(dict.fromkeys(table["step"]))
     figure, axes = subplots(2.4, 1, len(metrics))

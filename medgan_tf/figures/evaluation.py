@@ -19,8 +19,20 @@ from .cells import (
     titled,
 )
 from .panels import by_class, join_metrics, scatter_with_intervals, shorten
-from .saving import Figure, Table
-from .style import BAND, COLOURS, LINES, MARKERS, error_bars, in_style, legend_below, log_scale, subplots, symmetric_log
+from .saving import Figure, Table, of_results
+from .style import (
+    BAND,
+    COLOURS,
+    LINES,
+    MARKERS,
+    error_bars,
+    legend_below,
+    log_scale,
+    named_rows,
+    subplots,
+    symmetric_log,
+    value_in_row,
+)
 
 GROUPS = {  # of metrics: file name, beginning of the caption
     FEATURES: ("", ""),
@@ -69,15 +81,12 @@ def quality_table(run, kind="quality", metrics=FEATURES, name=None, about=""):
     return Table(quality_cells(table, metrics), name or kind + suffix, caption)
 
 
-@in_style
-def quality(run):
+@of_results(results.quality)
+def quality(run, table):
     """One panel for each metric: each model's value with its interval, over the grey band of real against real.
 
     None where nothing was measured, as of all functions here that take a run.
     """
-    table = results.quality(run)
-    if table.empty:
-        return None
     metrics = [metric for metric in (*FEATURES, "ms_ssim", "power_spectrum_distance") if metric in set(table["metric"])]
     models = list(dict.fromkeys(table["model"]))
     rows = -(-len(metrics) // 2)
@@ -88,21 +97,17 @@ def quality(run):
         own = table[table["metric"] == metric].set_index("model").loc[models]
         axis.axvspan(own["real_vs_real_low"].min(), own["real_vs_real_high"].max(), **BAND)
         axis.axvline(own["real_vs_real"].iloc[0], color="0.4", lw=1, ls=":")
-        for place, row in enumerate(own.itertuples()):
-            errors = error_bars(row.value, row.low, row.high)
-            axis.errorbar(row.value, place, xerr=errors, fmt="o", capsize=3, color=COLOURS[place % 7], ls="")
-        axis.set_yticks(range(len(models)), models)
-        axis.set_ylim(len(models) - 0.5, -0.5)
+        for place, row in enumerate(own.to_dict("records")):
+            value_in_row(axis, row, place, color=COLOURS[place % 7])
+        named_rows(axis, models)
         axis.set_title(f"{titled(metric, own['better'].iloc[0])}  (n = {own['n'].iloc[0]})")
         shorten(axis, own)
     return Figure(figure, "quality", f"Quality of generated images: {measured_on(table)}. {GREY}", table)
 
 
-def precision_recall(run):
+@of_results(results.quality)
+def precision_recall(run, table):
     """Fidelity against diversity: precision over recall, density over coverage."""
-    table = results.quality(run)
-    if table.empty:
-        return None
     panels = {}
     for pair in (("recall", "precision"), ("coverage", "density")):
         rows = [table[table["metric"] == metric] for metric in pair]
@@ -112,11 +117,9 @@ def precision_recall(run):
     return Figure(scatter_with_intervals(panels), "precision_recall", caption, table)
 
 
-def class_quality(run):
+@of_results(results.class_quality)
+def class_quality(run, table):
     """Distances and diversity class by class; None where no class has enough images."""
-    table = results.class_quality(run)
-    if table.empty:
-        return None
     panels = {
         titled(metric, own["better"].iloc[0]): own
         for metric in ("frechet_distance", "kernel_distance", "ms_ssim")
@@ -141,16 +144,13 @@ def _counts(numbers):
     return ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in numbers.items())
 
 
-@in_style
-def spectra(run):
+@of_results(results.curves)
+def spectra(run, sets):
     """Mean power spectrum and autocorrelation of real images (black) and of every model, with 95% intervals."""
     panels = {
         "power_spectrum": ("cycles an image", "power, dB of squared grey levels"),
         "autocorrelation": ("lag, pixels", "autocorrelation"),
     }
-    sets = results.curves(run)
-    if not sets:
-        return None
     data = pd.concat(
         [
             pd.DataFrame({"set": name, "measure": part} | records[part])
@@ -179,12 +179,9 @@ def spectra(run):
     return Figure(figure, "spectra", caption, data)
 
 
-@in_style
-def sensitivity(run):
+@of_results(results.sensitivity)
+def sensitivity(run, table):
     """The response of each metric (rows) to each kind of damage to real images (columns), over its strength."""
-    table = results.sensitivity(run)
-    if table.empty:
-        return None
     kinds = list(dict.fromkeys(table["kind"]))
     metrics = [metric for metric in SENSITIVITY if metric in set(table["metric"])]
     figure, axes = subplots(0.95 * len(metrics) + 0.5, len(metrics), len(kinds), sharex="col", sharey="row")
@@ -285,11 +282,9 @@ def quality_cost(summary, metric="kernel_distance"):
     return Figure(plot, "quality_cost", caption, summary)
 
 
-def equivariance_table(run):
+@of_results(results.equivariance)
+def equivariance_table(run, table):
     """EQ-T, EQ-T_frac and EQ-R in dB, one row for each generator; None where nothing was measured."""
-    table = results.equivariance(run)
-    if table.empty:
-        return None
     wide = table.assign(cell=cells(table)).pivot(index="model", columns="metric", values="cell")
     wide = wide.loc[sorted(wide.index)].reindex(columns=["EQ-T", "EQ-T_frac", "EQ-R"]).fillna("–")
     wide = wide.rename(columns={"EQ-T_frac": "EQ-T, fractions of pixels"}).rename_axis(index=None, columns=None)
@@ -300,15 +295,11 @@ def equivariance_table(run):
     return Table(wide, "equivariance", caption)
 
 
-def claims_table(run):
+@of_results(lambda run: pd.DataFrame(results.read(run).get("claims", [])))
+def claims_table(run, table):
     """Figures claimed elsewhere beside what this run measured of the same kind of model, and why they differ."""
-    table = pd.DataFrame(results.read(run).get("claims", []))
-    if table.empty:
-        return None
-    text = pd.DataFrame(
-        {
-            "source": table["source"],
-            "model": table["model"],
+    text = table[["source", "model"]].assign(
+        **{
             "claimed": [f"{row.metric} {row.claimed:g}" for row in table.itertuples()],
             "measured here": [_measured(row) for row in table.to_dict("records")],
             "not comparable because": ["; ".join(reasons) for reasons in table["reasons"]],

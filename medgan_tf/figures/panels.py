@@ -10,9 +10,11 @@ from .style import (
     in_style,
     legend_below,
     marker,
+    named_rows,
     plain_ticks,
     subplots,
     symmetric_log,
+    value_in_row,
 )
 
 RECORD = ["value", "low", "high", "real_vs_real", "real_vs_real_low", "real_vs_real_high"]
@@ -37,17 +39,15 @@ def by_class(panels):
                 for row in rows.drop_duplicates("class").itertuples():
                     width = row.real_vs_real_high - row.real_vs_real_low
                     axis.broken_barh([(row.real_vs_real_low, width)], (place - 0.4, 0.8), **BAND)
-            for row in rows.itertuples():
-                number = models.index(row.model)
+            for row in rows.to_dict("records"):
+                number = models.index(row["model"])
                 offset = (number - (len(models) - 1) / 2) * 0.7 / len(models)
-                errors = error_bars(row.value, row.low, row.high)
-                look = {"fmt": MARKERS[number % 7], "ms": 4, "capsize": 2, "color": COLOURS[number % 7], "ls": ""}
-                axis.errorbar(row.value, place + offset, xerr=errors, label=row.model if place == 0 else None, **look)
+                look = {"fmt": MARKERS[number % 7], "color": COLOURS[number % 7]}
+                value_in_row(axis, row, place + offset, label=row["model"] if place == 0 else None, **look)
         if "chance" in table:
             axis.axvline(table["chance"].iloc[0], color="0.4", lw=1, ls=":")
         axis.set_title(title)
-        axis.set_yticks(range(len(classes)), [name.replace("_", " ") for name in classes])
-        axis.set_ylim(len(classes) - 0.5, -0.5)
+        named_rows(axis, [name.replace("_", " ") for name in classes])
         axis.locator_params(axis="x", nbins=5 if len(panels) < 3 else 3)
         if "metric" in table:
             shorten(axis, table)

@@ -5,9 +5,9 @@ import pandas as pd
 
 from medgan_tf import results
 
-from .cells import cell
-from .saving import Figure, Table
-from .style import COLOURS, LINES, in_style, legend_below, subplots
+from .cells import cell, feature_classifier_of
+from .saving import Figure, Table, of_results
+from .style import COLOURS, LINES, legend_below, subplots
 
 ROC = ("fpr", "tpr")
 GROUPS = {"held_out": "held-out real", "synthetic": "synthetic"}
@@ -23,12 +23,11 @@ CHANCE = {
 }
 
 
-def privacy_table(run):
+@of_results(results.privacy)
+def privacy_table(run, sections):
     """Copy rates and membership attacks on every audited model with 95% intervals, below what chance gives."""
-    if not results.privacy(run):
-        return None
     rows = {"expected of chance": CHANCE}
-    for name, section in results.privacy(run).items():
+    for name, section in sections.items():
         memory, attacks = section["memorisation"], section["attacks"]
         text = {f"copies, {kind}": cell(memory[kind]["copy_rate"]) for kind in KINDS}
         text["nearer to training"] = cell(memory["pixels"]["nearer_to_training"])
@@ -36,37 +35,24 @@ def privacy_table(run):
             text |= {f"{attack} {key.upper()}": cell(record[key]) for key in ("auc", "tpr")}
         rows[name] = text
     table = pd.DataFrame(rows).T
+    audited = "; ".join(
+        f"{name} ({record['n']} synthetic, {record['training']} training, {record['held_out']} held-out images)"
+        for name, record in ((name, section["memorisation"]["pixels"]) for name, section in sections.items())
+    )
     caption = (
-        f"Privacy audit of {_audited(run)}: 95% bootstrap intervals over patients. TPR at 1% false alarms; features"
-        f" {_features(run)}."
+        f"Privacy audit of {audited}: 95% bootstrap intervals over patients. TPR at 1% false alarms;"
+        f" {feature_classifier_of(run)}."
     )
     return Table(table[[column for column in CHANCE if column in table]].fillna("–"), "privacy", caption)
 
 
-def _audited(run):
-    """The audited models with their numbers of images, for captions."""
-    counts = {name: section["memorisation"]["pixels"] for name, section in results.privacy(run).items()}
-    return "; ".join(
-        f"{name} ({record['n']} synthetic, {record['training']} training, {record['held_out']} held-out images)"
-        for name, record in counts.items()
-    )
-
-
-def _features(run):
-    sha256 = results.read(run).get("feature_classifier", {}).get("weights_sha256", "")
-    return f"feature_classifier ({sha256[:8]})" if sha256 else "feature_classifier"
-
-
-@in_style
-def nearest_distances(run, kind="pixels"):
+@of_results(results.privacy)
+def nearest_distances(run, sections, kind="pixels"):
     """Distances of synthetic and held-out images to their nearest training image, a panel for each model.
 
     kind: "pixels" or "features". The dotted line is the threshold below which an image counts as a copy.
     """
-    if not results.privacy(run):
-        return None
-    data = pd.concat([_histogram(name, section, kind) for name, section in results.privacy(run).items()])
-    data = data.reset_index(drop=True)
+    data = pd.concat([_histogram(name, section, kind) for name, section in sections.items()], ignore_index=True)
     count = data["model"].nunique()
     rows = -(-count // 2)
     figure, axes = subplots(0.5 + 1.5 * rows, rows, 2, sharex=True)
@@ -107,12 +93,9 @@ def _histogram(model, section, kind):
     return pd.concat(rows)
 
 
-@in_style
-def attack_curves(run):
+@of_results(results.privacy)
+def attack_curves(run, sections):
     """ROC curves of the membership attacks, a panel for each attack; grey marks at most 1% false alarms."""
-    sections = results.privacy(run)
-    if not sections:
-        return None
     curves = {
         (attack, name): pd.DataFrame({side: section["attacks"][attack]["roc"][side] for side in ROC})
         for attack in ("discriminator", "distance")

@@ -8,7 +8,7 @@ from medgan_tf import results
 
 from .cells import cell
 from .saving import Figure, Table
-from .style import COLOURS, MARKERS, WIDTH, error_bars, in_style, subplots
+from .style import COLOURS, MARKERS, WIDTH, in_style, named_rows, subplots, value_in_row
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity")
 COLUMNS = {name: name for name in PROPORTIONS} | {
@@ -37,12 +37,8 @@ def reader_study(section, images, kinds):
 
     section: its section of results.json. images: (n, H, W) uint8 of the kit. kinds: (n,) "real" or "synthetic".
     """
-    return [
-        reader_table(section),
-        reader_proportions(section),
-        reader_roc(section),
-        artefact_map(section, images, kinds),
-    ]
+    artefacts = artefact_map(section, images, kinds)
+    return [reader_table(section), reader_proportions(section), reader_roc(section), artefacts]
 
 
 def reader_table(section):
@@ -60,14 +56,12 @@ def reader_proportions(section):
     for axis, key in zip(axes[0], PROPORTIONS, strict=True):
         for place, record in enumerate(row[key] for row in rows.values()):
             pooled = place == len(rows) - 1
-            look = {"fmt": "D" if pooled else "o", "color": COLOURS[1 if pooled else 0], "ms": 5 if pooled else 4}
-            ends = record["value"], record["low"], record["high"]
-            errors = None if record["low"] is None else error_bars(*ends)
-            axis.errorbar(record["value"], place, xerr=errors, capsize=2, ls="", **look)
+            look = {"fmt": "D", "color": COLOURS[1], "ms": 5} if pooled else {"color": COLOURS[0]}
+            value_in_row(axis, record, place, **look)
         axis.axvline(0.5, color="0.4", lw=1, ls=":")
         axis.axhline(len(rows) - 1.5, color="0.8", lw=0.8, ls="-")
-        axis.set(title=key, xlim=(-0.02, 1.02), ylim=(len(rows) - 0.5, -0.5))
-        axis.set_yticks(range(len(rows)), rows)
+        axis.set(title=key, xlim=(-0.02, 1.02))
+        named_rows(axis, rows)
     return _figure(figure, "reader_shares", section, _proportions_caption(section))
 
 

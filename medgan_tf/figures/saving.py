@@ -1,5 +1,6 @@
 """Figures and tables with their captions, and `show`, which displays them in a notebook and saves them for a thesis."""
 
+import functools
 import html
 import json
 import re
@@ -28,6 +29,23 @@ LATEX = {
     "é": r"\'e",
     "χ²": r"$\chi^2$",
 }
+
+
+def of_results(read):
+    """Decorator of figures and tables: f(run, read(run), ...) drawn in style; None where the run has no such results.
+
+    read: a function of `results` that takes the run. The decorated function takes the run and the other arguments.
+    """
+
+    def decorate(function):
+        @functools.wraps(function)
+        def made(run, *arguments, **options):
+            found = read(run)
+            return in_style(function)(run, found, *arguments, **options) if len(found) else None
+
+        return made
+
+    return decorate
 
 
 @dataclass(frozen=True)

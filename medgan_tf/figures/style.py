@@ -51,6 +51,19 @@ def error_bars(value, low, high):
     return np.maximum([np.atleast_1d(value - low), np.atleast_1d(high - value)], 0)
 
 
+def named_rows(axis, names, **text):
+    """Give the y axis a row for each name, the first on top."""
+    axis.set_yticks(range(len(names)), names, **text)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+
+
+def value_in_row(axis, record, place, **look):
+    """Draw one value with its 95% interval in a row of `named_rows`. record: has value, low and high."""
+    value, low, high = (record[end] for end in ("value", "low", "high"))
+    look = {"fmt": "o", "ms": 4, "capsize": 2, "ls": ""} | look
+    axis.errorbar(value, place, xerr=None if low is None else error_bars(value, low, high), **look)
+
+
 def plain_ticks(axis):
     """Label a logarithmic matplotlib axis with plain numbers: powers of ten, and 2 and 5 where it spans few decades."""
     low, high = axis.get_view_interval()

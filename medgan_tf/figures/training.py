@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medgan_tf import results
-
-from .cells import METRIC_NAMES, MODEL_NAMES, listed, sentence
+from .cells import METRIC_NAMES, MODEL_NAMES, feature_classifier_of, listed, sentence
 from .saving import Figure, Table
 from .style import COLOURS, LINES, MARKERS, in_style, legend_below, log_scale, subplots
 
@@ -23,12 +21,6 @@ def _logs(run, models):
     paths = {model: Path(run) / "models" / model / "log.csv" for model in models}
     tables = {model: pd.read_csv(path) for model, path in paths.items() if path.exists()}
     return pd.concat(tables, names=["model", None]).reset_index("model").reset_index(drop=True)
-
-
-def _features(run):
-    """The features that trainings are watched with, for a caption."""
-    sha256 = results.read(run).get("feature_classifier", {}).get("weights_sha256", "")
-    return f"features feature_classifier ({sha256[:8]})" if sha256 else "features feature_classifier"
 
 
 @in_style
@@ -53,7 +45,7 @@ def training_curves(run, models):
             log_scale(row[-1].yaxis)
     caption = (
         f"{sentence(listed([MODEL_NAMES.get(model, model) for model in models]))}: losses, mean scores of real and"
-        f" generated images, and kernel distance to training images ({_features(run)})."
+        f" generated images, and kernel distance to training images ({feature_classifier_of(run)})."
     )
     return Figure(figure, f"{models[0]}_training", caption, data)
 
@@ -85,7 +77,7 @@ def over_training(run, models, name="models_over_training"):
     legend_below(figure, axes[:1, 0], len(models))
     caption = (
         f"{sentence(listed([METRIC_NAMES[measure] for measure in measures]))} of generated against training images"
-        f" during each training; {_features(run)}."
+        f" during each training; {feature_classifier_of(run)}."
     )
     return Figure(figure, name, caption, data)
 
@@ -110,7 +102,7 @@ def overfitting(run, models, name="dcgan_few_images"):
         log_scale(axes[0, 1].yaxis)
     caption = (
         f"Overfitting of the discriminator and kernel distance to validation images: {listed(models.values())}; one"
-        f" seed, {_features(run)}."
+        f" seed, {feature_classifier_of(run)}."
     )
     return Figure(figure, name, caption, data)
 

@@ -64,22 +64,17 @@ def _beside(run, sections, claim):
             reasons.append(f"features here are {measured['extractor']}, not the Inception graph of published values")
         data = " and ".join(folder.name for folder in run.data) or "phantoms"
         reasons.append(f"data here are {data}")
-    return (
-        claim
-        | {"kind": kind, "value": None, "low": None, "high": None, "real_vs_real": None, "n": None}
-        | measured
-        | {"reasons": reasons}
-    )
+    nothing = dict.fromkeys(("value", "low", "high", "real_vs_real", "n"))
+    return claim | {"kind": kind} | nothing | measured | {"reasons": reasons}
 
 
 def _most_copying(sections):
     """The model with most copies, for claims about all models; None where copies were not counted."""
-    proportions = {
-        name.removeprefix("quality/"): section["metrics"]["copies"]["value"]
-        for name, section in sections.items()
-        if name.startswith("quality/") and "copies" in section["metrics"]
+    quality = {name: section["metrics"] for name, section in sections.items() if name.startswith("quality/")}
+    copies = {
+        name.removeprefix("quality/"): found["copies"]["value"] for name, found in quality.items() if "copies" in found
     }
-    return max(proportions, key=proportions.get, default=None)
+    return max(copies, key=copies.get, default=None)
 
 
 def _measured(sections, kind, metric):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medgan_tf import config, datasets, figures, generators, results
-from medgan_tf.figures.cells import interval
+from medgan_tf.figures.cells import cell, cells
 from medgan_tf.studies import privacy_report
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -139,7 +139,7 @@ def overview(folder):
 def _beside(record):
     if not record:
         return "not run"
-    return f"{interval(record['value'], record['low'], record['high'])}; real {record['real_vs_real']:.3g}"
+    return f"{cell(record)}; real {record['real_vs_real']:.3g}"
 
 
 def _with_features(table, name):
@@ -147,19 +147,15 @@ def _with_features(table, name):
     first = table.iloc[0]
     found = table[table["model"] == name].set_index("metric")
     distance, coverage = (found.loc[metric] for metric in ("frechet_distance", "coverage"))
-    reading = (
+    interpretation = (
         f"{name}'s Fréchet distance is {distance['value'] / distance['real_vs_real']:.1f} times that between real"
         f" images, and it covers {coverage['value']:.0%} of them, where real images cover"
         f" {coverage['real_vs_real']:.0%}."
     )
     metrics = (*figures.FEATURES, "ms_ssim") if first["extractor"] == "feature_classifier" else figures.FEATURES
     shown = _with_first(figures.quality_cells(table, metrics).T, ("real against real", name))
-    return {
-        "extractor": first["extractor"],
-        "digest": first["weights_sha256"][:12],
-        "table": shown,
-        "interpretation": reading,
-    }
+    digest = first["weights_sha256"][:12]
+    return {"extractor": first["extractor"], "digest": digest, "table": shown, "interpretation": interpretation}
 
 
 def _by_class(table, name):
@@ -167,19 +163,18 @@ def _by_class(table, name):
     if table.empty:
         return ""
     own = table[(table["model"] == name) & table["metric"].isin(["kernel_distance", "coverage"])]
-    cells = {label: {"n": str(rows["n"].iloc[0])} for label, rows in own.groupby("class", sort=False)}
-    for _, row in own.iterrows():
-        cells[row["class"]][row["metric"].replace("_", " ")] = _beside(row.to_dict())
-    return _markdown(pd.DataFrame.from_dict(cells, orient="index")) if cells else ""
+    rows = {label: {"n": str(rows["n"].iloc[0])} for label, rows in own.groupby("class", sort=False)}
+    for row in own.to_dict("records"):
+        rows[row["class"]][row["metric"].replace("_", " ")] = _beside(row)
+    return _markdown(pd.DataFrame.from_dict(rows, orient="index")) if rows else ""
 
 
 def _agreement(table, name):
     """Markdown, one row for each class; "" where this was not measured."""
     if table.empty or name not in set(table["model"]):
         return ""
-    cells = table.assign(cell=[interval(*row) for row in table[["value", "low", "high"]].to_numpy()])
-    wide = cells.pivot(index="class", columns="model", values="cell")
-    return _with_first(wide.loc[cells["class"].unique()], ("real, held out", name))
+    wide = table.assign(cell=cells(table)).pivot(index="class", columns="model", values="cell")
+    return _with_first(wide.loc[table["class"].unique()], ("real, held out", name))
 
 
 def _with_first(table, first):
