@@ -1,14 +1,11 @@
 """Resampling by patient and 95% intervals: half-splits, bootstrap, Wilson's interval and Holm's correction.
 
-How often the intervals of `half_split_interval` contain the truth was simulated: 200 studies each of 200 patients with
-one image, and of 60 patients with four similar images. For every metric 90 to 98% of the intervals contain it, which
-tests/test_metrics.py requires (for MS-SSIM in 100 studies of the 60 patients only). For the kernel distance, the
-Frechet distance at infinite n and the distances of intensities and of power spectra, the truth is the value for
-infinitely many images. For the other metrics it is the expected value at the n of the record: fewer than half of the
-intervals contain the Frechet distance of infinitely many images, because they do not include its bias. Label agreement
-has its own intervals, which tests/test_agreement.py simulates. Where synthetic images follow the distribution of the
-real ones, intervals of nearest-neighbour metrics tend to be wider than necessary. Not simulated: the comparison of real
-with real images, classes with fewer patients, features that are not Gaussian.
+Coverage of `half_split_interval` was simulated with 200 studies of 200 patients with one image, and of 60 patients with
+four similar images: for every metric 90 to 98% of the intervals contain the truth (tests/test_metrics.py). For the
+kernel distance, the Frechet distance at infinite n and the distances of intensities and of power spectra, the truth is
+the value for infinitely many images; for the other metrics it is the expected value at the n of the record, since the
+intervals do not include the bias of a finite n. Not simulated: the comparison of real with real images, classes with
+fewer patients, features that are not Gaussian. tests/test_agreement.py simulates the intervals of label agreement.
 """
 
 from dataclasses import dataclass
@@ -35,28 +32,22 @@ class Draw:
 def draw_halves(patients, fakes, repeats=20, seed=0):
     """Draw repeated half-splits of the real images, by patient, and of the synthetic images.
 
-    patients: (N,), the patient of each real image. fakes: the number of synthetic images.
+    patients: (N,), the patient of each real image. fakes: the number of synthetic images. Returns a list of `Draw`.
 
-    In each repeat r the real images are split into a reference half B_r and another half A_r (see `split_halves`), and
-    n images of each are kept. 2n synthetic images are split into F_r and G_r. All draws are without replacement; n is
-    the largest number that every repeat and half of the synthetic images allow.
+    In each repeat the real images are split into a reference half B and another half A (see `split_halves`), and the
+    synthetic images into F and G. n images of each are kept, the largest number that all allow. A metric is then
+    computed as metric(B, F) and metric(A, G), for `half_split_interval`, and as metric(B, A) between real images: all
+    have the same n, and so the same finite-sample bias.
 
-    A metric is then computed as metric(B_r, F_r) and metric(A_r, G_r), for `half_split_interval`, and as
-    metric(B_r, A_r) between real images. All have the same n, and so the same finite-sample bias. Patients are drawn,
-    not images, because images of one patient are not independent.
-
-    Where the synthetic images limit n, or patients have very different numbers of images, less than half of the real
-    images are kept and the interval is too wide rather than too narrow. The interval of real against real is the spread
-    over splits of the same patients. Where patients have several similar images, both sides of real against real are
-    clustered, but only one side of real against synthetic is, so a good generator may score below real against real.
-
-    Returns a list of `Draw`. Raises TooFewError for fewer than two patients, synthetic images or repeats.
+    Where the synthetic images limit n, or patients have very different numbers of images, the interval is too wide
+    rather than too narrow. Where patients have several similar images, both sides of real against real are clustered,
+    but only one side of real against synthetic is, so a good generator may score below real against real. Raises
+    TooFewError for fewer than two patients, synthetic images or repeats.
     """
     names, owner = np.unique(patients, return_inverse=True)
     if min(len(names), fakes, repeats) < 2:
-        raise TooFewError(
-            f"halves need at least 2 patients, 2 fakes and 2 repeats, not {len(names)}, {fakes} and {repeats}"
-        )
+        found = f"{len(names)}, {fakes} and {repeats}"
+        raise TooFewError(f"halves need at least 2 patients, 2 fakes and 2 repeats, not {found}")
     generator = np.random.default_rng(seed)
     halves = [split_halves(owner, generator) for _ in range(repeats)]
     n = min(fakes // 2, *(len(half) for pair in halves for half in pair))
@@ -129,10 +120,8 @@ def percentile_interval(values):
 
 def widen(record, other):
     """The record with its interval extended to cover the interval of another record."""
-    return record | {
-        "low": float(min(record["low"], other["low"])),
-        "high": float(max(record["high"], other["high"])),
-    }
+    low, high = min(record["low"], other["low"]), max(record["high"], other["high"])
+    return record | {"low": float(low), "high": float(high)}
 
 
 def wilson(k, n):
@@ -161,24 +150,20 @@ def holm(p_values):
 
 
 def half_split_interval(values, others, lowest=-np.inf, highest=np.inf):
-    """(value, low, high): the mean over both halves of all repeats with its 95% interval, clipped to the metric's
-    range.
+    """(value, low, high): the mean over both halves of all repeats, its 95% interval, clipped to the metric's range.
 
-    values, others: (repeats,), a metric of the first and of the second halves that `draw_halves` draws.
+    values, others: (repeats,), a metric of the first and of the second halves that `draw_halves` draws. Repeats without
+    a value (NaN) are left out; with fewer than two repeats all three are NaN.
 
-    The two halves of a repeat are independent samples. So D, the mean square of half their difference, is half the
-    variance of the metric at n; it is the variance of the mean where the metric is an average over images (McCarthy
-    1969, Review of the International Statistical Institute 37: balanced half-samples). A nearest-neighbour metric is
-    not an average: the mean over many halves has less variance. By Hoeffding's decomposition the variance of the mean
-    is then D - M, where M is the variance of the repeats' own means, since two half-samples of one sample overlap by
-    half. Subtracting all of M is right on average, but both terms are noisy, and the intervals contained the truth too
-    rarely in simulations. So a third of M is subtracted, and never more than half of D.
-
-    Repeats without a value (NaN) are left out. With fewer than two repeats all three are NaN.
+    The halves of a repeat are independent samples, so D, the mean square of half their difference, is the variance of
+    the mean where the metric is an average over images (McCarthy 1969, Review of the International Statistical
+    Institute 37: balanced half-samples). A nearest-neighbour metric is not: by Hoeffding's decomposition the variance is
+    then D - M, where M is the variance of the repeats' own means. Both terms are noisy, and in simulations D - M gave
+    intervals that are too narrow, so a third of M is subtracted, and never more than half of D.
     """
     pairs = np.array([pair for pair in zip(values, others, strict=True) if np.isfinite(pair).all()])
     if len(pairs) < 2:
-        return float("nan"), float("nan"), float("nan")
+        return (float("nan"),) * 3
     means, half_differences = pairs.mean(1), (pairs[:, 0] - pairs[:, 1]) / 2
     squares = np.square(half_differences).mean()
     variance = max(squares - means.var(ddof=1) / 3, squares / 2)
@@ -188,21 +173,17 @@ def half_split_interval(values, others, lowest=-np.inf, highest=np.inf):
 def repeat_interval(values, lowest=-np.inf, highest=np.inf):
     """(value, low, high): the mean over half-samples with its 95% interval, clipped to the metric's range.
 
-    values: (repeats,). Half-samples spread around the statistic of the full sample as the full sample does around the
-    truth, because the factor of a finite population's variance, 1/n - 1/(2n), is the full sample's 1/(2n). Where the
-    statistic is an average, their spread is the standard error of their mean (Shao and Wu 1989, delete-d jackknife).
-    The interval is mean +- t(0.975, repeats - 1) sd sqrt(1 + 1 / repeats), where sd is that of the values and the root
-    adds the error of using few repeats. Percentiles of only 20 values would be too narrow: they cover 19 x 0.95 of the
-    21 gaps between 20 values, or 86%.
+    values: (repeats,). Half-samples spread around the statistic of the full sample as that does around the truth (Shao
+    and Wu 1989, delete-d jackknife). The interval is mean +- t(0.975, repeats - 1) sd sqrt(1 + 1 / repeats); the root
+    adds the error of using few repeats. Percentiles of only 20 values would be too narrow: they cover 86%.
 
     Repeats without a value (NaN) are left out. With fewer than two values all three are NaN.
     """
     values = [value for value in values if np.isfinite(value)]
-    repeats = len(values)
-    if repeats < 2:
-        return float("nan"), float("nan"), float("nan")
-    sd = np.std(values, ddof=1) * np.sqrt(1 + 1 / repeats)
-    return _clipped(np.mean(values), stats.t.ppf(0.975, repeats - 1) * sd, lowest, highest)
+    if len(values) < 2:
+        return (float("nan"),) * 3
+    sd = np.std(values, ddof=1) * np.sqrt(1 + 1 / len(values))
+    return _clipped(np.mean(values), stats.t.ppf(0.975, len(values) - 1) * sd, lowest, highest)
 
 
 def seed_interval(rows):
@@ -220,15 +201,11 @@ def seed_interval(rows):
 def difference_interval(a, b):
     """(value, low, high) of a - b from two records with value, low and high: Zou and Donner 2008 (MOVER).
 
-    Models are measured against the same halves of the real images. Treating them as independent makes the interval
-    rather too wide.
+    Models are measured against the same real images; treating them as independent makes the interval rather too wide.
     """
     value = a["value"] - b["value"]
-    return (
-        value,
-        value - np.hypot(a["value"] - a["low"], b["high"] - b["value"]),
-        value + np.hypot(a["high"] - a["value"], b["value"] - b["low"]),
-    )
+    below = np.hypot(a["value"] - a["low"], b["high"] - b["value"])
+    return value, value - below, value + np.hypot(a["high"] - a["value"], b["value"] - b["low"])
 
 
 def _clipped(value, margin, lowest, highest):

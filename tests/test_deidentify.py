@@ -159,9 +159,9 @@ def errors(path):
 def valid_radiograph():
     from medgan_tf.phantoms import dicom_files
 
-    header = dicom_files.Header("P7", "Doe^Jane", "F", "19500101", "20200131", "235000", 1, ("seed",))
-    scanner = dicom_files.Scanner("MONOCHROME2", 12, 100, 3000)
-    dataset = dicom_files.make_dataset(np.linspace(0, 1, 4096).reshape(64, 64), header, scanner)
+    patient = {"PatientID": "P7", "PatientName": "Doe^Jane", "PatientSex": "F", "PatientBirthDate": "19500101"}
+    scanner, pixels = dicom_files.Scanner("MONOCHROME2", 12, 100, 3000), np.linspace(0, 1, 4096).reshape(64, 64)
+    dataset = dicom_files.make_dataset(pixels, patient, ("20200131", "235000", 1), ("seed",), scanner)
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     return dataset

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import math
 
 from flask import Blueprint, jsonify, request, url_for
@@ -9,9 +10,9 @@ from flask import Blueprint, jsonify, request, url_for
 from medgan_tf.app import catalogue, downloads, requests
 from medgan_tf.dicom.synthetic import NOTICE
 
-from .errors import AppError
+from .errors import AppError, invalid_request
 
-METRIC_FIELDS = tuple(requests.OPENAPI["components"]["schemas"]["Metric"]["properties"])
+METRIC_FIELDS = list(requests.SCHEMAS["Metric"]["properties"])
 
 
 def blueprint(service, limited):
@@ -34,23 +35,14 @@ def blueprint(service, limited):
     @limited
     def generate():
         generated = service.generate(requests.parse_generation(_json_body()))
-        made = generated.request
-        files = [downloads.image_file(generated, index) for index in range(made.count)]
-        return jsonify(
-            {
-                "notice": NOTICE,
-                "model": made.model,
-                "version": made.version,
-                "class": made.label,
-                "seed": made.seed,
-                "truncation": made.truncation,
-                "images": [
-                    {"png": _base64(file), "sha256": hashlib.sha256(file).hexdigest(), "class": label or None}
-                    for file, label in zip(files, generated.labels, strict=True)
-                ],
-                "reproduce": url_for("pages.result", **made.query()),
-            }
-        )
+        made, files = generated.request, [downloads.image_file(generated, i) for i in range(len(generated.images))]
+        images = [
+            {"png": _base64(file), "sha256": hashlib.sha256(file).hexdigest(), "class": label or None}
+            for file, label in zip(files, generated.labels, strict=True)
+        ]
+        origin = {name: getattr(made, name) for name in ("model", "version", "seed", "truncation")}
+        again = url_for("pages.result", **made.query())
+        return jsonify(origin | {"notice": NOTICE, "class": made.label, "images": images, "reproduce": again})
 
     @routes.post("/api/explore")
     @limited
@@ -84,9 +76,16 @@ def blueprint(service, limited):
 
 
 def _json_body():
+    """The JSON object in the request. Raises AppError for anything else, also for NaN and infinity."""
     if not request.is_json:
         raise AppError(415, "malformed_request", "Send JSON, with Content-Type: application/json.")
-    return requests.parse_json(request.get_data())
+    try:
+        values = json.loads(request.get_data(), parse_constant=int)  # int("NaN") is a ValueError
+    except (ValueError, RecursionError) as error:
+        raise AppError(400, "malformed_request", "The request's body is not JSON.") from error
+    if not isinstance(values, dict):
+        raise invalid_request("The request's body is not a JSON object.")
+    return values
 
 
 def _base64(data):
@@ -94,14 +93,9 @@ def _base64(data):
 
 
 def _describe(entry):
-    if not entry.record:
-        return {"name": entry.name, "problem": entry.problem}
-    return {
-        "name": entry.name,
-        "problem": entry.problem,
-        "architecture": entry.architecture,
-        "classes": list(entry.classes),
-        "image_size": entry.image_size,
-        "styles": entry.has_styles,
-        "metrics": [{name: row[name] for name in METRIC_FIELDS} for row in entry.quality.to_dict("records")],
-    }
+    described = {"name": entry.name, "problem": entry.problem}
+    if entry.record:
+        described |= {name: getattr(entry, name) for name in ("architecture", "classes", "image_size")}
+        described["styles"] = entry.has_styles
+        described["metrics"] = entry.quality.reindex(columns=METRIC_FIELDS).to_dict("records")
+    return described

@@ -10,7 +10,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from medgan_tf import dicom
 from medgan_tf.dicom.synthetic import NOTICE
-from medgan_tf.networks.sampling import tile
 
 MIME_TYPES = {"png": "image/png", "zip": "application/zip", "dcm": "application/dicom"}
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # of all files in a ZIP, so that equal images give equal bytes
@@ -19,27 +18,16 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # of all files in a ZIP, so that equal images 
 def synthetic_png(image, **origin):
     """PNG bytes of an image (H, W) or (H, W, 1); its text chunks say that it is synthetic and where it comes from."""
     text = PngInfo()
-    for name, value in {"Title": NOTICE, "Software": "medgan_tf"}.items():
-        text.add_text(name, value)
-    for name, value in origin.items():
+    for name, value in {"title": NOTICE, "software": "medgan_tf", **origin}.items():
         text.add_text(name.capitalize(), str(value))
-    return _encode(image, pnginfo=text)
+    return plain_png(image, pnginfo=text)
 
 
-def plain_png(image):
+def plain_png(image, **options):
     """PNG bytes without text, for images that are real or whose kind a reader must not learn."""
-    return _encode(image)
-
-
-def _encode(image, **options):
     memory = BytesIO()
     Image.fromarray(image[..., 0] if image.ndim == 3 else image).save(memory, "PNG", **options)
     return memory.getvalue()
-
-
-def synthetic_grid(images, columns, **origin):
-    """`synthetic_png` of images (n, H, W, 1) side by side."""
-    return synthetic_png(tile(images, columns), **origin)
 
 
 def synthetic_dicom(image, description, series, number=1):
@@ -68,16 +56,12 @@ def image_file(generated, index, kind="png"):
 def archive(generated):
     """ZIP bytes of all images as PNG and DICOM, with origin.json; equal images give equal bytes."""
     memory, indices = BytesIO(), range(len(generated.images))
-    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as file:
-
-        def add(name, data):
-            file.writestr(zipfile.ZipInfo(name, ZIP_DATE), data)
-
-        add("README.txt", NOTICE + ".\n")
-        add("origin.json", json.dumps([_origin(generated, index) for index in indices], indent=2))
-        for index in indices:
-            for kind in ("png", "dcm"):
-                add(f"{kind}/{index:03d}.{kind}", image_file(generated, index, kind))
+    files = {"README.txt": NOTICE + ".\n"}
+    files["origin.json"] = json.dumps([_origin(generated, index) for index in indices], indent=2)
+    files |= {f"{kind}/{i:03d}.{kind}": image_file(generated, i, kind) for i in indices for kind in ("png", "dcm")}
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archived:
+        for name, data in files.items():
+            archived.writestr(zipfile.ZipInfo(name, ZIP_DATE), data)
     return memory.getvalue()
 
 

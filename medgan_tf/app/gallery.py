@@ -55,15 +55,9 @@ def write(run, out, licence=""):
         service.close()
     site.write_page("gallery_figures.html", "figures.html", figures=_write_figures(site, allowed))
     site.write_page("gallery_method.html", "method.html")
-    return site.write_page(
-        "gallery.html",
-        "index.html",
-        cards=cards,
-        sections=results.read(run.directory),
-        tables=_tables(run),
-        licence=allowed,
-        real=site.write_grid("real", figures.pick(real.images, SHOWN), synthetic=False) if allowed else "",
-    )
+    grid = site.write_grid("real", figures.pick(real.images, SHOWN), synthetic=False) if allowed else ""
+    shown = {"cards": cards, "tables": _tables(run), "licence": allowed, "real": grid}
+    return site.write_page("gallery.html", "index.html", sections=results.read(run.directory), **shown)
 
 
 class _Site:
@@ -110,15 +104,10 @@ def _write_model(site, service, entry, real):
         rows[label or ""] = site.write_grid(f"{name}_class{len(rows)}", images)
     card = {"entry": entry, "name": name, "link": f"{name}.html"}
     card["cover"] = site.write_grid(f"{name}_cover", generate(None, SHOWN))
-    site.write_page(
-        "gallery_model.html",
-        card["link"],
-        **card,
-        rows=rows,
-        networks=dict(zip(("Generator", "Discriminator"), diagram.architecture(entry.record), strict=True)),
-        progression=_write_progression(site, entry),
-        inverted=_write_inverted(site, service, entry, real) if real is not None else [],
-    )
+    networks = dict(zip(("Generator", "Discriminator"), diagram.architecture(entry.record), strict=True))
+    inverted = _write_inverted(site, service, entry, real) if real is not None else []
+    shown = {"rows": rows, "networks": networks, "progression": _write_progression(site, entry), "inverted": inverted}
+    site.write_page("gallery_model.html", card["link"], **card, **shown)
     return card
 
 

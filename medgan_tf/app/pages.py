@@ -8,6 +8,7 @@ from flask import Blueprint, Response, redirect, render_template, request, sessi
 
 from medgan_tf.app import catalogue, downloads, requests
 from medgan_tf.generators.latents import GROUPS
+from medgan_tf.networks.sampling import tile
 
 from .errors import invalid_request
 
@@ -44,19 +45,12 @@ def _add_generation_routes(routes, service, limited):
     @limited
     def result():
         generated, entry = _generate(service)
-        link = generated.request.query()
-        images = [
-            {
-                "url": downloads.data_url(downloads.image_file(generated, index)),
-                "label": generated.labels[index],
-                "scores": scores,
-            }
-            for index, scores in enumerate(service.score(generated))
-        ]
+        asked, link = generated.request, generated.request.query()
         again = link | {"seed": secrets.randbelow(10**6)}
-        return render_template(
-            "result.html", entry=entry, asked=generated.request, link=link, again=again, images=images
-        )
+        urls = [downloads.data_url(downloads.image_file(generated, index)) for index in range(asked.count)]
+        columns = zip(urls, generated.labels, service.score(generated), strict=True)
+        images = [dict(zip(("url", "label", "scores"), column, strict=True)) for column in columns]
+        return render_template("result.html", entry=entry, asked=asked, link=link, again=again, images=images)
 
     @routes.get("/download/<any(png, dcm, zip):kind>")
     @limited
@@ -65,11 +59,8 @@ def _add_generation_routes(routes, service, limited):
         name, index = f"synthetic_seed{generated.request.seed}", request.args.get("index", "0")
         if not index.isascii() or not index.isdigit() or int(index[:4]) >= len(generated.images):
             raise invalid_request(f"index: the number of an image, below {len(generated.images)}.")
-        if kind == "zip":
-            data = downloads.archive(generated)
-        else:
-            name += f"_{int(index[:4]):02d}"
-            data = downloads.image_file(generated, int(index[:4]), kind)
+        name += "" if kind == "zip" else f"_{int(index[:4]):02d}"
+        data = downloads.archive(generated) if kind == "zip" else downloads.image_file(generated, int(index[:4]), kind)
         headers = {"Content-Disposition": f"attachment; filename={name}.{kind}"}
         return Response(data, mimetype=downloads.MIME_TYPES[kind], headers=headers)
 
@@ -101,15 +92,9 @@ def _add_exploration_routes(routes, service, limited):
     @routes.get("/explore")
     def explore():
         usable, entry = _choose_model(request.args.get("model"))
-        return render_template(
-            "explore.html",
-            entries=usable,
-            entry=entry,
-            values=_view_values(request.args, entry),
-            query=request.query_string.decode("latin-1"),
-            directions=requests.DIRECTIONS,
-            layers=("all", *GROUPS),
-        )
+        values, query = _view_values(request.args, entry), request.query_string.decode("latin-1")
+        shown = {"entries": usable, "entry": entry, "values": values, "query": query}
+        return render_template("explore.html", directions=requests.DIRECTIONS, layers=("all", *GROUPS), **shown)
 
     @routes.get("/explore/picture.png")
     @limited
@@ -136,10 +121,8 @@ def _add_rating_routes(routes, ratings, limited):
         position, number = ratings.next_position(study, reader)
         session["shown"] = time.time()
         picture = None if position is None else downloads.data_url(downloads.plain_png(study.picture(number)))
-        total = len(study.order(reader))
-        return render_template(
-            "rate.html", studies=studies, study=study, reader=reader, position=position, total=total, picture=picture
-        )
+        shown = {"reader": reader, "position": position, "total": len(study.order(reader)), "picture": picture}
+        return render_template("rate.html", studies=studies, study=study, **shown)
 
     @routes.post("/rate/answer")
     @limited
@@ -177,7 +160,7 @@ def _view_values(fields, entry=None):
     """Values for `requests.parse_view` from the explorer's form; its sliders d1, d2, ... become the strengths."""
     name = fields.get("view", "moved")
     values = {"view": name, "model": entry.name if entry else fields.get("model", "")}
-    values |= requests.parse_fields(requests.VIEW_SCHEMAS.get(name, "Moved"), fields) | {"view": name}
+    values |= requests.parse_fields(name.capitalize() if name in requests.VIEWS else "Moved", fields) | {"view": name}
     if name == "moved":
         sliders = [fields.get(f"d{number}", "0") for number in range(1, requests.DIRECTIONS + 1)]
         values["strengths"] = [requests.parse_number(text, "strength") for text in sliders]
@@ -185,4 +168,4 @@ def _view_values(fields, entry=None):
 
 
 def _png_response(images, columns, model):
-    return Response(downloads.synthetic_grid(images, columns, model=model), mimetype=downloads.MIME_TYPES["png"])
+    return Response(downloads.synthetic_png(tile(images, columns), model=model), mimetype=downloads.MIME_TYPES["png"])

@@ -15,12 +15,11 @@ import numpy as np
 
 from medgan_tf import config
 from medgan_tf.files import atomic_write
+from medgan_tf.studies.readers.answers import COLUMNS
 
 from .errors import invalid_request, not_found
 
 FILE = "ratings.sqlite3"
-COLUMNS = ("study", "source", "reader", "position", "image", "answer", "confidence", "realism")
-COLUMNS += ("artefacts", "diagnosis", "seconds")  # as studies.readers reads them
 TABLE = """create table if not exists answers (
     study text, source text, reader text, position integer, image integer,
     answer text check (answer in ('real', 'synthetic')), confidence integer check (confidence between 1 and 5),
@@ -82,12 +81,10 @@ class Ratings:
         if not (1 <= confidence <= 5 and 1 <= realism <= 5):
             raise invalid_request("Confidence and realism go from 1 to 5.")
         row = (study.name, "page", reader, position, int(order[position - 1]), answer, confidence, realism, "", "")
+        row += (round(max(seconds, 0.0), 1),)
+        query = f"insert or ignore into answers ({', '.join(COLUMNS)}) values ({', '.join('?' * len(COLUMNS))})"
         with closing(self._connect()) as connection, connection:
-            names = ", ".join(COLUMNS)
-            connection.execute(
-                f"insert or ignore into answers ({names}) values ({', '.join('?' * len(COLUMNS))})",
-                (*row, round(max(seconds, 0.0), 1)),
-            )
+            connection.execute(query, row)
         self._export(study, reader)
 
     def _answers(self, study, reader):

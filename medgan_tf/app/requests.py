@@ -16,8 +16,8 @@ from medgan_tf.generators import latents
 from .errors import AppError, invalid_request
 
 OPENAPI = json.loads(Path(__file__).with_name("openapi.json").read_text())
+SCHEMAS = OPENAPI["components"]["schemas"]
 NUMBER_TYPES = {"integer": int, "number": float}
-VIEW_SCHEMAS = {"moved": "Moved", "mixed": "Mixed", "between": "Between"}
 DIRECTIONS = 5  # latent directions that the explorer shows: those to which the layers react most
 
 
@@ -26,9 +26,9 @@ class GenerationRequest:
     """Everything that determines generated images: equal requests give equal bytes."""
 
     model: str
-    label: str | None  # class name; None: the classes take turns
-    count: int
-    seed: int
+    label: str | None = None  # class name; None: the classes take turns
+    count: int = 1
+    seed: int = 0
     truncation: float = 1.0
     version: str = ""  # of the weights, as in `service.LoadedModel`; "": the current weights
 
@@ -38,17 +38,21 @@ class GenerationRequest:
         return shared | {"truncation": repr(self.truncation), "version": self.version or None}
 
 
-@dataclass(frozen=True)
-class MoveRequest:
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    model: str
+    label: str | None = None
+    seed: int = 0
+    needs_styles: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoveRequest(_View):
     """The image of a seed, its w moved along the first latent directions by `strengths` standard deviations."""
 
-    model: str
-    label: str | None
-    seed: int
-    truncation: float
     strengths: tuple
-    layers: str
-    needs_styles: ClassVar[bool] = True
+    truncation: float = 1.0
+    layers: str = "all"
 
     def images(self, generator):
         """(1, H, W, 1) uint8."""
@@ -57,17 +61,13 @@ class MoveRequest:
         return latents.moved(generator, w, vectors, self.strengths, self.layers)
 
 
-@dataclass(frozen=True)
-class MixRequest:
+@dataclass(frozen=True, kw_only=True)
+class MixRequest(_View):
     """Style mixing: the image of a seed, with the w of `layers` taken from another seed."""
 
-    model: str
-    label: str | None
-    seed: int
-    truncation: float
-    other_seed: int
-    layers: str
-    needs_styles: ClassVar[bool] = True
+    other_seed: int = 1
+    truncation: float = 1.0
+    layers: str = "fine"
 
     def images(self, generator):
         """(3, H, W, 1) uint8: the first image, the mixture, the second image."""
@@ -79,14 +79,11 @@ class MixRequest:
         return generator.synthesise(np.concatenate([ws[0], mixed, ws[1]]))
 
 
-@dataclass(frozen=True)
-class InterpolationRequest:
+@dataclass(frozen=True, kw_only=True)
+class InterpolationRequest(_View):
     """Interpolation between the first two latents of a seed or, with to_label, of one latent between two classes."""
 
-    model: str
-    label: str | None
-    seed: int
-    steps: int
+    steps: int = 12
     to_label: str | None = None
     needs_styles: ClassVar[bool] = False
 
@@ -97,27 +94,29 @@ class InterpolationRequest:
         return generator.between_classes(self.label, self.to_label, self.steps, self.seed)
 
 
+VIEWS = {"moved": MoveRequest, "mixed": MixRequest, "between": InterpolationRequest}  # schemas have these names too
+FIELDS = {"class": "label", "num": "count", "to_class": "to_label"}  # where JSON and dataclass differ
+CONVERSIONS = {"truncation": float, "strengths": lambda values: tuple(map(float, values))}
+
+
 def parse_generation(values):
     """The GenerationRequest of values that fit the schema Generate. Raises AppError if they do not."""
-    values = validate("Generate", values)
-    shared = values["model"], values.get("class"), values.get("num", 1), values.get("seed", 0)
-    return GenerationRequest(*shared, float(values.get("truncation", 1)), values.get("version", ""))
+    return GenerationRequest(**_arguments("Generate", values))
 
 
 def parse_view(values):
     """A MoveRequest, MixRequest or InterpolationRequest, by values["view"]. Raises AppError if the schema is broken."""
-    schema = VIEW_SCHEMAS.get(values.get("view")) if isinstance(values.get("view"), str) else None
-    if schema is None:
-        raise invalid_request(f"view: choose one of {', '.join(VIEW_SCHEMAS)}.")
+    view = values.get("view")
+    if not isinstance(view, str) or view not in VIEWS:
+        raise invalid_request(f"view: choose one of {', '.join(VIEWS)}.")
+    arguments = _arguments(view.capitalize(), values)
+    del arguments["view"]
+    return VIEWS[view](**arguments)
+
+
+def _arguments(schema, values):
     values = validate(schema, values)
-    shared = values["model"], values.get("class"), values.get("seed", 0)
-    truncation = float(values.get("truncation", 1))
-    if schema == "Moved":
-        strengths = tuple(map(float, values["strengths"]))
-        return MoveRequest(*shared, truncation, strengths, values.get("layers", "all"))
-    if schema == "Mixed":
-        return MixRequest(*shared, truncation, values.get("other_seed", 1), values.get("layers", "fine"))
-    return InterpolationRequest(*shared, values.get("steps", 12), values.get("to_class"))
+    return {FIELDS.get(name, name): CONVERSIONS.get(name, lambda x: x)(value) for name, value in values.items()}
 
 
 def parse_upload(form, files):
@@ -142,9 +141,10 @@ def validate(schema, values):
 
 def parse_fields(schema, fields):
     """Text fields of a form or link, for `validate`: numbers are converted, empty and unknown fields left out."""
-    properties = OPENAPI["components"]["schemas"][schema]["properties"]
+    properties = SCHEMAS[schema]["properties"]
     given = {name: text for name, text in fields.items() if name in properties and text != ""}
-    types = {name: NUMBER_TYPES.get(str(_resolve(properties[name]).get("type"))) for name in given}
+    resolve = lambda schema: SCHEMAS[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema  # noqa: E731
+    types = {name: NUMBER_TYPES.get(str(resolve(properties[name]).get("type"))) for name in given}
     return {name: parse_number(text, name, types[name]) if types[name] else text for name, text in given.items()}
 
 
@@ -152,32 +152,12 @@ def parse_number(text, name, number_type=float):
     """The finite number in the text of field `name`. Raises AppError for anything else."""
     try:
         value = number_type(text)
-        finite = math.isfinite(value)
+        if math.isfinite(value):
+            return value
     except (ValueError, OverflowError):
-        finite = False
-    if not finite:
-        kind = "whole number" if number_type is int else "number"
-        raise invalid_request(f"{name}: {_shorten(repr(text))} is not a {kind}.")
-    return value
-
-
-def parse_json(data):
-    """The JSON object in the bytes of a request body. Raises AppError for anything else, also for NaN and infinity."""
-
-    def refuse(constant):
-        raise ValueError(constant)
-
-    try:
-        values = json.loads(data, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise AppError(400, "malformed_request", "The request's body is not JSON.") from error
-    if not isinstance(values, dict):
-        raise invalid_request("The request's body is not a JSON object.")
-    return values
-
-
-def _resolve(schema):
-    return OPENAPI["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        pass
+    kind = "whole number" if number_type is int else "number"
+    raise invalid_request(f"{name}: {_shorten(repr(text))} is not a {kind}.")
 
 
 @cache

@@ -85,18 +85,10 @@ def serve(host="127.0.0.1", port=5000, rate=RATE, proxies=0, readers=()):
     logging.getLogger("absl").setLevel(logging.ERROR)
     app = create_app(ratings=Ratings(kits=readers), rate=rate, proxies=proxies)
     print(f"The app is at http://{host}:{port}; stop it with Ctrl-C. Synthetic images, research only.")
+    sizes = {"max_request_body_size": MAX_REQUEST_BYTES, "max_request_header_size": 2**15}
+    limits = sizes | {"threads": THREADS, "connection_limit": 500, "channel_timeout": 60}
     try:
-        waitress.serve(
-            app,
-            host=host,
-            port=port,
-            threads=THREADS,
-            connection_limit=500,
-            max_request_body_size=MAX_REQUEST_BYTES,
-            max_request_header_size=2**15,
-            channel_timeout=60,
-            ident=None,
-        )
+        waitress.serve(app, host=host, port=port, ident=None, **limits)
     finally:
         app.extensions["service"].close()
 

@@ -87,19 +87,19 @@ class Service:
         _check(entry, request.label, request.truncation)
         return self.worker.run(seconds, self._generate, entry, request)
 
-    def score(self, generated, seconds=SECONDS):
+    def score(self, generated):
         """A `classifier_scores.ImageScores` for each of GeneratedImages."""
         entry = catalogue.find(generated.request.model)
-        return self.worker.run(seconds, lambda: self._load(entry).classifiers.score(generated.images))
+        return self.worker.run(SECONDS, lambda: self._load(entry).classifiers.score(generated.images))
 
-    def invert(self, model, data, label=None, seconds=INVERSION_SECONDS):
+    def invert(self, model, data, label=None):
         """The `reconstruction.Reconstruction` of the bytes of an uploaded file."""
         entry = catalogue.find(model)
         _check(entry, label)
         original = uploads.read(data, entry.image_size)
-        return self.worker.run(seconds, lambda: reconstruction.reconstruct(self._load(entry), original, label))
+        return self.worker.run(INVERSION_SECONDS, lambda: reconstruction.reconstruct(self._load(entry), original, label))
 
-    def explore(self, request, seconds=SECONDS):
+    def explore(self, request):
         """(n, H, W, 1) uint8 of a MoveRequest, MixRequest or InterpolationRequest."""
         entry = catalogue.find(request.model)
         _check(entry, request.label, getattr(request, "truncation", 1.0))
@@ -107,10 +107,9 @@ class Service:
             _check(entry, request.to_label)
             request = replace(request, label=request.label or entry.classes[0])
         if request.needs_styles and not entry.has_styles:
-            raise invalid_request(
-                f"A {entry.architecture} has no styles to move or mix; choose a stylegan2 or stylegan3."
-            )
-        return self.worker.run(seconds, lambda: request.images(self._load(entry).generator))
+            message = f"A {entry.architecture} has no styles to move or mix; choose a stylegan2 or stylegan3."
+            raise invalid_request(message)
+        return self.worker.run(SECONDS, lambda: request.images(self._load(entry).generator))
 
     def load(self, model, seconds=SECONDS):
         """The LoadedModel of a name in the catalogue."""

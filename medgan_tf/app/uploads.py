@@ -77,7 +77,7 @@ def decode(data, image_size):
 def file_kind(data):
     """ "PNG", "JPEG" or "DICOM". Raises RefusedError for other files, and for files that are two kinds at once."""
     kinds = [name for start, name in SIGNATURES.items() if data.startswith(start)]
-    kinds += ["DICOM"] if looks_like_dicom(data) else []
+    kinds += ["DICOM"] * bool(looks_like_dicom(data))
     if not kinds:
         raise RefusedError("The file is neither a PNG, a JPG nor a DICOM image.")
     if len(kinds) > 1:
@@ -110,8 +110,7 @@ def _decode_dicom(data):
     try:
         header = Header.of(parse(data))
         _check_size(header.columns, header.rows)
-        if header.frame_count > 1:
-            frames = header.frame_count
+        if (frames := header.frame_count) > 1:
             raise RefusedError(f"The DICOM file holds {frames} frames; save one of them as a file of its own.")
         pixels = read_image(header)
     except RefusedError:

@@ -7,14 +7,6 @@ generated phantoms: `load_or_train_segmenter`, `check_rules`.
 from .anatomy import sample_acquisition, sample_anatomy
 from .cohort import PREVALENCE, sample_lesions, write_cohort
 from .drawing import Lesion, draw
-from .segmenter import (
-    PhantomSegmenter,
-    check_rules,
-    findings,
-    fit_segmenter,
-    independent_images,
-    load_or_train_segmenter,
-    load_segmenter,
-    rules_kept,
-    train_segmenter,
-)
+from .segmenter import PhantomSegmenter, fit_segmenter, load_or_train_segmenter, load_segmenter, train_segmenter
+from .segmenter.report import check_rules, findings, rules_kept
+from .segmenter.truth import independent_images

@@ -121,23 +121,16 @@ def write_patient(number, stream, out_dir, seed, image_size, images_per_patient,
     folder.mkdir(parents=True, exist_ok=True)
     day = date(2015, 1, 1) + timedelta(int(rng.integers(0, 3000)))
     birth = day - timedelta(int(anatomy.age * 365.25 + rng.integers(0, 365)))
-    rows = []
+    patient = {"PatientID": f"PHANTOM-{number:05d}", "PatientName": f"Phantom^{number:05d}"}
+    patient |= {"PatientSex": anatomy.sex, "PatientBirthDate": f"{birth:%Y%m%d}"}
+    rows, entropy = [], (str(seed), str(image_size), kind, name)
     for image in range(1, int(rng.integers(*images_per_patient, endpoint=True)) + 1):
         acquisition = sample_acquisition(rng)
         lesions = sample_lesions(kind, anatomy, acquisition, rng)
         picture = draw(anatomy, acquisition, lesions, image_size, rng)
-        header = dicom_files.Header(
-            patient_id=f"PHANTOM-{number:05d}",
-            patient_name=f"Phantom^{number:05d}",
-            sex=anatomy.sex,
-            birth_date=birth.strftime("%Y%m%d"),
-            study_date=day.strftime("%Y%m%d"),
-            study_time=f"{rng.integers(8, 18):02d}{rng.integers(60):02d}00",
-            study_number=image,
-            entropy=(str(seed), str(image_size), kind, name),
-        )
+        study = f"{day:%Y%m%d}", f"{rng.integers(8, 18):02d}{rng.integers(60):02d}00", image
         path = folder / f"image_{image:02d}.dcm"
-        dicom_files.write_file(path, dicom_files.make_dataset(picture, header, scanner))
+        dicom_files.write_file(path, dicom_files.make_dataset(picture, patient, study, entropy, scanner))
         rows.append(
             {"file": path.relative_to(out_dir).as_posix(), "patient": name, "class": kind, "image": image}
             | asdict(anatomy)

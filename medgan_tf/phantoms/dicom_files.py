@@ -21,20 +21,6 @@ class Scanner:
     slope: int
 
 
-@dataclass(frozen=True)
-class Header:
-    """Invented names and dates of one image, and the entropy of its UIDs."""
-
-    patient_id: str
-    patient_name: str
-    sex: str
-    birth_date: str  # YYYYMMDD
-    study_date: str
-    study_time: str  # HHMMSS
-    study_number: int  # 1 for a patient's first study
-    entropy: tuple  # strings that determine the UIDs of the patient's images
-
-
 def sample_scanner(rng):
     """Draw a `Scanner` from the numpy Generator `rng`: one in four is MONOCHROME1."""
     bits = int(rng.integers(12, 15))
@@ -43,60 +29,48 @@ def sample_scanner(rng):
     return Scanner("MONOCHROME1" if rng.random() < 0.25 else "MONOCHROME2", bits, offset, slope)
 
 
-def stored_pixels(picture, scanner):
-    """Stored values uint16 (H, W) of a picture (H, W) in [0, 1] with bright bone; MONOCHROME1 stores bone dark."""
-    brightness = 1 - picture if scanner.photometric == "MONOCHROME1" else picture
-    return np.rint(scanner.offset + scanner.slope * brightness.astype(np.float64)).astype(np.uint16)
+def make_dataset(picture, patient, study, entropy, scanner):
+    """The DX dataset of a picture (H, W) in [0, 1] with bright bone; its window maps the stored values back to [0, 1].
 
-
-def make_dataset(picture, header, scanner):
-    """The DX dataset of a picture (H, W) in [0, 1]; its window maps the stored values back to [0, 1]."""
-    inverse = scanner.photometric == "MONOCHROME1"
-    study = (*header.entropy, str(header.study_number))
+    patient: {DICOM keyword: value}. study: (date as YYYYMMDD, time as HHMMSS, number from 1). entropy: strings that
+    determine the UIDs of the patient's images.
+    """
+    inverse = scanner.photometric == "MONOCHROME1"  # which stores bone dark
+    brightness = (1 - picture if inverse else picture).astype(np.float64)
+    date, time, number = study
+    sources = [*entropy, str(number)]
     spacing = [f"{10 * FIELD_CM / side:.6g}" for side in picture.shape]
-
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 100"
     ds.ImageType = ["ORIGINAL", "PRIMARY", ""]
     ds.SOPClassUID = DigitalXRayImageStorageForPresentation
-    ds.SOPInstanceUID = generate_uid(entropy_srcs=[*study, "image"])
-    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = header.study_date
-    ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = header.study_time
-    ds.AccessionNumber = ""
+    for name, suffix in {"SOPInstance": "image", "StudyInstance": "study", "SeriesInstance": "series"}.items():
+        setattr(ds, f"{name}UID", generate_uid(entropy_srcs=[*sources, suffix]))
+    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = date
+    ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = time
+    ds.AccessionNumber = ds.ReferringPhysicianName = ""
     ds.Modality = "DX"
     ds.PresentationIntentType = "FOR PRESENTATION"
     ds.Manufacturer = "medgan_tf phantoms"
-    ds.ReferringPhysicianName = ""
     ds.StudyDescription = "Chest PA phantom"
     ds.AnatomicRegionSequence = [snomed_code("51185008", "Thorax")]
-
-    ds.PatientName = header.patient_name
-    ds.PatientID = header.patient_id
-    ds.PatientBirthDate = header.birth_date
-    ds.PatientSex = header.sex
-
+    for keyword, value in patient.items():
+        setattr(ds, keyword, value)
     ds.BodyPartExamined = "CHEST"
     ds.KVP = "120"
-    ds.ImagerPixelSpacing = spacing
+    ds.ImagerPixelSpacing = ds.PixelSpacing = spacing
     ds.DetectorType = "DIRECT"
     ds.PositionerType = "NONE"
     ds.ViewPosition = "PA"
     ds.ViewCodeSequence = [snomed_code("399348003", "postero-anterior")]
     ds.ViewCodeSequence[0].ViewModifierCodeSequence = []
-
-    ds.StudyInstanceUID = generate_uid(entropy_srcs=[*study, "study"])
-    ds.SeriesInstanceUID = generate_uid(entropy_srcs=[*study, "series"])
-    ds.StudyID = str(header.study_number)
-    ds.SeriesNumber = 1
-    ds.InstanceNumber = 1
+    ds.StudyID = str(number)
+    ds.SeriesNumber = ds.InstanceNumber = ds.SamplesPerPixel = 1
     ds.PatientOrientation = ["L", "F"]
     ds.ImageLaterality = "U"
     ds.AcquisitionContextSequence = []
-
-    ds.SamplesPerPixel = 1
     ds.PhotometricInterpretation = scanner.photometric
     ds.Rows, ds.Columns = picture.shape
-    ds.PixelSpacing = spacing
     ds.BitsAllocated = 16
     ds.BitsStored = scanner.bits_stored
     ds.HighBit = scanner.bits_stored - 1
@@ -111,7 +85,7 @@ def make_dataset(picture, header, scanner):
     ds.WindowWidth = str(scanner.slope + 1)
     ds.LossyImageCompression = "00"
     ds.PresentationLUTShape = "INVERSE" if inverse else "IDENTITY"
-    ds.PixelData = stored_pixels(picture, scanner).astype("<u2").tobytes()
+    ds.PixelData = np.rint(scanner.offset + scanner.slope * brightness).astype("<u2").tobytes()
     ds["PixelData"].VR = "OW"
     return ds
 

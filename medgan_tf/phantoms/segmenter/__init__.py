@@ -5,11 +5,5 @@ segmenter's errors, and `check_rules` of generated images. segmenter: train, sav
 """
 
 from .report import check_rules, findings, rules_kept
-from .segmenter import (
-    PhantomSegmenter,
-    fit_segmenter,
-    load_or_train_segmenter,
-    load_segmenter,
-    train_segmenter,
-)
+from .segmenter import PhantomSegmenter, fit_segmenter, load_or_train_segmenter, load_segmenter, train_segmenter
 from .truth import independent_images

@@ -76,9 +76,8 @@ def build(image_size, seed):
         x = layers.UpSampling2D(interpolation="bilinear")(convolution(x, skip.shape[-1], size=1))
         x = convolution(layers.Add()([x, skip]), skip.shape[-1])
     start = keras.initializers.GlorotUniform(seed=next(seeds))
-    outputs = layers.Conv2D(
-        len(CHANNELS), 1, kernel_initializer=start, bias_initializer=keras.initializers.Constant(-2)
-    )
+    rare = keras.initializers.Constant(-2)
+    outputs = layers.Conv2D(len(CHANNELS), 1, kernel_initializer=start, bias_initializer=rare)
     return keras.Model(inputs, outputs(x), name="phantom_segmenter")
 
 
@@ -89,7 +88,7 @@ def augment(images, masks, rng):
     on the wrong side or misplaced: the very faults that it has to find.
     """
     pairs = [_augment_one(image, mask, rng) for image, mask in zip(images, masks, strict=True)]
-    return tuple(np.stack(part) for part in zip(*pairs, strict=True))
+    return tuple(map(np.stack, zip(*pairs, strict=True)))
 
 
 def _augment_one(image, mask, rng):

@@ -11,7 +11,7 @@ from .truth import CHANNELS
 
 FINDINGS = ("nodule", "pneumonia", "effusion")
 PIXEL = 1 / 64  # of the image's side
-SIZES = ((0, 2), (2, 3), (3, np.inf))  # pixels of the segmenter's image
+SIZES = {"0 to 2": (0, 2), "2 to 3": (2, 3), "3 and more": (3, np.inf)}  # pixels of the segmenter's image
 
 
 def report(described, covered, truth, masks):
@@ -21,14 +21,12 @@ def report(described, covered, truth, masks):
     masks: rows and masks (N, S, S, 6) of the same images. Each proportion has k, n and its 95% interval (Wilson), which
     treats images as independent although a patient has up to four.
     """
-    has, errors = _has_finding(described), {}
-    for finding in FINDINGS:
-        found, classes = has[finding].to_numpy(), truth["class"].to_numpy()
-        errors[finding] = {
-            "sensitivity": proportion(found[classes == finding]),
-            "specificity": proportion(~found[classes != finding]),
-            "found_in": {name: proportion(found[classes == name]) for name in np.unique(classes)},
-        }
+    classes, errors = truth["class"].to_numpy(), {}
+    for finding, has in _has_finding(described).items():
+        found_in = {name: proportion(has[classes == name]) for name in np.unique(classes)}
+        specificity = proportion(~has[classes != finding])
+        sensitivity = proportion(has[classes == finding])
+        errors[finding] = {"sensitivity": sensitivity, "specificity": specificity, "found_in": found_in}
     return {
         "images": len(truth),
         "findings": errors,
@@ -82,15 +80,12 @@ def rules_kept(described):
 
 
 def _has_finding(described):
-    has = {
-        name: described[column] > 0 for name, column in zip(FINDINGS, ("nodules", "pneumonia", "effusion"), strict=True)
-    }
-    return pd.DataFrame(has, dtype=bool)
+    return described[["nodules", "pneumonia", "effusion"]].set_axis(list(FINDINGS), axis=1).gt(0).astype(bool)
 
 
 def _nodule_errors(described, truth, image_size):
     """Errors for single nodules: sensitivity by size, precision, errors of their number and diameter (pixels)."""
-    sizes, hits, errors, true_found, counts = [], [], [], 0, []
+    sizes, hits, errors, counts = [], [], [], []
     columns = described["nodule_places"], described["nodule_sizes"], truth["lesions"]
     for places, diameters, lesions in zip(*columns, strict=True):
         true = true_nodules(lesions)
@@ -100,20 +95,14 @@ def _nodule_errors(described, truth, image_size):
         sizes.append(true[:, 2] * image_size)
         hits.append(hit)
         errors.append((found[partner[hit], 2] - true[hit, 2]) * image_size)
-        true_found += int(hit.sum())
         counts.append(len(found) - len(true))
     sizes, hits, counts = np.concatenate(sizes), np.concatenate(hits), np.array(counts)
     errors = np.abs(np.concatenate(errors))
-    total = int(described["nodules"].sum())
+    bins = {name: proportion(hits[(sizes >= low) & (sizes < high)]) for name, (low, high) in SIZES.items()}
     return {
         "sensitivity": proportion(hits),
-        "sensitivity_by_pixels": {
-            f"{low} to {high}" if np.isfinite(high) else f"{low} and more": proportion(
-                hits[(sizes >= low) & (sizes < high)]
-            )
-            for low, high in SIZES
-        },
-        "precision": wilson(true_found, total),
+        "sensitivity_by_pixels": bins,
+        "precision": wilson(hits.sum(), described["nodules"].sum()),
         "count_error": float(np.abs(counts).mean()),  # per image
         "count_bias": float(counts.mean()),
         "diameter_error_pixels": float(np.median(errors)) if len(errors) else None,

@@ -40,8 +40,7 @@ class PhantomSegmenter:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 1:
             raise ValueError(f"The segmenter takes images uint8 (N, H, W, 1), not {images.dtype} {images.shape}.")
         maps = np.zeros((len(images), self.image_size, self.image_size, len(CHANNELS)), np.float32)
-        for start in range(0, len(images), BATCH):
-            batch = slice(start, start + BATCH)
+        for batch in (slice(start, start + BATCH) for start in range(0, len(images), BATCH)):
             logits = self.model(network.scale(images[batch], self.image_size), training=False)
             maps[batch] = 1 / (1 + np.exp(-logits.numpy()))
         return maps

@@ -22,9 +22,8 @@ def fresh_images(folder, read_image, image_size, patients, seed):
 
     read_image(path, image_size): returns one image as uint8 (S, S, 1).
     """
-    folder = Path(folder)
-    truth = write_cohort(folder / "dicom", patients, seed, prevalence=SEGMENTER_PREVALENCE)
-    _convert(folder)
+    truth = write_cohort(Path(folder) / "dicom", patients, seed, prevalence=SEGMENTER_PREVALENCE)
+    _convert(Path(folder))
     return images_of(truth, folder, read_image, image_size), truth
 
 
@@ -35,8 +34,8 @@ def independent_images(folder, read_image, image_size, count, seed=2000):
     """
     folder = Path(folder)
     drawn = folder / "dicom" / "truth.csv"
-    truth = pd.read_csv(drawn) if drawn.exists() else None
-    if truth is None or len(truth) != count:
+    truth = pd.read_csv(drawn) if drawn.exists() else ()
+    if len(truth) != count:
         truth = write_cohort(folder / "dicom", count, seed, images_per_patient=(1, 1), prevalence=PREVALENCE)
     _convert(folder)
     return images_of(truth, folder, read_image, image_size), truth
@@ -47,13 +46,11 @@ def _convert(folder):
     from medgan_tf.dicom import convert
     from medgan_tf.dicom.journal import private_folder
 
-    def convert_all():
-        return convert(folder / "dicom", folder / "images", image_size=256)
-
-    if convert_all().held_back:
+    folders = folder / "dicom", folder / "images"
+    if convert(*folders, image_size=256).held_back:
         path = private_folder(folder / "images") / "review.csv"
         pd.read_csv(path, dtype=str).assign(cleared="yes").to_csv(path, index=False)
-        convert_all()
+        convert(*folders, image_size=256)
 
 
 def images_of(truth, folder, read_image, image_size):
@@ -90,20 +87,17 @@ def _masks(row, image_size):
         else:
             circles[lesion["kind"]].append(lesion)
     heart = heart_depth(anatomy, breath, x, y) > 0
-    discs = [_discs(circles[kind], 8 * image_size if kind == "nodule" else 2 * image_size) for kind in circles]
-    return np.stack(
-        [_covered_fractions(m, image_size) for m in (lungs["right"], lungs["left"], heart, *discs, fluid)], axis=-1
-    )
+    discs = [_discs(circles["nodule"], 8 * image_size), _discs(circles["pneumonia"], 2 * image_size)]
+    masks = lungs["right"], lungs["left"], heart, *discs, fluid
+    return np.stack([_covered_fractions(mask, image_size) for mask in masks], axis=-1)
 
 
 def _discs(circles, size):
     """Mask of the circles of lesions: bool (size, size), or (1, 1) where there is no circle."""
     mask = np.zeros((size, size) if circles else (1, 1), bool)
     for circle in circles:
-        x, y, radius = (size * circle[name] for name in ("x", "y", "size"))
-        radius /= 2
-        left, top = int(x - radius), int(y - radius)
-        rows, columns = slice(top, int(y + radius) + 1), slice(left, int(x + radius) + 1)
+        x, y, radius = size * circle["x"], size * circle["y"], size * circle["size"] / 2
+        rows, columns = (slice(int(middle - radius), int(middle + radius) + 1) for middle in (y, x))
         row, column = np.ogrid[rows, columns]
         mask[rows, columns] |= np.hypot(column + 0.5 - x, row + 0.5 - y) < radius
     return mask

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-COLUMNS = (
-    *("study", "source", "reader", "position", "image", "answer", "confidence", "realism"),
-    *("artefacts", "diagnosis", "seconds"),
-)
+COLUMNS = ("study", "source", "reader", "position", "image", "answer", "confidence", "realism")
+COLUMNS += ("artefacts", "diagnosis", "seconds")
 SOURCES = ("page", "simulated")
 POINT = re.compile(r"(?:0(?:\.\d+)?|1(?:\.0+)?) (?:0(?:\.\d+)?|1(?:\.0+)?)")  # x y, each 0 to 1 from the top left
 
@@ -68,8 +66,7 @@ def read_answer_file(path, kit):
     last = {"confidence": 5, "realism": 5, "image": len(kit.key) - 1, "position": len(orders[0])}
     for name, high in last.items():
         numbers = pd.to_numeric(table[name].where(table[name].str.fullmatch(r"\d{1,6}")))
-        wrong = table[name][~numbers.between(0 if name == "image" else 1, high)]
-        for line, cell in wrong.items():
+        for line, cell in table[name][~numbers.between(0 if name == "image" else 1, high)].items():
             require(False, f"the {name} in line {line + 2} is {cell!r}.")
         table[name] = numbers.astype(int)
     table["seconds"] = pd.to_numeric(table["seconds"], errors="coerce")

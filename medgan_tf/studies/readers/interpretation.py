@@ -7,25 +7,26 @@ SIMULATED = "SIMULATED readers, no people: this shows what an analysis looks lik
 def interpret(section):
     """Sentences on an analysed section. No difference from chance is not reported as equivalence."""
     accuracy, agreement = section["pooled"]["accuracy"], section["agreement"]["between_readers"]
-    said = [SIMULATED] if section["simulated"] else []
+    sentences = [SIMULATED] if section["simulated"] else []
     who = f"{section['readers']} {'simulated ' * section['simulated']}reader{'s' * (section['readers'] > 1)}"
-    said.append(_accuracy(accuracy, who))
+    sentences.append(_accuracy(accuracy, who))
     at_chance = accuracy["low"] <= 0.5 <= accuracy["high"]
     if agreement["value"] is not None:
-        said.append(
-            f"Agreement between the readers: Fleiss' kappa {_interval(agreement)}, {agreement['images']} images."
-        )
+        kappa = f"Fleiss' kappa {_interval(agreement)}, {agreement['images']} images"
+        sentences.append(f"Agreement between the readers: {kappa}.")
         if at_chance and agreement["value"] < LOW_AGREEMENT:
-            said.append("Chance accuracy with so little agreement may mean weak readers as well as good images.")
+            sentences.append("Chance accuracy with so little agreement may mean weak readers as well as good images.")
     same = section["agreement"]["with_themselves"].get("same_answer")
     if same:
-        said.append(f"Of images shown twice, {same['k']} of {same['n']} got the same answer from the same reader.")
+        found = f"{same['k']} of {same['n']} got the same answer from the same reader"
+        sentences.append(f"Of images shown twice, {found}.")
     realism = section["pooled"]["realism_difference"]
     if realism["value"] is not None:
-        said.append(f"Realism of real images minus that of synthetic ones: {_interval(realism)} on a scale of 1 to 5.")
+        difference = f"{_interval(realism)} on a scale of 1 to 5"
+        sentences.append(f"Realism of real images minus that of synthetic ones: {difference}.")
     if section["readers"] == 1:
-        said.append("With one reader the intervals hold for this reader only.")
-    return said + [f"Left out: {problem}" for problem in section["left_out"]]
+        sentences.append("With one reader the intervals hold for this reader only.")
+    return sentences + [f"Left out: {problem}" for problem in section["left_out"]]
 
 
 def _accuracy(accuracy, who):

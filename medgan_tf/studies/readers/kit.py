@@ -13,6 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from medgan_tf import datasets, generators, results
+from medgan_tf.files import sha256_of_file
 
 KINDS = ("real", "synthetic")
 REPEATED = 0.1  # fraction of the images that is shown twice
@@ -63,10 +64,13 @@ def make_kit(run, model, out, count=100, seed=0):
     """
     out, weights = Path(out), run.model(model) / "generator.weights.h5"
     generator = generators.load(run.model(model))
-    made_of = {"run": run.name, "model": model, "count": count, "seed": seed}
-    made_of["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    made_of = {"run": run.name, "model": model, "count": count, "seed": seed, "weights_sha256": sha256_of_file(weights)}
     if (out / KEY).exists():
-        return _unchanged(open_kit(out), made_of)
+        kit = open_kit(out)
+        changed = [f"{name} {kit.settings[name]}" for name, value in made_of.items() if kit.settings[name] != value]
+        if changed:
+            raise ValueError(f"{out} holds a kit with other settings ({', '.join(changed)}): give another folder.")
+        return kit
     data = datasets.load(run.images, generator.record["image_size"])
     real = draw_one_image_per_patient(data.held_out, count, seed)
     asked = [data.classes[label] for label in real.labels]
@@ -137,8 +141,7 @@ def presentation_orders(repeated, random, number=ORDERS):
     twice, once, third = np.flatnonzero(repeated), np.flatnonzero(~repeated), len(repeated) // 3
     made = []
     for _ in range(number):
-        others = random.permutation(once)
-        first, middle, last = np.split(others, [third - len(twice), 2 * third - len(twice)])
+        first, middle, last = np.split(random.permutation(once), [third - len(twice), 2 * third - len(twice)])
         parts = np.concatenate([first, twice]), middle, np.concatenate([last, twice])
         made.append(np.concatenate([random.permutation(part) for part in parts]))
     return np.array(made)
@@ -147,8 +150,7 @@ def presentation_orders(repeated, random, number=ORDERS):
 def render_page(images, shown, study, classes=()):
     """The page for the readers as one HTML text. It contains no information about which images are real.
 
-    images: (n, H, W) uint8. shown: orders of presentation. classes: suggestions for the
-    diagnosis, which is free text.
+    images: (n, H, W) uint8. shown: orders of presentation. classes: suggestions for the diagnosis, which is free text.
     """
     content = {"study": study, "orders": shown, "images": [png_base64(image) for image in images]}
     loader = jinja2.FileSystemLoader(TEMPLATES)
@@ -173,18 +175,10 @@ def _write_kit(kit):
     for folder in (kit.hidden, kit.page.parent, kit.answers):
         folder.mkdir(parents=True, exist_ok=True)
     settings = kit.settings
-    kit.page.write_text(
-        render_page(kit.images, settings["orders"], settings["study"], settings["classes"]), encoding="utf-8"
-    )
+    page = render_page(kit.images, settings["orders"], settings["study"], settings["classes"])
+    kit.page.write_text(page, encoding="utf-8")
     (kit.directory / "README.txt").write_text(README.format(page=PAGE.as_posix()))
     (kit.hidden / "kit.json").write_text(json.dumps(settings))
     np.save(kit.hidden / "images.npy", kit.images)
     kit.key.to_csv(kit.directory / KEY, index=False)  # written last: marks a complete kit
 
-
-def _unchanged(kit, made_of):
-    other = {name: kit.settings[name] for name, value in made_of.items() if kit.settings[name] != value}
-    if other:
-        names = ", ".join(f"{name} {value}" for name, value in other.items())
-        raise ValueError(f"{kit.directory} holds a kit with other settings ({names}): give another folder.")
-    return kit

@@ -1,8 +1,10 @@
 """Plan a reader study: how many images and readers it needs."""
 
+from itertools import product
+
 from scipy.stats import nct, norm, t
 
-from .reader_intervals import standard_error
+from .reader_intervals import margin, standard_error
 
 IMAGES, READERS, ACCURACIES = (50, 100, 200, 300), (3, 5, 10), (0.55, 0.6, 0.7)
 MARGIN = 0.1  # around an accuracy of 0.5; within it real and synthetic images count as equivalent
@@ -19,36 +21,33 @@ def power_table(images=IMAGES, readers=READERS, accuracies=ACCURACIES, reader_sh
     The interval is that of `reader_intervals.pooled`, at the mean of its variance (noncentral t; Hillis et al. 2011).
     """
     records = []
-    for n in images:
-        for r in readers:
-            shape = r, n, reader_share, image_share
-            records.append(
-                {"images": n, "readers": r}
-                | {"power": {str(accuracy): beyond_chance(accuracy, *shape) for accuracy in accuracies}}
-                | {"equivalence": within_margin(*shape), "half_width": half_width(*shape)}
-            )
+    for n, r in product(images, readers):
+        shape = r, n, reader_share, image_share
+        power = {str(accuracy): beyond_chance(accuracy, *shape) for accuracy in accuracies}
+        record = {"images": n, "readers": r, "power": power}
+        records.append(record | {"equivalence": within_margin(*shape), "half_width": half_width(*shape)})
     return records
 
 
 def beyond_chance(accuracy, *shape):
     """Probability that the interval excludes 0.5 at this true accuracy; shape: readers, images and both shares."""
-    error, freedom = _error(accuracy, *shape)
+    error, freedom = standard_error(*_variances(accuracy, *shape))
     needed, distance = t.ppf(0.975, freedom), (accuracy - 0.5) / error
     return float(nct.sf(needed, freedom, distance) + nct.cdf(-needed, freedom, distance))
 
 
 def within_margin(*shape):
     """Probability that the interval lies within MARGIN of 0.5 at a true accuracy of 0.5."""
-    return float(max(0, 2 * norm.cdf((MARGIN - half_width(*shape)) / _error(0.5, *shape)[0]) - 1))
+    error, _ = standard_error(*_variances(0.5, *shape))
+    return float(max(0, 2 * norm.cdf((MARGIN - half_width(*shape)) / error) - 1))
 
 
 def half_width(*shape):
     """Half the width of the interval at a true accuracy of 0.5."""
-    error, freedom = _error(0.5, *shape)
-    return float(t.ppf(0.975, freedom) * error)
+    return margin(*_variances(0.5, *shape))
 
 
-def _error(accuracy, readers, images, reader_share, image_share):
-    """`standard_error` in the crossed model: right or wrong = accuracy + reader effect + image effect + residual."""
+def _variances(accuracy, readers, images, reader_share, image_share):
+    """`standard_error`'s arguments if right or wrong = accuracy + reader effect + image effect + residual."""
     total, rest = accuracy * (1 - accuracy), 1 - reader_share - image_share
-    return standard_error(total * (reader_share + rest / images), total * image_share / images, readers)
+    return total * (reader_share + rest / images), total * image_share / images, readers

@@ -56,10 +56,10 @@ def pooled(values, lowest=-np.inf, highest=np.inf):
         return record(values[:, 0]) if readers else {"value": None, "low": None, "high": None}
     between = values[0].var(ddof=1)
     own, mean = draws[1:].var(axis=0, ddof=1).mean(), draws[1:].mean(axis=1).var(ddof=1)
-    margin = _margin(between, max(0.0, (readers * mean - own) / (readers - 1)), readers)
+    around = margin(between, max(0.0, (readers * mean - own) / (readers - 1)), readers)
     value = float(values[0].mean())
-    bounds = (max(value - margin, lowest), min(value + margin, highest)) if margin else (None, None)
-    return dict(zip(("value", "low", "high"), (value, *bounds), strict=True))
+    low, high = (max(value - around, lowest), min(value + around, highest)) if around else (None, None)
+    return {"value": value, "low": low, "high": high}
 
 
 def standard_error(between, covariance, readers):
@@ -77,6 +77,7 @@ def record(draws):
     return {"value": float(draws[0]) if np.isfinite(draws[0]) else None, "low": None, "high": None}
 
 
-def _margin(between, covariance, readers):
+def margin(between, covariance, readers):
+    """Half the width of the 95% interval of a mean over readers, see `standard_error`."""
     error, freedom = standard_error(between, covariance, readers)
     return float(stats.t.ppf(0.975, freedom) * error)

@@ -60,13 +60,14 @@ def _pooled(first, kinds, seed):
     matrix = {name: wide[name].reindex(columns=kinds.index).to_numpy(float) for name in ("correct", "score", "realism")}
     synthetic = kinds.to_numpy() == "synthetic"
     every, draws = np.ones(len(kinds), bool), ImageResamples(synthetic, RESAMPLES, seed)
+    mean = lambda name, images, *bounds: (draws.means(matrix[name], images), images, *bounds)  # noqa: E731
     measures = {  # values of each draw and reader, the images they are of, and their range
-        "accuracy": (draws.means(matrix["correct"]), every, 0, 1),
-        "sensitivity": (draws.means(matrix["correct"], synthetic), synthetic, 0, 1),
-        "specificity": (draws.means(matrix["correct"], ~synthetic), ~synthetic, 0, 1),
+        "accuracy": mean("correct", every, 0, 1),
+        "sensitivity": mean("correct", synthetic, 0, 1),
+        "specificity": mean("correct", ~synthetic, 0, 1),
         "auc": (draws.auc(matrix["score"], LEVELS), every, 0, 1),
-        "realism_real": (draws.means(matrix["realism"], ~synthetic), ~synthetic, 1, 5),
-        "realism_synthetic": (draws.means(matrix["realism"], synthetic), synthetic, 1, 5),
+        "realism_real": mean("realism", ~synthetic, 1, 5),
+        "realism_synthetic": mean("realism", synthetic, 1, 5),
     }
     values = {name: measure[0] for name, measure in measures.items()}
     measures["realism_difference"] = (values["realism_real"] - values["realism_synthetic"], every, -4, 4)
@@ -76,45 +77,41 @@ def _pooled(first, kinds, seed):
         numbers = {"readers": len(wide), "images": int(answered.any(axis=0).sum()), "n": int(answered.sum())}
         found[name] = pooled(drawn, *bounds) | numbers
         if name in PROPORTIONS and found[name]["low"] is None and answered.any():
-            found[name] |= _without_spread(found[name])
+            # All resamples are equal, as when every answer is right: Wilson's bounds, the readers counting as one.
+            bounds = wilson(round(found[name]["value"] * numbers["images"]), numbers["images"])
+            found[name] |= {"low": bounds["low"], "high": bounds["high"]}
     single = {name: reader_records(values[name]) for name in ("auc", "realism_real", "realism_synthetic")}
     return found, wide.index.to_frame().assign(**single)[list(single)]
 
 
-def _without_spread(found):
-    """Wilson's bounds where all resamples are equal, as when every answer is right: the readers count as one."""
-    bounds = wilson(round(found["value"] * found["images"]), found["images"])
-    return {"low": bounds["low"], "high": bounds["high"]}
-
-
 def _one(rows, twice):
     """The proportions of one reader."""
-    said = twice.pivot(index="image", columns="presentation", values="answer")
+    both = twice.pivot(index="image", columns="presentation", values="answer")
     return {
         "answers": len(rows),
         "accuracy": proportion(rows["correct"]),
         "sensitivity": proportion(rows.loc[rows["kind"] == "synthetic", "correct"]),
         "specificity": proportion(rows.loc[rows["kind"] == "real", "correct"]),
-        "same_answer_twice": proportion(said[1] == said[2] if len(said) else []),
+        "same_answer_twice": proportion(both[1] == both[2] if len(both) else []),
         "median_seconds": float(rows["seconds"].median()),
     }
 
 
 def _between(first, seed):
     """Inter-reader agreement: Fleiss' kappa over the images that all readers have answered."""
-    said = first.pivot(index="image", columns="reader", values="answer").dropna()
-    if said.shape[1] < 2 or said.empty:
+    given = first.pivot(index="image", columns="reader", values="answer").dropna()
+    if given.shape[1] < 2 or given.empty:
         return {"value": None, "why": "it takes two readers who have answered the same images"}
-    return _kappa((said == "synthetic").sum(axis=1).to_numpy(), said.shape[1], said.index.to_numpy(), seed)
+    return _kappa((given == "synthetic").sum(axis=1).to_numpy(), given.shape[1], given.index.to_numpy(), seed)
 
 
 def _with_themselves(twice, seed):
     """Intra-reader agreement: Fleiss' kappa of the two answers to an image, over all readers and repeated images."""
     if twice.empty:
         return {"value": None, "why": "no reader has seen an image twice"}
-    said = twice.groupby(["image", "reader"])["answer"].agg(lambda answers: (answers == "synthetic").sum())
-    same = proportion(said != 1)
-    found = _kappa(said.to_numpy(), 2, said.index.get_level_values("image").to_numpy(), seed)
+    counts = twice.groupby(["image", "reader"])["answer"].agg(lambda answers: (answers == "synthetic").sum())
+    same = proportion(counts != 1)
+    found = _kappa(counts.to_numpy(), 2, counts.index.get_level_values("image").to_numpy(), seed)
     return found | {"same_answer": {name: same[name] for name in ("value", "k", "n")}}
 
 
