@@ -150,16 +150,16 @@ def holm(p_values):
 
 
 def half_split_interval(values, others, lowest=-np.inf, highest=np.inf):
-    """(value, low, high): the mean over both halves of all repeats, its 95% interval, clipped to the metric's range.
+    """(value, low, high): the mean over both halves of all repeats and its 95% interval, within the metric's range.
 
     values, others: (repeats,), a metric of the first and of the second halves that `draw_halves` draws. Repeats without
     a value (NaN) are left out; with fewer than two repeats all three are NaN.
 
     The halves of a repeat are independent samples, so D, the mean square of half their difference, is the variance of
     the mean where the metric is an average over images (McCarthy 1969, Review of the International Statistical
-    Institute 37: balanced half-samples). A nearest-neighbour metric is not: by Hoeffding's decomposition the variance is
-    then D - M, where M is the variance of the repeats' own means. Both terms are noisy, and in simulations D - M gave
-    intervals that are too narrow, so a third of M is subtracted, and never more than half of D.
+    Institute 37: balanced half-samples). A nearest-neighbour metric is not: by Hoeffding's decomposition the variance
+    is then D - M, where M is the variance of the repeats' own means. Both terms are noisy, and in simulations D - M
+    gave intervals that are too narrow, so a third of M is subtracted, and never more than half of D.
     """
     pairs = np.array([pair for pair in zip(values, others, strict=True) if np.isfinite(pair).all()])
     if len(pairs) < 2:

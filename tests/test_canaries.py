@@ -89,10 +89,7 @@ def test_a_converter_that_forgets_one_kind_is_caught_at_that(cohort, tmp_path):
     folder, canaries = cohort
     path = next(folder.rglob("CnryFileq.dcm"))
     dataset = pydicom.dcmread(path)
-    forgotten = {
-        "private": lambda element: not element.tag.is_private,
-        "nested": lambda element: element.VR != "SQ",
-    }
+    forgotten = {"private": lambda element: not element.tag.is_private, "nested": lambda element: element.VR != "SQ"}
     for name, removes in forgotten.items():
         copy = pydicom.dcmread(path)
         for element in list(copy):

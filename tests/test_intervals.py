@@ -51,8 +51,7 @@ def test_halves_of_patients_with_equally_many_images_are_equal():
 
 
 @pytest.mark.parametrize(
-    "interval",
-    [repeat_interval, lambda values, *limits: half_split_interval(values, [1.0, 0.9, 0.9, 1.0], *limits)],
+    "interval", [repeat_interval, lambda values, *limits: half_split_interval(values, [1.0, 0.9, 0.9, 1.0], *limits)]
 )
 def test_intervals_stay_within_the_range_of_the_metric(interval):
     value, low, high = interval([0.9, 1.0, 1.0, 0.95], 0, 1)

@@ -248,11 +248,7 @@ def test_noise_is_strongest_where_the_picture_is_bright():
     anatomy, acquisition, _ = sample("normal", 1)
     pictures = [
         phantoms.draw(
-            anatomy,
-            replace(acquisition, noise=noise, exposure=1.0, gamma=0.1),
-            [],
-            SIZE,
-            np.random.default_rng(2),
+            anatomy, replace(acquisition, noise=noise, exposure=1.0, gamma=0.1), [], SIZE, np.random.default_rng(2)
         )
         for noise in (0.0, 0.005)
     ]

@@ -82,8 +82,9 @@ def show_measure(entry):
     }
     st.table(pd.DataFrame(table).T.round(3))
     st.caption(
-        f"One measurement with n = {n} images on each side, in features of the run's feature classifier, against a random"
-        " half of the held-out images (the other half: other real images). It has no interval: report the notebooks'."
+        f"One measurement with n = {n} images on each side, in features of the run's feature classifier, against a "
+        "random half of the held-out images; the other real images are the other half. There is no interval: report "
+        "numbers from the notebooks instead."
     )
 
 

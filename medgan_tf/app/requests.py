@@ -13,7 +13,7 @@ from jsonschema.exceptions import best_match
 
 from medgan_tf.generators import latents
 
-from .errors import AppError, invalid_request
+from .errors import invalid_request
 
 OPENAPI = json.loads(Path(__file__).with_name("openapi.json").read_text())
 SCHEMAS = OPENAPI["components"]["schemas"]

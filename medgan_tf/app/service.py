@@ -97,7 +97,9 @@ class Service:
         entry = catalogue.find(model)
         _check(entry, label)
         original = uploads.read(data, entry.image_size)
-        return self.worker.run(INVERSION_SECONDS, lambda: reconstruction.reconstruct(self._load(entry), original, label))
+        return self.worker.run(
+            INVERSION_SECONDS, lambda: reconstruction.reconstruct(self._load(entry), original, label)
+        )
 
     def explore(self, request):
         """(n, H, W, 1) uint8 of a MoveRequest, MixRequest or InterpolationRequest."""

@@ -58,14 +58,11 @@ def compare_arms(measured, comparisons, names, rare):
             if (kind, family) == ("calibration_error", "rare class"):
                 continue  # defined for all classes together only
             found = []
-            for comparison in members:
-                arm, reference = (measured[name] for name in (comparison.arm, comparison.reference))
-                pairs = [a[kind][:, column] - b[kind][:, column] for a, b in zip(arm, reference, strict=True)]
-                found.append(
-                    asdict(comparison) | {"class": names[column], "measure": kind} | mean_over_seeds(np.stack(pairs))
-                )
-            corrected = holm([record["p"] for record in found])
-            for record, p in zip(found, corrected, strict=True):
+            for each in members:
+                seeds = zip(measured[each.arm], measured[each.reference], strict=True)
+                differences = np.stack([a[kind][:, column] - b[kind][:, column] for a, b in seeds])
+                found.append(asdict(each) | {"class": names[column], "measure": kind} | mean_over_seeds(differences))
+            for record, p in zip(found, holm([record["p"] for record in found]), strict=True):
                 record["p_holm"] = float(p)
                 record["interpretation"] = interpret(record, better)
             records += found

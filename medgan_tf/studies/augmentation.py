@@ -9,6 +9,7 @@ split. The test split is used once, after a training has ended. Arms are compare
 import hashlib
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,20 +40,15 @@ def study(data, source, settings, journal):
         "real": stratified_weights(data.test.patients, data.test.labels, settings.resamples),
         "synthetic": stratified_weights(np.arange(len(data.test)), data.test.labels, settings.resamples),
     }
-    measured = {
-        arm.name: [
-            measure_classifier(
-                logits["test"],
-                data.test.labels,
-                operating_points(logits["validation"], data.validation.labels, settings.specificity),
-                weights[arm.tested_on],
-            )
-            for logits in answers[arm.name]
-        ]
-        for arm in arms
-    }
+
+    def measure(logits, weights):
+        thresholds = operating_points(logits["validation"], data.validation.labels, settings.specificity)
+        return measure_classifier(logits["test"], data.test.labels, thresholds, weights)
+
+    measured = {arm.name: [measure(each, weights[arm.tested_on]) for each in answers[arm.name]] for arm in arms}
     label, missing = rarest_class(data.train)
-    names = [*data.classes, "mean"]
+    names, shown = [*data.classes, "mean"], (label, len(data.classes))
+    cells = [(kind, column) for kind in MEASURES for column in shown if (kind, column) != ("calibration_error", label)]
     content = {
         "settings": asdict(settings),
         "source": {"name": source.name, "sha256": source.sha256, "notes": source.notes},
@@ -61,9 +57,7 @@ def study(data, source, settings, journal):
         "arms": [
             {"arm": name, "class": names[column], "measure": kind} | clipped_mean(seeds, kind, column)
             for name, seeds in measured.items()
-            for kind in MEASURES
-            for column in (label, len(data.classes))
-            if (kind, column) != ("calibration_error", label)
+            for kind, column in cells
         ],
         "curve": [
             {"images": round(fraction * len(data.train)), "real": alone, "real + synthetic": helped}
@@ -92,9 +86,8 @@ def check(data):
         for other, known in splits.items():
             shared = set(split.patients) & set(known.patients)
             if other != name and shared:
-                raise ValueError(
-                    f"Patient '{min(shared)}' is in both {name} and {other}: assign the splits again, by patient."
-                )
+                remedy = "assign the splits again, by patient"
+                raise ValueError(f"Patient '{min(shared)}' is in both {name} and {other}: {remedy}.")
 
 
 def train_all(arms, data, source, settings, journal):
@@ -104,9 +97,7 @@ def train_all(arms, data, source, settings, journal):
     prints = _fingerprints(wanted, data, source, settings)
     missing = [job for job in wanted if not _is_stored(paths[job], prints[job])]
     classifiers, synthetic = {}, None
-    with tqdm(
-        total=len(missing) * settings.steps, desc="classifiers", unit="step", mininterval=1, disable=not missing
-    ) as bar:
+    with tqdm(None, "classifiers", len(missing) * settings.steps, unit="step", disable=not missing) as bar:
         for arm, seed in missing:
             bar.set_postfix_str(f"{arm.name}, seed {seed}")
             if arm.classical not in classifiers:
@@ -116,11 +107,9 @@ def train_all(arms, data, source, settings, journal):
                 synthetic = SyntheticImages(source, data.train, max(settings.ratios, default=1), seed)
             classifier.train(design.compose(arm, data.train, synthetic, seed), seed, bar.update)
             test = data.test if arm.tested_on == "real" else synthetic.like(data.test)
-            logits = {
-                name: classifier.logits(split.images)
-                for name, split in (("validation", data.validation), ("test", test))
-            }
-            _write(paths[arm, seed], prints[arm, seed], logits)
+            logits = {"validation": classifier.logits(data.validation.images), "test": classifier.logits(test.images)}
+            save = partial(np.savez, fingerprint=prints[arm, seed], **logits)
+            atomic_write(paths[arm, seed], save)
     return {arm.name: [_read(paths[arm, seed]) for seed in settings.seeds] for arm in arms}
 
 
@@ -143,16 +132,9 @@ def _fingerprints(wanted, data, source, settings):
 
 
 def _is_stored(path, fingerprint):
-    if not path.exists():
-        return False
+    return path.exists() and _read(path, ["fingerprint"])["fingerprint"] == fingerprint
+
+
+def _read(path, names=("validation", "test")):
     with np.load(path) as stored:
-        return str(stored["fingerprint"]) == fingerprint
-
-
-def _read(path):
-    with np.load(path) as stored:
-        return {name: stored[name] for name in ("validation", "test")}
-
-
-def _write(path, fingerprint, logits):
-    atomic_write(path, lambda temporary: np.savez(temporary, fingerprint=fingerprint, **logits))
+        return {name: stored[name] for name in names}

@@ -31,10 +31,9 @@ def interpret_study(content):
         *map(_sentence, family("rare class")),
     ]
     if family("small data"):
+        what = f"images of {source} added to a part of the real ones"
         sentences.append(
-            _summary(
-                family("small data"), f"images of {source} added to a part of the real ones", "the same part alone"
-            )
+            _summary(family("small data"), what, "the same part alone")
             + " The generator was trained on the whole training split: a gain here needs a generator from someone with"
             " more images and cannot be obtained from the small set alone."
         )
@@ -45,16 +44,15 @@ def interpret_study(content):
 
 def _summary(records, what, reference):
     """One sentence on several ratios or fractions; without a difference, it gives the range that is not excluded."""
-    readings = [record["interpretation"] for record in records]
-    count = len(records)
-    if set(readings) == {"no difference shown"}:
+    found, count = [record["interpretation"] for record in records], len(records)
+    if set(found) == {"no difference shown"}:
         low, high = min(record["low"] for record in records), max(record["high"] for record in records)
         return (
             f"{_upper(what)}: against {reference}, no difference can be shown (0 of {count} comparisons). This does"
             f" not prove equality: the intervals reach from {low:+.3f} to {high:+.3f}."
         )
     words = {"better": "better", "worse": "worse", "no difference shown": "without a difference shown"}
-    parts = [f"{readings.count(reading)} of {count} {word}" for reading, word in words.items() if reading in readings]
+    parts = [f"{found.count(each)} of {count} {word}" for each, word in words.items() if each in found]
     shown = [record for record in records if record["interpretation"] != "no difference shown"]
     numbers = "; ".join(f"{record['arm']} {_numbers(record)}" for record in shown)
     return f"{_upper(what)}: against {reference}, {', '.join(parts)} ({numbers})."

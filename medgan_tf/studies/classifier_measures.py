@@ -40,23 +40,18 @@ def measure_classifier(logits, labels, thresholds, weights):
     """
     scores = softmax(logits.astype(float), axis=1)
     answers = scores.argmax(axis=1)
-    found = {name: [] for name in MEASURES}
+    found = []
     with np.errstate(invalid="ignore"):
         for label in range(scores.shape[1]):
             score, is_class = scores[:, label], labels == label
-            auroc, auprc = auroc_and_average_precision(score, is_class, weights)
             above = score > thresholds[label]
-            found["auroc"].append(auroc)
-            found["auprc"].append(auprc)
-            found["balanced_accuracy"].append(weighted_proportion(answers == label, is_class, weights))
-            found["sensitivity"].append(weighted_proportion(above, is_class, weights))
-            found["specificity"].append(weighted_proportion(~above, ~is_class, weights))
-        calibration = calibration_error(scores.max(axis=1), answers == labels, weights)
-    table = {}
-    for name, columns in found.items():
-        by_class = np.stack(columns, axis=1) if columns else np.full((len(weights), scores.shape[1]), np.nan)
-        total = calibration if name == "calibration_error" else class_mean(by_class)
-        table[name] = np.column_stack([by_class, total])
+            proportions = (answers == label, is_class), (above, is_class), (~above, ~is_class)
+            by_threshold = [weighted_proportion(*pair, weights) for pair in proportions]
+            found.append([*auroc_and_average_precision(score, is_class, weights), *by_threshold])
+    by_class = dict(zip(MEASURES, np.moveaxis(found, 0, -1), strict=False))  # each (B, C)
+    table = {name: np.column_stack([columns, class_mean(columns)]) for name, columns in by_class.items()}
+    error = calibration_error(scores.max(axis=1), answers == labels, weights)
+    table["calibration_error"] = np.column_stack([np.full((len(weights), scores.shape[1]), np.nan), error])
     return table
 
 

@@ -36,11 +36,9 @@ def distance_attack(synthetic, members, others, reference):
     Distances are 1 - correlation after registration, since features learned from the members would know them by
     themselves.
     """
-    first, second = (
-        most_similar(each.images, synthetic)[1] - most_similar(each.images, reference.images)[1]
-        for each in (members, others)
-    )
-    return first, second
+    correlations = lambda images, references: most_similar(images, references)[1]  # noqa: E731
+    groups = members.images, others.images
+    return tuple(correlations(each, synthetic) - correlations(each, reference.images) for each in groups)
 
 
 def attack_record(members, others, member_patients, other_patients, seed=0):
@@ -51,7 +49,7 @@ def attack_record(members, others, member_patients, other_patients, seed=0):
     0.01.
     """
     groups = (member_patients, other_patients)
-    auc = bootstrap(lambda m, o: _auc(members[m], others[o]), groups, seed=seed)
+    auc = bootstrap(lambda m, o: roc_auc_score(*_labelled(members[m], others[o])), groups, seed=seed)
     tpr = bootstrap(lambda m, o: _tpr(members[m], others[o]), groups, seed=seed)
     patients = len(set(member_patients))
     tpr = widen(tpr, wilson(round(tpr["value"] * patients), patients))  # a bootstrap at 0 or 1 has no width
@@ -70,10 +68,6 @@ def attack_record(members, others, member_patients, other_patients, seed=0):
 
 def _labelled(members, others):
     return np.repeat([1, 0], [len(members), len(others)]), np.concatenate([members, others])
-
-
-def _auc(members, others):
-    return roc_auc_score(*_labelled(members, others))
 
 
 def _tpr(members, others):

@@ -36,23 +36,14 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
     if shared:
         raise ValueError(f"Patient '{min(shared)}' is in training and among the held-out images: split by patient.")
     some = sample_patients(train.patients, len(held_out), seed)
-    features = lambda images: metrics.extract(extractor, images, cache).features  # noqa: E731
-    learned, unseen, made = (features(images) for images in (train.images, held_out.images, synthetic))
-    measured = {
-        "pixels": [
-            _registered_distance(*pair)
-            for pair in (
-                (synthetic, train.images),
-                (held_out.images, train.images),
-                (synthetic, train.images[some]),
-                (synthetic, held_out.images),
-            )
-        ],
-        "features": [
-            neighbours(*pair) for pair in ((made, learned), (unseen, learned), (made, learned[some]), (made, unseen))
-        ],
-    }
-    return {name: _record(*found, train, held_out) for name, found in measured.items()}
+    pixels = synthetic, train.images, held_out.images
+    features = [metrics.extract(extractor, images, cache).features for images in pixels]
+    records = {}
+    for name, nearest, sets in (("pixels", _registered_distance, pixels), ("features", neighbours, features)):
+        made, learned, unseen = sets
+        pairs = (made, learned), (unseen, learned), (made, learned[some]), (made, unseen)
+        records[name] = _record(*(nearest(*pair) for pair in pairs), train, held_out)
+    return records
 
 
 def sample_patients(patients, images, seed=0):
@@ -100,21 +91,21 @@ def _record(to_training, of_held_out, to_some, to_unseen, train, held_out):
     )
     rate = widen(rate, wilson(copied.sum(), len(each)))  # a bootstrap at 0 or 1 has no width
     nearer = (to_some[1] < to_unseen[1]) + 0.5 * (to_some[1] == to_unseen[1])
-    share = bootstrap(lambda s: float(nearer[s].mean()), (each,))
+    proportion = bootstrap(lambda s: float(nearer[s].mean()), (each,))
     edges = np.linspace(0, max(distance.max(), reference.max()), BINS + 1)
-    counted = {"synthetic": distance, "held_out": reference}
+    counts = {"synthetic": np.histogram(distance, edges)[0], "held_out": np.histogram(reference, edges)[0]}
     return {
         "copy_rate": rate,
         "expected": expected,
         "p_value": p_value,
-        "nearer_to_training": share,
+        "nearer_to_training": proportion,
         "threshold": threshold,
         "n": len(distance),
         "held_out": len(held_out),
         "held_out_patients": len(set(held_out.patients)),
         "training": len(train),
         "patients_copied": len(set(train.patients[nearest[copied]])),
-        "histogram": {"edges": edges, **{name: np.histogram(part, edges)[0] for name, part in counted.items()}},
+        "histogram": {"edges": edges} | counts,
         "pairs": [
             {"synthetic": int(index), "training": int(nearest[index]), "distance": float(distance[index])}
             for index in np.argsort(distance)[:SHOWN]

@@ -21,14 +21,10 @@ def audit(model_dir, data, extractor, count, cache=None, seed=2):
     images, and the validation images are the attacker's own. count: synthetic images that are looked at, and members
     that are attacked at most. Returns {"memorisation", "attacks", "controls", "n", "seed", "architecture", "training"}.
     """
-    model_dir = Path(model_dir)
     model = generators.load(model_dir)
-    return _audit(
-        images_to_audit(model, data, count, seed), data, extractor, load_gan(model_dir), count, cache, seed
-    ) | {
-        "architecture": model.record["settings"]["architecture"],
-        "training": model.record["data"],
-    }
+    images, described = images_to_audit(model, data, count, seed), model.record
+    found = _audit(images, data, extractor, load_gan(model_dir), count, cache, seed)
+    return found | {"architecture": described["settings"]["architecture"], "training": described["data"]}
 
 
 def audit_images(synthetic, data, extractor, cache=None, seed=2):
@@ -74,21 +70,13 @@ def _audit(synthetic, data, extractor, gan, count, cache, seed):
     members = data.train.take(sample_patients(data.train.patients, count, seed))
     scores = {} if gan is None else {"discriminator": discriminator_attack(gan, members, data.test)}
     scores["distance"] = distance_attack(synthetic, members, data.test, data.validation)
-    return {
-        "memorisation": memorisation(synthetic, data.train, data.held_out, extractor, cache, seed),
-        "attacks": {
-            name: attack_record(*pair, members.patients, data.test.patients, seed) for name, pair in scores.items()
-        },
-        "controls": {
-            name: {
-                "members against members": _null_attack(pair[0], members.patients, seed),
-                "unseen against unseen": _null_attack(pair[1], data.test.patients, seed),
-            }
-            for name, pair in scores.items()
-        },
-        "n": len(synthetic),
-        "seed": seed,
-    }
+    copies = memorisation(synthetic, data.train, data.held_out, extractor, cache, seed)
+    patients, attacks, controls = (members.patients, data.test.patients), {}, {}
+    for name, pair in scores.items():
+        attacks[name] = attack_record(*pair, *patients, seed)
+        nulls = [_null_attack(*group, seed) for group in zip(pair, patients, strict=True)]
+        controls[name] = dict(zip(("members against members", "unseen against unseen"), nulls, strict=True))
+    return {"memorisation": copies, "attacks": attacks, "controls": controls, "n": len(synthetic), "seed": seed}
 
 
 def _null_attack(scores, patients, seed):

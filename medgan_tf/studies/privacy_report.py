@@ -33,7 +33,7 @@ def findings(section):
     sentences = []
     for kind, words in (("pixels", "by grey levels after registration"), ("features", "by features")):
         record = memory[kind]
-        verdict = "more than chance" if _copied(record) else "no excess can be shown"
+        verdict = "more than chance" if record["p_value"] < LEVEL else "no excess can be shown"
         sentences.append(
             f"Copies: {_proportion(record['copy_rate'])} of {record['n']} synthetic images is closer to a training "
             f"image than the first percentile of {record['held_out']} held-out images "
@@ -48,12 +48,12 @@ def findings(section):
             f"({record['others']} others): {_verdict(record)}."
         )
     for attack, controls in section["controls"].items():
-        off = [name for name, record in controls.items() if not _covers_chance(record["auc"])]
+        aucs = {name: record["auc"] for name, record in controls.items()}
+        off = [f"{name} {_number(auc)}" for name, auc in aucs.items() if not auc["low"] <= CHANCE <= auc["high"]]
         if off:
             sentences.append(
-                f"Control of the {attack} attack off {CHANCE}: "
-                + ", ".join(f"{name} {_number(controls[name]['auc'])}" for name in off)
-                + ". One control in twenty is off by chance; if more are, the attack's result cannot be trusted."
+                f"Control of the {attack} attack off {CHANCE}: {', '.join(off)}. One control in twenty is off by"
+                " chance; if more are, the attack's result cannot be trusted."
             )
     return sentences
 
@@ -67,7 +67,7 @@ def undetected_controls(sections, ways=("pixels", "features")):
     sentences = []
     copies = sections.get("copier", {}).get("memorisation", {})
     for kind in ways:
-        if kind in copies and not _copied(copies[kind]):
+        if kind in copies and not copies[kind]["p_value"] < LEVEL:
             words = {"pixels": "grey levels"}.get(kind, kind)
             sentences.append(
                 f"The planted copies are not detected by {words} ({_proportion(copies[kind]['copy_rate'])}): so on "
@@ -90,27 +90,18 @@ def model_card_statement(sections, name):
         return "Memorisation and membership were not audited: do not treat these images as anonymous."
     copies = section["memorisation"]["pixels"]["copy_rate"]
     attacks = " and ".join(f"{_number(record['auc'])} ({name})" for name, record in section["attacks"].items())
-    sentences = [
+    sentence = (
         f"Privacy audit: {_proportion(copies)} of {section['n']} images is closer to a training image than the first "
         f"percentile of held-out distances; membership attacks reach an AUC of {attacks}, 95% intervals over patients. "
-        "That bounds these attacks and no others: do not treat these images as anonymous.",
-        *undetected_controls(sections, ("pixels",)),
-    ]
-    return " ".join(sentences)
-
-
-def _copied(record):
-    return record["p_value"] < LEVEL
+        "That bounds these attacks and no others: do not treat these images as anonymous."
+    )
+    return " ".join([sentence, *undetected_controls(sections, ("pixels",))])
 
 
 def _verdict(record):
     if record["auc"]["low"] > CHANCE:
         return "members can be told from others"
     return "below chance" if record["auc"]["high"] < CHANCE else "not distinguishable from chance at this n"
-
-
-def _covers_chance(interval):
-    return interval["low"] <= CHANCE <= interval["high"]
 
 
 def _number(interval):

@@ -36,19 +36,13 @@ def most_similar(images, references):
 def registered_correlation(reference, image):
     """The correlation of two grey images (H, W), with or without a shift of up to a tenth of the side; the larger."""
     reference, image = (picture.astype(np.float32) for picture in (reference, image))
-    shift = phase_cross_correlation(reference - reference.mean(), image - image.mean(), normalization=None)[0].astype(
-        int
-    )
+    centred = reference - reference.mean(), image - image.mean()
+    shift = phase_cross_correlation(*centred, normalization=None)[0].astype(int)
     plain = _correlation(reference, image)
     if not shift.any() or (np.abs(shift) > LARGEST_SHIFT * np.array(image.shape)).any():
         return plain
-    ours, theirs = (tuple(_overlap(sign * step) for step in shift) for sign in (1, -1))
-    return max(plain, _correlation(reference[ours], image[theirs]))
-
-
-def _overlap(step):
-    """The rows or columns that overlap after the other image is shifted by `step`."""
-    return slice(step, None) if step >= 0 else slice(None, step)
+    overlap = lambda steps: tuple(slice(max(s, 0), min(s, 0) or None) for s in steps)  # noqa: E731
+    return max(plain, _correlation(reference[overlap(shift)], image[overlap(-shift)]))
 
 
 def _correlation(a, b):

@@ -46,18 +46,16 @@ def from_model(model_dir, data, labeller=None):
     of_data = json.loads(json.dumps({"classes": data.classes, "image_size": data.image_size}))  # as model.json has it
     for name, wanted in of_data.items():
         if record[name] != wanted:
-            raise ValueError(
-                f"The model in {model_dir} has {name} {record[name]}, the data {wanted}: train it on these."
-            )
+            found = f"{name} {record[name]}, the data {wanted}"
+            raise ValueError(f"The model in {model_dir} has {found}: train it on these.")
     notes = [training_note(record, data.train, model_dir)]
     digest = hashlib.sha256((model_dir / "generator.weights.h5").read_bytes())
     if generator.classes:
         draw = lambda labels, seed: generator.sample(len(labels), labels, seed)  # noqa: E731
         return ImageSource(model_dir.name, digest.hexdigest(), draw, tuple(notes))
     if labeller is None or labeller.report.get("classes") != list(data.classes):
-        raise ValueError(
-            f"{model_dir.name} has no classes: give a classifier of {', '.join(data.classes)} to label its images."
-        )
+        remedy = f"give a classifier of {', '.join(data.classes)} to label its images"
+        raise ValueError(f"{model_dir.name} has no classes: {remedy}.")
     notes.append(
         f"{model_dir.name} has no classes: a classifier trained on the training split assigned them, so its images"
         " carry no more information about classes than that classifier has."
@@ -72,9 +70,8 @@ def training_note(record, train, model_dir):
     record: model.json, with the hash of the training patients that the training wrote.
     """
     if "training" not in record:
-        raise ValueError(
-            f"The record in {model_dir} does not say which patients the model was trained on: train it again."
-        )
+        remedy = "train it again"
+        raise ValueError(f"The record in {model_dir} does not say which patients the model was trained on: {remedy}.")
     if record["training"] != train.record:
         raise ValueError(
             f"The model in {model_dir} was trained on {record['training']['images']} images of other patients than this"
@@ -99,9 +96,8 @@ def _labelled(generator, labeller):
             if not any(missing.values()):
                 return images
         lacking = ", ".join(labeller.report["classes"][label] for label, places in missing.items() if places)
-        raise ValueError(
-            f"The generator hardly ever draws images that the classifier calls {lacking}: train it longer."
-        )
+        found = f"images that the classifier calls {lacking}"
+        raise ValueError(f"The generator hardly ever draws {found}: train it longer.")
 
     return draw
 

@@ -181,4 +181,3 @@ def _write_kit(kit):
     (kit.hidden / "kit.json").write_text(json.dumps(settings))
     np.save(kit.hidden / "images.npy", kit.images)
     kit.key.to_csv(kit.directory / KEY, index=False)  # written last: marks a complete kit
-
