@@ -1,6 +1,4 @@
-"""DICOM with a canary, a string found nowhere else, in every value representation, and a search for them in output
-bytes.
-"""
+"""DICOM files with canaries (unique strings) in every value representation, and a search for them in output bytes."""
 
 import io
 import struct
@@ -20,11 +18,11 @@ TEXT = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 PACKED = {"FL": "f", "FD": "d", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 BYTES = ("OB", "OD", "OF", "OL", "OV", "OW", "UN")
 TEMPORAL = ("DA", "TM", "DT")
-BURNED = "ZEBRA QUARTZ"  # written into pixels, where only a reader of pictures finds it
+BURNED = "ZEBRA QUARTZ"  # text burned into the pixels
 
 
 class Canaries:
-    """Makes values that hold a unique string, in any value representation, and remembers them."""
+    """Makes values that contain a unique string, in any value representation, and records them."""
 
     def __init__(self):
         self.planted = {}  # {bytes to search for: where they were planted}
@@ -65,7 +63,7 @@ class Canaries:
         return text
 
     def found(self, folder):
-        """Where those canaries were planted that are in any byte or name below a folder."""
+        """The places of those canaries that occur in any file or file name below a folder."""
         data = b"".join(
             path.relative_to(folder).as_posix().encode() + b"\0" + (path.read_bytes() if path.is_file() else b"")
             for path in sorted(folder.rglob("*"))
@@ -74,9 +72,7 @@ class Canaries:
 
 
 def planted_image(canaries):
-    """A radiograph with canaries in every VR: in the table's attributes, beyond it, nested, private, unknown,
-    around.
-    """
+    """A radiograph with canaries in every VR: in standard, nested, private and unknown attributes and around them."""
     dataset = make(picture(3, (128, 128)), SOPClassUID=ComputedRadiographyImageStorage, Modality="CR")
     for tag, vr in sorted(carriers()):
         dataset.add(DataElement(tag, vr, canaries.value(vr, f"in {tag}")))
@@ -108,9 +104,7 @@ def planted_image(canaries):
 
 
 def _in_what_is_kept(dataset, canaries):
-    """Canaries that may not stay even where text, codes and numbers do: beside a short name of the patient's, as what
-    is no code, and as text that calls itself numbers.
-    """
+    """Add canaries to attributes that are kept: part of a name, an invalid code, and text declared as numbers."""
     dataset.PatientName = f"{dataset.PatientName}^Wu"
     item = Dataset()
     for number, (vr, _, _, _, keyword) in sorted(DicomDictionary.items()):
@@ -125,7 +119,7 @@ def _in_what_is_kept(dataset, canaries):
 
 
 def planted_compressed(canaries, syntax):
-    """A radiograph in JPEG or JPEG 2000 with canaries in its codestream, wherever it is no picture."""
+    """A radiograph in JPEG or JPEG 2000 with canaries in those parts of its codestream that are not pixels."""
     pixels = (picture(7, (64, 64)) // 4).astype(np.uint8)
     dataset = make(pixels, SOPClassUID=ComputedRadiographyImageStorage, Modality="CR", PatientID=str(syntax))
     dataset.file_meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
@@ -142,7 +136,7 @@ def planted_compressed(canaries, syntax):
 
 
 def with_text_beside(frame, syntax, text):
-    """A compressed frame with text wherever a decoder passes over it. text: (where) -> bytes."""
+    """A compressed frame with text in every part that decoders ignore. text: (where) -> bytes."""
     if syntax == RLELossless:
         count = int.from_bytes(frame[:4], "little")
         behind = text("behind the end")  # as a run: what is none, decoders refuse
@@ -173,7 +167,7 @@ def _segment(marker, body):
 
 
 def carriers():
-    """{(tag, VR)}: every attribute of Table E.1-1, and all beyond it that hold text, bytes, dates or foreign UIDs."""
+    """{(tag, VR)}: every attribute of Table E.1-1, and all others with text, bytes, dates or UIDs."""
     kept = table.KEPT_TEXT | table.KEPT_BYTES | {"SpecificCharacterSet", "Modality", "SOPClassUID"}
     chosen = set()
     for number, (vr, _, _, _, keyword) in DicomDictionary.items():
@@ -205,7 +199,7 @@ def _private(dataset, canaries, where):
 
 
 def burned():
-    """A radiograph whose pixels say who it is of, and whose header says that there is nothing burned in."""
+    """A radiograph with a name burned into its pixels, whose header denies it."""
     pixels = picture(5, (256, 256))
     image = Image.new("L", pixels.shape[::-1])
     ImageDraw.Draw(image).text((20, 30), BURNED, fill=255, font=ImageFont.load_default(22))

@@ -36,7 +36,7 @@ def test_home_offers_the_models_and_the_classes_of_the_chosen_one(client):
 
 
 @pytest.mark.parametrize("path", ["/", "/models", f"/result?{LINK}", "/explore", "/rate", "/about", "/nowhere"])
-def test_every_page_says_that_it_is_synthetic_and_loads_nothing_from_elsewhere(client, path):
+def test_every_page_is_marked_synthetic_and_loads_nothing_from_other_hosts(client, path):
     answer = client.get(path)
     page = answer.get_data(as_text=True)
     assert "<strong>Synthetic, research only.</strong>" in page
@@ -137,7 +137,7 @@ def test_a_run_of_an_earlier_version_is_served_and_has_a_gallery(served, tmp_pat
         ("", 422, "model"),
     ],
 )
-def test_a_wrong_request_gives_one_sentence_and_no_image(client, query, status, sentence):
+def test_invalid_request_gives_one_sentence_and_no_image(client, query, status, sentence):
     answer = client.get(f"/result?{query}")
     page = answer.get_data(as_text=True)
     assert answer.status_code == status

@@ -1,4 +1,4 @@
-"""The augmentation study: what the arms hold, that it resumes, and two planted cases whose answer is known."""
+"""The augmentation study: images of each arm, resuming, and two generators for which the right result is known."""
 
 import json
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ SETTINGS = config.AugmentationStudyConfig(
 
 @dataclass
 class Data:
-    """What the study asks of datasets.ImageDataset."""
+    """The attributes of datasets.ImageDataset that the study uses."""
 
     train: datasets.ImageSet
     validation: datasets.ImageSet
@@ -53,7 +53,7 @@ def toy_source(calls=None):
     return synthetic_images.ImageSource("toy", "a" * 64, draw)
 
 
-def test_arms_hold_what_their_names_say(data):
+def test_arms_have_the_images_that_their_names_describe(data):
     plan, _ = arms.plan(replace(SETTINGS, ratios=(0.25, 1), fractions=(0.25, 0.5)))
     synthetic = synthetic_images.SyntheticImages(toy_source(), data.train, 1, seed=3)
     holds = {arm.name: arms.compose(arm, data.train, synthetic, 3) for arm in plan}
@@ -66,7 +66,10 @@ def test_arms_hold_what_their_names_say(data):
     assert counts["rare class duplicated"] == (80, 0) and counts["rare class topped up"] == (52, 28)
     for name in ("rare class duplicated", "rare class topped up"):
         assert np.bincount(holds[name].labels).tolist() == [40, 40]
-    assert np.bincount(holds["real + 1 synthetic"].labels).tolist() == [24, 80]  # as real classes occur
+    assert np.bincount(holds["real + 1 synthetic"].labels).tolist() == [
+        24,
+        80,
+    ]  # in the proportions of the real classes
     assert set(holds["25% of real"].patients) < set(holds["50% of real"].patients) < set(data.train.patients)
     for name, fraction in (("25% of real", 0.25), ("50% of real", 0.5)):
         kept = holds[name]
@@ -75,7 +78,7 @@ def test_arms_hold_what_their_names_say(data):
         assert all((kept.patients == p).sum() == (data.train.patients == p).sum() for p in set(kept.patients))
 
 
-def test_smaller_ratios_are_the_first_of_larger_ones_and_seeds_differ(data):
+def test_smaller_ratios_are_subsets_and_seeds_differ(data):
     calls = []
     synthetic = synthetic_images.SyntheticImages(toy_source(calls), data.train, 5, seed=0)
     assert len(synthetic.mixed) == 260 and len(synthetic.mixed.take(slice(13))) == 13
@@ -87,7 +90,7 @@ def test_smaller_ratios_are_the_first_of_larger_ones_and_seeds_differ(data):
     assert len({seed for _, seed in calls}) == len(calls)
 
 
-def test_a_shared_patient_or_a_missing_class_is_refused(data):
+def test_shared_patients_and_missing_classes_are_refused(data):
     leaky = replace(data.test, patients=np.append(data.test.patients[:-1], data.train.patients[0]))
     with pytest.raises(ValueError, match="is in both train and test: assign the splits again"):
         augmentation.check(replace(data, test=leaky))
@@ -97,13 +100,13 @@ def test_a_shared_patient_or_a_missing_class_is_refused(data):
         augmentation.check(replace(data, classes=("normal",)))
 
 
-def test_a_stopped_study_goes_on_where_it_was(data, tmp_path, monkeypatch):
+def test_interrupted_study_resumes(data, tmp_path, monkeypatch):
     settings = replace(SETTINGS, steps=1, seeds=(0, 1), ratios=(1,))
     plan, _ = arms.plan(settings)
     trained = []
 
     class Counted:
-        """In place of a classifier, which is not what this is about."""
+        """A stand-in for `Classifier` that counts its trainings."""
 
         def __init__(self, *arguments):
             pass
@@ -130,24 +133,24 @@ def test_a_stopped_study_goes_on_where_it_was(data, tmp_path, monkeypatch):
         for before, after in zip(seeds, again[name], strict=True):
             np.testing.assert_array_equal(before["test"], after["test"])
     augmentation.train_all(plan, data, replace(toy_source(), sha256="b" * 64), settings, tmp_path)
-    assert len(trained) == 2 * 4  # what no generator has to do with is kept
+    assert len(trained) == 2 * 4  # results of arms without synthetic images are kept
     trained.clear()
     augmentation.train_all(plan, replace(data, train=data.train.take(slice(1, None))), toy_source(), settings, tmp_path)
     assert len(trained) == 2 * len(plan)  # other data
 
 
-def test_every_classifier_takes_the_same_steps_from_weights_of_its_seed(data):
+def test_classifiers_take_equally_many_steps_and_depend_on_the_seed_only(data):
     classifier, steps, answers = Classifier(16, 2, replace(SETTINGS, steps=7)), [], []
     for train, seed in [(data.train, 0), (data.train.take(slice(10, 20)), 0), (data.train, 1), (data.train, 0)]:
         classifier.train(train, seed, lambda: steps.append(1))
         assert int(classifier.model.optimizer.iterations) == 7
         answers.append(classifier.logits(data.test.images))
     assert len(steps) == 28
-    np.testing.assert_allclose(answers[0], answers[3], atol=1e-4)  # nothing of what was trained in between is left
+    np.testing.assert_allclose(answers[0], answers[3], atol=1e-4)  # trainings in between leave no trace
     assert not np.allclose(answers[0], answers[1], atol=1e-2) and not np.allclose(answers[0], answers[2], atol=1e-2)
 
 
-def test_a_backbone_is_taken_by_its_name(data):
+def test_backbone_is_chosen_by_name(data):
     classifier = Classifier(32, 2, replace(SETTINGS, backbone="MobileNetV2"))
     assert classifier.logits(np.zeros((3, 32, 32, 1), np.uint8)).shape == (3, 2)
     assert classifier.model.count_params() > 2e6
@@ -155,7 +158,7 @@ def test_a_backbone_is_taken_by_its_name(data):
         Classifier(32, 2, replace(SETTINGS, backbone="ResNet51"))
 
 
-def test_a_model_is_held_against_the_training_split(data, tmp_path):
+def test_model_trained_on_other_patients_is_refused(data, tmp_path):
     record = {"training": json.loads(json.dumps(data.train.record))}
     assert "asserted" in synthetic_images.training_note(record, data.train, tmp_path / "cgan")
     for other in (data.train.take(slice(2, None)), datasets.join([data.train, data.test])):
@@ -165,7 +168,7 @@ def test_a_model_is_held_against_the_training_split(data, tmp_path):
         synthetic_images.training_note({}, data.train, tmp_path / "cgan")
 
 
-def test_images_of_a_model_without_labels_are_named_by_the_classifier():
+def test_classifier_labels_images_of_an_unconditional_model():
     class Generator:
         class network:
             output_shape = (None, 2, 2, 1)
@@ -191,7 +194,7 @@ def test_images_of_a_model_without_labels_are_named_by_the_classifier():
         synthetic_images._labelled(Generator(), never)(labels, seed=1)
 
 
-def test_a_run_without_a_conditional_model_names_the_notebook(tmp_path, monkeypatch):
+def test_run_without_a_conditional_model_names_the_notebook(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path))
     run = config.open_run("r", "smoke")
     for name, knows in (("dcgan", False), ("cgan", True)):
@@ -215,8 +218,8 @@ def draw(kind, count, rng):
 
 
 @pytest.fixture(scope="module")
-def starved():
-    """Phantoms of which the training split has few with an effusion, and what an ideal generator would draw."""
+def rare_effusions():
+    """Phantoms with few effusions in the training split, and the images of an ideal generator."""
     rng = np.random.default_rng(0)
     counts = {"train": (4, 60), "validation": (40, 40), "test": (100, 100)}
     splits = {
@@ -229,7 +232,7 @@ def starved():
 
 
 def source_of(bank, name):
-    """A Source that takes images of each class from a bank; with one image a class, it is a collapsed generator."""
+    """An ImageSource that draws from the images of each class in `bank`; one image per class: a collapsed generator."""
 
     def take(labels, seed):
         order = [np.random.default_rng((seed, label)).permutation(len(bank[label])) for label in (0, 1)]
@@ -243,9 +246,9 @@ def source_of(bank, name):
 
 
 @pytest.mark.slow
-def test_planted_cases_come_out_right(starved, tmp_path):
-    """An ideal generator, the phantoms' own simulator, must help where a class is starved; a collapsed one must not."""
-    data, bank = starved
+def test_study_detects_an_ideal_and_a_collapsed_generator(rare_effusions, tmp_path):
+    """An ideal generator, the phantoms' own simulator, must help where a class is rare; a collapsed one must not."""
+    data, bank = rare_effusions
     ideal = augmentation.study(data, source_of(bank, "ideal"), SETTINGS, tmp_path / "journal")
     collapsed = augmentation.study(data, source_of([i[:1] for i in bank], "collapsed"), SETTINGS, tmp_path / "journal")
     for content in (ideal, collapsed):
@@ -264,11 +267,11 @@ def test_planted_cases_come_out_right(starved, tmp_path):
     assert found["collapsed", "synthetic only (TSTR)", "real only", "auroc"] != "better"
     assert any("1 of 1 better" in sentence for sentence in ideal["verdict"])
     assert not any("1 of 1 better" in sentence for sentence in collapsed["verdict"])
-    check_pictures(tmp_path)
+    check_figures(tmp_path)
 
 
-def check_pictures(folder):
-    """Every comparison is a row, every arm a row of the table, and what is not a number is a dash."""
+def check_figures(folder):
+    """Check the figures and tables: one row for each comparison and each arm."""
     parts = [results.augmentation(folder, part) for part in ("arms", "comparisons")]
     values, comparisons = (part[part["model"] == "ideal"] for part in parts)
     forest = figures.forest(folder, "ideal").plot

@@ -17,7 +17,7 @@ from medgan_tf.dicom.deidentify import deidentify
 
 @pytest.fixture
 def cohort(tmp_path):
-    """(folder, canaries): one file full of canaries under names that are canaries too, two compressed ones, one with
+    """(folder, canaries): a file full of canaries, with canaries as names, two compressed ones, one with
     burned-in text.
     """
     canaries = Canaries()
@@ -33,7 +33,7 @@ def cohort(tmp_path):
 
 
 def pictures(folder):
-    """Every picture below a folder as displayed, DICOM or not."""
+    """All images below a folder as displayed, DICOM or not."""
     from PIL import Image
 
     for path in sorted(folder.rglob("*")):
@@ -57,7 +57,7 @@ def test_canaries_are_in_every_value_representation(cohort):
 
 
 @pytest.mark.parametrize("format", ["jpg", "png16"])
-def test_no_canary_leaves_through_convert(cohort, tmp_path, format):
+def test_converted_output_has_no_canary(cohort, tmp_path, format):
     folder, canaries = cohort
     report = dicom.convert(folder, tmp_path / "out", format=format)
     assert (report.converted, report.held_back) == (3, 1)
@@ -65,8 +65,8 @@ def test_no_canary_leaves_through_convert(cohort, tmp_path, format):
     assert not any(burned_in.lines(picture) for picture in pictures(tmp_path / "out"))
 
 
-def test_no_canary_leaves_through_deidentify(cohort, tmp_path, monkeypatch):
-    (tmp_path / "key").write_text("0" * 64)  # under some keys a moved date is by chance another canary's
+def test_deidentified_output_has_no_canary(cohort, tmp_path, monkeypatch):
+    (tmp_path / "key").write_text("0" * 64)  # with some keys a shifted date equals another canary by chance
     monkeypatch.setenv("MEDGAN_TF_KEY_FILE", str(tmp_path / "key"))
     folder, canaries = cohort
     report = deidentify(folder, tmp_path / "out")
@@ -75,7 +75,7 @@ def test_no_canary_leaves_through_deidentify(cohort, tmp_path, monkeypatch):
     assert not any(burned_in.lines(picture) for picture in pictures(tmp_path / "out"))
 
 
-def test_a_leaky_converter_shows_every_canary(cohort, tmp_path):
+def test_search_finds_every_canary_of_a_leaky_converter(cohort, tmp_path):
     folder, canaries = cohort
     shutil.copytree(folder, tmp_path / "leaky")
     assert canaries.found(tmp_path / "leaky") == set(canaries.planted.values())
@@ -85,7 +85,7 @@ def test_a_leaky_converter_shows_every_canary(cohort, tmp_path):
         assert set(BURNED.split()) <= set(burned_in.suspicions(Header.of(burned()), shown)[1].upper().split())
 
 
-def test_a_converter_that_forgets_one_kind_is_caught_at_that(cohort, tmp_path):
+def test_search_names_the_kind_of_canary_that_leaks(cohort, tmp_path):
     folder, canaries = cohort
     path = next(folder.rglob("CnryFileq.dcm"))
     dataset = pydicom.dcmread(path)
@@ -102,7 +102,7 @@ def test_a_converter_that_forgets_one_kind_is_caught_at_that(cohort, tmp_path):
     assert dataset.PatientName
 
 
-def test_what_names_sources_is_beside_the_output(cohort, tmp_path):
+def test_files_that_name_sources_are_outside_the_output(cohort, tmp_path):
     folder, canaries = cohort
     deidentify(folder, tmp_path / "out")
     assert {"folder name", "file name"} <= canaries.found(journal.private_folder(tmp_path / "out"))

@@ -15,7 +15,7 @@ def page(served):
     return testing.AppTest.from_file(str(FILE), default_timeout=120)
 
 
-def test_it_generates_compares_and_measures_or_says_why_not(page):
+def test_explorer_generates_compares_and_explains_missing_measurements(page):
     page.run()
     assert not page.exception
     assert "Synthetic, research only" in page.warning[0].value
@@ -26,5 +26,5 @@ def test_it_generates_compares_and_measures_or_says_why_not(page):
     assert "nothing can be measured" in page.info[0].value  # this run has no images
 
 
-def test_it_is_short():
+def test_explorer_is_short():
     assert len(FILE.read_text().splitlines()) < 150

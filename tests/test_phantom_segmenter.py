@@ -205,7 +205,7 @@ def test_mirrored_images_have_the_heart_on_the_right(segmenter, others):
 
 
 @pytest.mark.parametrize("lung", [RIGHT, LEFT])
-def test_a_painted_out_lung_is_not_found(segmenter, others, lung):
+def test_erased_lung_is_not_found(segmenter, others, lung):
     images, masks = others
     cover = gaussian_filter(masks[..., lung].astype(float), (0, 1.5, 1.5)) > 0.05
     painted = np.where(cover[..., None], np.uint8(190), images)
@@ -243,7 +243,7 @@ def test_same_seed_gives_the_same_weights(cohort):
     assert not np.array_equal(fresh, build(SIZE // 2, 6).get_weights()[0])
 
 
-def test_a_saved_segmenter_finds_the_same(segmenter, others, tmp_path):
+def test_saved_segmenter_gives_the_same_results(segmenter, others, tmp_path):
     segmenter.save(tmp_path)
     loaded = phantoms.load_segmenter(tmp_path)
     np.testing.assert_array_equal(loaded.maps(others[0]), segmenter.maps(others[0]))
@@ -287,7 +287,7 @@ def test_images_of_another_size_are_resized(segmenter, others):
 
 
 @pytest.mark.parametrize("images", [np.zeros((1, 64, 64, 1), np.float32), np.zeros((64, 64, 1), np.uint8)])
-def test_other_arrays_are_refused(segmenter, images):
+def test_arrays_of_other_types_and_shapes_are_refused(segmenter, images):
     with pytest.raises(ValueError, match="takes images uint8"):
         segmenter.describe(images)
 
@@ -308,12 +308,12 @@ def test_too_few_patients_or_an_odd_size_is_refused(cohort):
         phantoms.fit_segmenter(images[few], truth[few])
 
 
-def test_importing_phantoms_leaves_tensorflow_alone():
+def test_importing_phantoms_does_not_import_tensorflow():
     code = "import sys; import medgan_tf.phantoms; sys.exit(any(m in sys.modules for m in ('tensorflow', 'keras')))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_true_nodules_of_other_findings_are_none(cohort):
+def test_other_findings_have_no_true_nodules(cohort):
     _, truth = cohort
     for kind, lesions, count in zip(truth["class"], truth["lesions"], truth["lesion_count"], strict=True):
         assert true_nodules(lesions).shape == (count if kind == "nodule" else 0, 3)

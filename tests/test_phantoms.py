@@ -51,7 +51,7 @@ def sample(kind, number):
 
 
 def change(anatomy, acquisition, lesions, size=SIZE):
-    """What the lesions alone change in the picture: float (size, size)."""
+    """The difference that the lesions make to the image: float (size, size)."""
     quiet = replace(acquisition, noise=0.0, marker="none")
     with_lesions = phantoms.draw(anatomy, quiet, lesions, size, np.random.default_rng(1))
     return with_lesions - phantoms.draw(anatomy, quiet, [], size, np.random.default_rng(1))
@@ -93,7 +93,7 @@ def test_headers_agree_with_the_truth(cohort):
         assert images["shift_x"].nunique() == len(images)
 
 
-def test_window_gives_the_drawn_picture_back(tmp_path):
+def test_windowing_the_stored_pixels_recovers_the_image(tmp_path):
     truth = phantoms.write_cohort(tmp_path, 8, seed=3, image_size=96, images_per_patient=(1, 1))
     for file in truth["file"]:
         ds = pydicom.dcmread(tmp_path / file)
@@ -101,7 +101,7 @@ def test_window_gives_the_drawn_picture_back(tmp_path):
         shown = (ds.pixel_array - (ds.WindowCenter - 0.5)) / (ds.WindowWidth - 1) + 0.5  # PS3.3 C.11.2.1.2.1
         assert shown.min() >= -1e-6 and shown.max() <= 1 + 1e-6
         brightness = 1 - shown if ds.PhotometricInterpretation == "MONOCHROME1" else shown
-        assert np.median(brightness[:8, :8]) < 0.1 < 0.6 < np.median(brightness[-8:, 40:56])  # air and belly
+        assert np.median(brightness[:8, :8]) < 0.1 < 0.6 < np.median(brightness[-8:, 40:56])  # air and abdomen
 
 
 def test_same_seed_gives_the_same_bytes_for_any_number_of_workers(tmp_path):
@@ -117,12 +117,14 @@ def test_larger_cohort_contains_the_smaller(tmp_path):
     pd.testing.assert_frame_equal(small, large[: len(small)])
     larger = hashes(tmp_path / "large")
     assert all(larger[file] == digest for file, digest in hashes(tmp_path / "small").items() if file[-4:] == ".dcm")
-    again = phantoms.write_cohort(tmp_path / "large", 4, seed=7, image_size=64)  # no file of the nine is left
+    again = phantoms.write_cohort(
+        tmp_path / "large", 4, seed=7, image_size=64
+    )  # files of the nine patients are removed
     assert hashes(tmp_path / "large") == hashes(tmp_path / "small")
     pd.testing.assert_frame_equal(again, small)
 
 
-def test_truth_on_disk_is_the_returned_truth(cohort):
+def test_written_and_returned_truth_are_equal(cohort):
     folder, truth = cohort
     pd.testing.assert_frame_equal(pd.read_csv(folder / "truth.csv"), truth, check_dtype=False)
     assert set(truth["file"]) == {path.relative_to(folder).as_posix() for path in folder.rglob("*.dcm")}
@@ -136,13 +138,13 @@ def test_truth_on_disk_is_the_returned_truth(cohort):
 def test_prevalence_is_within_binomial_bounds(cohort):
     _, truth = cohort
     counts = truth.groupby("patient")["class"].first().value_counts()
-    for kind, share in phantoms.PREVALENCE.items():
-        low, high = binom.interval(0.999, 300, share)
+    for kind, probability in phantoms.PREVALENCE.items():
+        low, high = binom.interval(0.999, 300, probability)
         assert low <= counts[kind] <= high
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_two_lungs_lie_where_the_anatomy_says(number):
+def test_image_has_two_lungs_at_the_positions_of_the_anatomy(number):
     anatomy, acquisition, _ = sample("normal", number)
     picture = phantoms.draw(anatomy, replace(acquisition, marker="none"), [], SIZE, np.random.default_rng(0))
     x, y = patient_grid(acquisition)
@@ -175,7 +177,7 @@ def test_heart_reaches_further_to_the_patients_left(number):
 
 @pytest.mark.parametrize("number", range(8))
 @pytest.mark.parametrize("kind", FINDINGS)
-def test_lesions_change_nothing_but_the_lung(kind, number):
+def test_lesions_change_the_affected_lung_only(kind, number):
     anatomy, acquisition, lesions = sample(kind, number)
     x, y = patient_grid(acquisition)
     changed = np.abs(change(anatomy, acquisition, lesions))
@@ -188,7 +190,7 @@ def test_lesions_change_nothing_but_the_lung(kind, number):
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_nodules_are_found_with_their_number_place_and_size(number):
+def test_nodules_have_their_true_number_position_and_size(number):
     anatomy, acquisition, lesions = sample("nodule", number)
     size = 320
     changed = change(anatomy, replace(acquisition, blur=0.001), lesions, size)
@@ -206,7 +208,7 @@ def test_nodules_are_found_with_their_number_place_and_size(number):
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_pneumonia_is_found_with_its_place_and_size(number):
+def test_pneumonia_has_its_true_position_and_size(number):
     anatomy, acquisition, lesions = sample("pneumonia", number)
     for lesion in lesions:
         changed = np.clip(change(anatomy, acquisition, [lesion]), 0, None)
@@ -219,7 +221,7 @@ def test_pneumonia_is_found_with_its_place_and_size(number):
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_effusion_is_found_with_its_place_and_height(number):
+def test_effusion_has_its_true_position_and_height(number):
     anatomy, acquisition, lesions = sample("effusion", number)
     for lesion in lesions:
         side = SIDES[lesion.side]
@@ -236,30 +238,25 @@ def test_effusion_is_found_with_its_place_and_height(number):
         assert np.hypot(image_x[wet].mean() - lesion.x, image_y[wet].mean() - lesion.y) < 0.03
 
 
-def test_contrast_is_the_strength_of_the_change():
+def test_higher_contrast_changes_the_image_more():
     anatomy, acquisition, lesions = sample("nodule", 0)
-    strengths = [
-        change(anatomy, acquisition, [replace(lesions[0], contrast=contrast)]).max() for contrast in (0.2, 0.5, 0.8)
-    ]
+    variants = [[replace(lesions[0], contrast=contrast)] for contrast in (0.2, 0.5, 0.8)]
+    strengths = [change(anatomy, acquisition, variant).max() for variant in variants]
     assert 1.5 * strengths[0] < strengths[1] and 1.2 * strengths[1] < strengths[2]
 
 
-def test_noise_is_strongest_where_the_picture_is_bright():
+def test_noise_is_stronger_in_bright_regions():
     anatomy, acquisition, _ = sample("normal", 1)
-    pictures = [
-        phantoms.draw(
-            anatomy, replace(acquisition, noise=noise, exposure=1.0, gamma=0.1), [], SIZE, np.random.default_rng(2)
-        )
-        for noise in (0.0, 0.005)
-    ]
-    noise = pictures[1] - pictures[0]
+    settings = [replace(acquisition, noise=noise, exposure=1.0, gamma=0.1) for noise in (0.0, 0.005)]
+    quiet, noisy = (phantoms.draw(anatomy, each, [], SIZE, np.random.default_rng(2)) for each in settings)
+    noise = noisy - quiet
     x, y = patient_grid(acquisition)
     lung = in_lung(anatomy, acquisition.breath, x, y, -1, margin=0.03)
-    belly = (np.abs(x - 0.5) < 0.2) & (y > 0.88)
-    assert noise[belly].std() > 1.5 * noise[lung].std() > 0
+    abdomen = (np.abs(x - 0.5) < 0.2) & (y > 0.88)
+    assert noise[abdomen].std() > 1.5 * noise[lung].std() > 0
 
 
-def test_killed_run_leaves_whole_files_and_no_truth(tmp_path):
+def test_killed_process_leaves_complete_files_and_no_truth(tmp_path):
     code = f"from medgan_tf import phantoms; phantoms.write_cohort({str(tmp_path)!r}, 5000, workers=1)"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
@@ -284,7 +281,7 @@ def test_killed_run_leaves_whole_files_and_no_truth(tmp_path):
         ({"patients": 1, "prevalence": {"fracture": 1.0}}, "unknown class 'fracture'"),
     ],
 )
-def test_senseless_arguments_are_refused(tmp_path, arguments, message):
+def test_invalid_arguments_are_refused(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         phantoms.write_cohort(tmp_path / "cohort", **arguments)
     assert not (tmp_path / "cohort").exists()

@@ -1,8 +1,9 @@
-"""The audit catches what it must, leaves alone what it must, and counts by patient."""
+"""The privacy audit detects copies and overfitting, does not report new images, and counts by patient."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from medgan_tf import datasets, figures, metrics, results
@@ -10,7 +11,7 @@ from medgan_tf.studies import membership, memorisation, privacy, privacy_report,
 
 
 def pictures(count, seed):
-    """uint8 (count, 32, 32, 1): smooth random images, no two alike."""
+    """uint8 (count, 32, 32, 1): smooth random images."""
     noise = np.random.default_rng(seed).normal(size=(count, 32, 32))
     smooth = ndimage.gaussian_filter(noise, (0, 2, 2))
     smooth = (smooth - smooth.min((1, 2), keepdims=True)) / np.ptp(smooth, axis=(1, 2), keepdims=True)
@@ -23,7 +24,7 @@ def split(count, seed, of_each=1):
 
 
 class Data:
-    """What `privacy.audit_images` needs of a datasets.ImageDataset."""
+    """The attributes of a datasets.ImageDataset that `privacy.audit_images` uses."""
 
     def __init__(self, training=60, of_each=1):
         self.train, self.validation = split(training, 1, of_each), split(60, 2)
@@ -39,7 +40,7 @@ def extractor():
     return metrics.custom("pixels", lambda images: np.asarray(images)[:, ::4, ::4, 0].reshape(len(images), -1), 32)
 
 
-def test_a_shifted_and_mirrored_copy_is_found_again():
+def test_shifted_and_mirrored_copies_are_recognised():
     originals = pictures(40, 0)
     moved = np.roll(originals, (2, -3), (1, 2))
     moved[::2] = moved[::2, :, ::-1]
@@ -49,7 +50,7 @@ def test_a_shifted_and_mirrored_copy_is_found_again():
     assert np.median(correlation) > 0.95 > fresh.max()
 
 
-def test_registration_undoes_a_shift_and_no_more():
+def test_registration_undoes_small_shifts_only():
     first, other = pictures(2, 4)[..., 0]
     assert registration.registered_correlation(first, first) == pytest.approx(1)
     assert registration.registered_correlation(first, np.roll(first, 2, 0)) > 0.99
@@ -58,7 +59,7 @@ def test_registration_undoes_a_shift_and_no_more():
     assert registration.registered_correlation(first, 255 - first) == pytest.approx(-1, abs=0.01)
 
 
-def test_a_copier_is_caught_and_fresh_images_are_not(extractor):
+def test_audit_detects_copies_but_not_new_images(extractor):
     data = Data()
     copied = privacy.audit_images(privacy.copier(data, 100), data, extractor)
     fresh = privacy.audit_images(pictures(100, 7), data, extractor)
@@ -77,12 +78,12 @@ def test_a_copier_is_caught_and_fresh_images_are_not(extractor):
 
 
 @pytest.mark.parametrize(("held_out", "of_each"), [(60, 1), (140, 2), (900, 1), (900, 3)])
-def test_fresh_images_are_seldom_taken_for_copies_and_a_few_copies_are_seen(held_out, of_each):
+def test_copy_test_has_its_nominal_level_and_power(held_out, of_each):
     rng = np.random.default_rng(held_out + of_each)
     patients = np.arange(held_out) // of_each
 
     def p_value(copied=0.0):
-        own = np.repeat(rng.uniform(size=held_out // of_each), of_each)  # a patient's images are alike
+        own = np.repeat(rng.uniform(size=held_out // of_each), of_each)  # images of one patient are similar
         reference = own + rng.uniform(0, 1e-6, held_out)
         distance = np.where(rng.uniform(size=500) < copied, 0, rng.uniform(size=500))
         return memorisation.copied_by_chance(reference, patients, distance)[2]
@@ -91,7 +92,7 @@ def test_fresh_images_are_seldom_taken_for_copies_and_a_few_copies_are_seen(held
     assert np.mean([p_value(copied=0.1) < 0.025 for _ in range(200)]) > 0.8
 
 
-def test_the_pairs_shown_are_the_most_suspicious(extractor):
+def test_pairs_are_sorted_by_distance(extractor):
     data = Data()
     synthetic = pictures(50, 7)
     synthetic[33] = data.train.images[21]
@@ -101,7 +102,7 @@ def test_the_pairs_shown_are_the_most_suspicious(extractor):
 
 
 @pytest.mark.parametrize("held_out", [60, 250, 912])
-def test_the_copy_rate_is_the_share_below_its_threshold(held_out):
+def test_copy_rate_is_the_proportion_below_the_threshold(held_out):
     rng = np.random.default_rng(held_out)
     owners = np.array([f"p{index // 2}" for index in range(held_out)])
     train, unseen = split(30, 1), datasets.ImageSet(np.zeros((held_out, 1, 1, 1), np.uint8), owners, owners, owners)
@@ -112,13 +113,13 @@ def test_the_copy_rate_is_the_share_below_its_threshold(held_out):
     assert (of_unseen < record["threshold"]).sum() == max(round(0.01 * (held_out + 1)), 1) - 1
 
 
-def test_training_and_held_out_images_of_one_patient_are_refused(extractor):
+def test_patient_in_training_and_held_out_images_is_refused(extractor):
     data = Data()
     with pytest.raises(ValueError, match="is in training and among the held-out images"):
         memorisation.memorisation(pictures(20, 7), data.train, data.train, extractor)
 
 
-def test_attack_figures_are_those_of_known_scores():
+def test_attack_record_of_normal_scores_agrees_with_theory():
     rng = np.random.default_rng(0)
     members, others = rng.normal(1, 1, 2000), rng.normal(0, 1, 2000)
     record = membership.attack_record(members, others, np.arange(2000), np.arange(2000))
@@ -132,23 +133,20 @@ def test_attack_figures_are_those_of_known_scores():
     )
 
 
-def test_sampled_patients_are_whole():
+def test_sampled_patients_have_all_their_images():
     owners = np.repeat([f"p{number}" for number in range(30)], 4)
     some = memorisation.sample_patients(owners, 50)
     assert len(some) == 48 and len(set(owners[some])) == 12
 
 
 @pytest.mark.slow
-def test_an_overfitted_gan_is_caught_and_unseen_patients_are_not(tmp_path, extractor, float32_again):
+def test_discriminator_attack_detects_an_overfitted_gan(tmp_path, extractor, float32_again):
     from medgan_tf import config, training
 
     rows = []
+    (tmp_path / "images").mkdir()
     for number in range(96):
-        path = tmp_path / "images" / f"{number}.png"
-        path.parent.mkdir(exist_ok=True)
-        from PIL import Image
-
-        Image.fromarray(pictures(1, 100 + number)[0, ..., 0]).save(path)
+        Image.fromarray(pictures(1, 100 + number)[0, ..., 0]).save(tmp_path / "images" / f"{number}.png")
         split_of = "train" if number < 24 else "validation" if number < 56 else "test"
         rows.append({"file": f"images/{number}.png", "class": "a", "patient": f"p{number}", "split": split_of})
     pd.DataFrame(rows).to_csv(tmp_path / "manifest.csv", index=False)
@@ -162,7 +160,7 @@ def test_an_overfitted_gan_is_caught_and_unseen_patients_are_not(tmp_path, extra
     assert control["auc"]["low"] <= 0.5 <= control["auc"]["high"]
 
 
-def test_what_is_said_and_drawn_is_what_was_measured(tmp_path, extractor):
+def test_tables_figures_and_sentences_show_the_measurements(tmp_path, extractor):
     data = Data()
     for name, images in (("honest", pictures(60, 7)), ("copier", privacy.copier(data, 60))):
         results.write(tmp_path, f"privacy/{name}", privacy.audit_images(images, data, extractor))
@@ -174,28 +172,26 @@ def test_what_is_said_and_drawn_is_what_was_measured(tmp_path, extractor):
     assert table.index.tolist() == ["expected of chance", "honest", "copier"]
     rate = sections["copier"]["memorisation"]["pixels"]["copy_rate"]
     assert table.loc["copier", "copies, pixels"].startswith(f"{rate['value']:.2f}")
-    said = " ".join(privacy_report.findings(sections["copier"]))
-    assert "more than chance" in said and "members can be told from others" in said
+    sentences = " ".join(privacy_report.findings(sections["copier"]))
+    assert "more than chance" in sentences and "members can be told from others" in sentences
     assert "members can be told" not in " ".join(privacy_report.findings(sections["honest"]))
     assert f"{rate['value']:.3f}" in privacy_report.model_card_statement(sections, "copier")
     assert "not audited" in privacy_report.model_card_statement(sections, "nobody")
     assert len(figures.nearest_distances(tmp_path).plot.axes) == 2
     assert len(figures.attack_curves(tmp_path).plot.axes[0].lines) == 3
-    text = said + privacy_report.NOT_PROVEN + privacy_report.model_card_statement(sections, "honest")
+    text = sentences + privacy_report.NOT_PROVEN + privacy_report.model_card_statement(sections, "honest")
     assert "GDPR" not in text and "anonymous." in text
 
 
-def test_where_held_out_images_are_in_training_too_the_audit_says_that_it_is_blind(extractor):
+def test_undetected_controls_are_reported(extractor):
     data = Data()
     caught = {"copier": privacy.audit_images(privacy.copier(data, 60), data, extractor)}
     assert not any("grey levels" in sentence for sentence in privacy_report.undetected_controls(caught))
     assert "says nothing" not in privacy_report.model_card_statement(caught, "copier")
     data.test.images[:60] = data.train.images  # the same images under other patients
     missed = {"copier": privacy.audit_images(privacy.copier(data, 60), data, extractor)}
-    assert (
-        "grey levels" in privacy_report.undetected_controls(missed)[0]
-        and "both sides" in privacy_report.undetected_controls(missed)[0]
-    )
+    sentence = privacy_report.undetected_controls(missed)[0]
+    assert "grey levels" in sentence and "both sides" in sentence
     assert "says nothing" in privacy_report.model_card_statement(missed, "copier")
     weak = {"overfitted": {"attacks": {"discriminator": {"auc": {"value": 0.52, "low": 0.47, "high": 0.57}}}}}
     assert "The overfitted control is not detected" in privacy_report.undetected_controls(weak)[0]

@@ -1,4 +1,4 @@
-"""The kit tells readers nothing, answers are checked, and the statistics are those of the libraries and of theory."""
+"""Reader studies: the kit hides the kind of images, answers are checked, statistics agree with libraries and theory."""
 
 import base64
 import json
@@ -57,7 +57,7 @@ def made(run, tmp_path_factory):
     return readers.make_kit(run, "stylegan2", tmp_path_factory.mktemp("kit"), 40, seed=3)
 
 
-def test_the_draw_is_balanced_held_out_and_of_one_image_a_patient(run, made):
+def test_kit_has_equally_many_real_and_synthetic_images_and_one_per_held_out_patient(run, made):
     key, manifest = made.key, pd.read_csv(run.images / "manifest.csv").set_index("file")
     real, synthetic = key[key["kind"] == "real"], key[key["kind"] == "synthetic"]
     assert len(real) == len(synthetic) == 20
@@ -67,7 +67,7 @@ def test_the_draw_is_balanced_held_out_and_of_one_image_a_patient(run, made):
     assert real["repeated"].sum() == synthetic["repeated"].sum() == 2
 
 
-def test_the_same_seed_makes_the_same_kit_and_a_kit_is_never_replaced(run, made, tmp_path):
+def test_same_seed_gives_the_same_kit_and_an_existing_kit_is_not_replaced(run, made, tmp_path):
     again = readers.make_kit(run, "stylegan2", tmp_path / "again", 40, seed=3)
     assert again.page.read_bytes() == made.page.read_bytes()
     before = made.page.stat().st_mtime_ns
@@ -78,7 +78,7 @@ def test_the_same_seed_makes_the_same_kit_and_a_kit_is_never_replaced(run, made,
         readers.open_kit(tmp_path)
 
 
-def test_real_images_are_drawn_by_chance_and_no_more_than_there_are_patients(run):
+def test_real_images_are_drawn_at_random_from_different_patients(run):
     split = datasets.load(run.images, SIZE).held_out
     files = [tuple(kits.draw_one_image_per_patient(split, 20, seed).files) for seed in (0, 0, 1)]
     assert files[0] == files[1] != files[2]
@@ -88,7 +88,7 @@ def test_real_images_are_drawn_by_chance_and_no_more_than_there_are_patients(run
             kits.draw_one_image_per_patient(split, count)
 
 
-def test_the_page_holds_the_images_and_nothing_that_tells_their_kind(made):
+def test_page_contains_the_images_but_not_their_kind(made):
     page = made.page.read_text()
     content = json.loads(page.split('id="content">')[1].split("</script>")[0])
     assert set(content) == {"study", "orders", "images"}
@@ -104,7 +104,7 @@ def test_the_page_holds_the_images_and_nothing_that_tells_their_kind(made):
     assert sorted(path.name for path in made.page.parent.iterdir()) == ["reading.html"]
 
 
-def test_neither_the_number_of_an_image_nor_its_place_in_an_order_tells_its_kind(made):
+def test_image_numbers_and_positions_are_independent_of_the_kind(made):
     real = (made.key["kind"] == "real").to_numpy()
     assert stats.mannwhitneyu(np.flatnonzero(real), np.flatnonzero(~real)).pvalue > 0.01
     orders = np.array(made.settings["orders"])
@@ -112,16 +112,16 @@ def test_neither_the_number_of_an_image_nor_its_place_in_an_order_tells_its_kind
     assert stats.mannwhitneyu(places[real[orders]], places[~real[orders]]).pvalue > 0.01
 
 
-def test_both_kinds_bear_the_same_traces_of_jpg(made):
+def test_real_and_synthetic_images_have_the_same_jpg_compression(made):
     assert made.settings["jpg_quality"] == 40
     images = made.images[..., None]
     changed = np.abs(datasets.reencode(images, 40).astype(int) - images).mean(axis=(1, 2, 3))
     fresh = np.random.default_rng(0).integers(0, 256, images.shape, np.uint8)
     never = np.abs(datasets.reencode(fresh, 40).astype(int) - fresh).mean(axis=(1, 2, 3))
-    assert changed.max() < never.min() / 2  # noise of the generator too was encoded before
+    assert changed.max() < never.min() / 2  # the generator's noise was JPG-compressed as well
 
 
-def test_every_order_shows_every_image_and_the_repeated_ones_a_third_apart():
+def test_orders_show_every_image_and_repetitions_a_third_apart():
     repeated = np.zeros(60, bool)
     repeated[:6] = True
     orders = kits.presentation_orders(repeated, np.random.default_rng(0))
@@ -131,7 +131,7 @@ def test_every_order_shows_every_image_and_the_repeated_ones_a_third_apart():
         assert all(np.ptp(np.flatnonzero(order == image)) > 20 for image in range(6))
 
 
-def test_the_best_model_is_the_measured_one_nearest_by_kernel_distance(tmp_path, monkeypatch):
+def test_best_model_has_the_smallest_kernel_distance(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path))
     run = config.open_run("r", "smoke")
     with pytest.raises(ValueError, match="No model of r was measured"):
@@ -147,13 +147,13 @@ def kit(tmp_path):
     return small_kit(tmp_path / "kit")
 
 
-def answers_of(kit, reader="A", say=None, source="page"):
-    """A finished file of one reader; say: function of the key's row to an answer, by default the truth."""
+def answers_of(kit, reader="A", choose=None, source="page"):
+    """The complete answers of one reader; choose: function from a row of the key to an answer, by default the truth."""
     order = kit.settings["orders"][0]
     rows = kit.key.loc[order]
-    said = rows["kind"] if say is None else [say(row) for row in rows.itertuples()]
+    chosen = rows["kind"] if choose is None else [choose(row) for row in rows.itertuples()]
     columns = {"study": kit.settings["study"], "source": source, "reader": reader, "position": range(1, len(order) + 1)}
-    columns |= {"image": order, "answer": list(said), "confidence": 3, "realism": 4, "artefacts": "", "diagnosis": ""}
+    columns |= {"image": order, "answer": list(chosen), "confidence": 3, "realism": 4, "artefacts": "", "diagnosis": ""}
     return pd.DataFrame(columns | {"seconds": 2.5})
 
 
@@ -192,7 +192,7 @@ def break_cell(column, value, line=2):
         (lambda table: table.assign(image=table["image"].to_numpy()[::-1]), "order"),
     ],
 )
-def test_a_malformed_file_is_one_sentence_and_the_others_count(kit, tmp_path, change, sentence):
+def test_malformed_file_is_reported_in_one_sentence_and_the_others_are_read(kit, tmp_path, change, sentence):
     read, problems = read_back(kit, tmp_path / "a", answers_of(kit, "GOOD"), change(answers_of(kit)))
     assert len(problems) == 1
     assert problems[0].startswith("1.csv: ") and sentence in problems[0] and problems[0].endswith(".")
@@ -201,13 +201,13 @@ def test_a_malformed_file_is_one_sentence_and_the_others_count(kit, tmp_path, ch
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'a,"b\n', b"study;reader\n1;2\n"])
-def test_what_is_no_csv_of_the_page_is_said(kit, tmp_path, content):
+def test_file_that_is_not_a_csv_of_the_page_is_refused(kit, tmp_path, content):
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(readers.MalformedError, match=r"x\.csv: this is no file of the reading page"):
         readers.read_answer_file(tmp_path / "x.csv", kit)
 
 
-def test_two_files_of_one_reader_and_files_of_simulated_readers_are_not_mixed_in(kit, tmp_path):
+def test_duplicate_readers_are_left_out_and_simulated_readers_kept_apart(kit, tmp_path):
     read, problems = read_back(kit, tmp_path / "a", answers_of(kit), answers_of(kit), answers_of(kit, "B"))
     assert problems == ["0.csv, 1.csv: all are of reader A; keep only the valid one."]
     assert set(read["reader"]) == {"B"}
@@ -217,13 +217,13 @@ def test_two_files_of_one_reader_and_files_of_simulated_readers_are_not_mixed_in
         readers.read_answers(tmp_path / "nowhere", kit)
 
 
-def test_without_answers_it_is_not_run(kit):
+def test_study_without_answers_is_not_run(kit):
     section = readers.analyse(kit, *readers.read_answers(kit.answers, kit))
     assert section["status"] == "not run" and "pooled" not in section
     assert readers.section_name(section) == "reader_study/dcgan"
 
 
-def test_known_readers_get_their_known_values(kit, tmp_path):
+def test_analysis_of_readers_with_known_results(kit, tmp_path):
     always = answers_of(kit, "ALWAYS", lambda row: "synthetic")
     right = answers_of(kit, "RIGHT").assign(artefacts="0.25 0.5;0.75 1", diagnosis=" Nodule")
     section = readers.analyse(kit, *read_back(kit, tmp_path / "a", always, right))
@@ -244,7 +244,7 @@ def test_known_readers_get_their_known_values(kit, tmp_path):
     assert not section["simulated"] and not any("SIMULATED" in sentence for sentence in section["interpretation"])
 
 
-def test_readers_who_are_all_right_still_have_an_interval(kit, tmp_path):
+def test_perfect_accuracy_has_an_interval(kit, tmp_path):
     section = readers.analyse(kit, *read_back(kit, tmp_path / "a", answers_of(kit), answers_of(kit, "B")))
     accuracy = section["pooled"]["accuracy"]
     bounds = stats.binomtest(12, 12).proportion_ci(method="wilson")
@@ -252,7 +252,7 @@ def test_readers_who_are_all_right_still_have_an_interval(kit, tmp_path):
     assert any("above chance" in sentence for sentence in section["interpretation"])
 
 
-def test_an_unfinished_file_counts_with_what_it_has(kit, tmp_path):
+def test_incomplete_file_is_analysed(kit, tmp_path):
     section = readers.analyse(kit, *read_back(kit, tmp_path / "a", answers_of(kit)[:5], answers_of(kit, "B")))
     assert section["by_reader"]["A"]["answers"] == 5
     assert section["by_reader"]["A"]["same_answer_twice"]["n"] == 0
@@ -260,7 +260,7 @@ def test_an_unfinished_file_counts_with_what_it_has(kit, tmp_path):
     assert section["agreement"]["between_readers"]["images"] == 5
 
 
-def test_the_bootstrap_agrees_with_scikit_learn_draw_by_draw():
+def test_auc_of_every_resample_agrees_with_scikit_learn():
     random = np.random.default_rng(0)
     synthetic, scores = np.arange(30) % 2 == 0, random.integers(0, 10, (3, 30)).astype(float)
     scores[1, :7] = np.nan
@@ -271,11 +271,11 @@ def test_the_bootstrap_agrees_with_scikit_learn_draw_by_draw():
             seen = np.isfinite(row)
             wanted = roc_auc_score(synthetic[seen], row[seen], sample_weight=weights[seen])
             assert found[draw, reader] == pytest.approx(wanted)
-    assert (draws.images[1:, synthetic].sum(axis=1) == 15).all()  # as many of either kind in every draw
+    assert (draws.images[1:, synthetic].sum(axis=1) == 15).all()  # equally many of both kinds in every resample
 
 
 def crossed(random, accuracy, readers_, images, reader_share=0.02, image_share=0.1):
-    """Right and wrong answers (readers, images) with these shares of their variance between readers and images."""
+    """Right and wrong answers (readers, images) with these proportions of their variance between readers and images."""
     total = accuracy * (1 - accuracy)
     chance = accuracy + random.normal(0, (total * reader_share) ** 0.5, (readers_, 1))
     chance = chance + random.normal(0, (total * image_share) ** 0.5, images)
@@ -283,24 +283,24 @@ def crossed(random, accuracy, readers_, images, reader_share=0.02, image_share=0
 
 
 def study(random, seed, *shape):
-    """What `pooled` makes of one study whose true accuracy is 0.6."""
+    """`pooled` of one simulated study whose true accuracy is 0.6."""
     draws = ImageResamples(np.arange(shape[1]) % 2 == 0, 300, seed)
     return pooled(draws.means(crossed(random, 0.6, *shape)))
 
 
 @pytest.mark.parametrize("shape", [(5, 60, 0.02, 0.1), (3, 100, 0.1, 0.1), (10, 60, 0.0, 0.0)])
-def test_pooled_intervals_hold_the_truth_as_often_as_they_say_and_the_plan_says_what_studies_find(shape):
+def test_pooled_intervals_have_95_percent_coverage_and_the_planned_power(shape):
     random = np.random.default_rng(0)
     found = pd.DataFrame([study(random, seed, *shape) for seed in range(400)])
     holds = (found["low"] <= 0.6) & (found["high"] >= 0.6)
     assert 0.92 <= holds.mean() <= 0.98
-    error, _ = planning._error(0.6, *shape)
+    error, _ = planning.standard_error(*planning._variances(0.6, *shape))
     assert found["value"].std() == pytest.approx(error, rel=0.1)
     beyond = (found["low"] > 0.5) | (found["high"] < 0.5)
     assert beyond.mean() == pytest.approx(planning.beyond_chance(0.6, *shape), abs=0.08)
 
 
-def test_more_images_and_more_readers_mean_more_power():
+def test_power_grows_with_images_and_readers():
     table = pd.DataFrame(readers.power_table())
     power = pd.json_normalize(table["power"])
     for column in power:
@@ -316,7 +316,7 @@ def simulated(folder, **settings):
     return kit, readers.analyse(kit, *readers.read_answers(folder / "answers", kit))
 
 
-def test_simulated_readers_see_what_they_are_told_to_see(tmp_path):
+def test_simulated_readers_have_the_given_ability(tmp_path):
     _, blind = simulated(tmp_path / "blind", separation=0.0, reader_spread=0.0)
     _, sharp = simulated(tmp_path / "sharp", separation=6.0)
     assert abs(blind["pooled"]["accuracy"]["value"] - 0.5) < 0.1
@@ -326,7 +326,7 @@ def test_simulated_readers_see_what_they_are_told_to_see(tmp_path):
     assert sharp["agreement"]["between_readers"]["low"] > 0.8 > blind["agreement"]["between_readers"]["high"]
 
 
-def test_simulated_readers_are_called_so_everywhere(tmp_path):
+def test_results_of_simulated_readers_are_marked_everywhere(tmp_path):
     kit, section = simulated(tmp_path, readers=3)
     assert section["simulated"] is True and not section["left_out"]
     assert section["interpretation"][0].startswith("SIMULATED")
@@ -343,7 +343,7 @@ def test_simulated_readers_are_called_so_everywhere(tmp_path):
     assert points == [row["accuracy"]["value"] for row in [*section["by_reader"].values(), section["pooled"]]]
 
 
-def test_the_command_makes_a_kit_and_analyses_answers(run, tmp_path, capsys):
+def test_command_makes_a_kit_and_analyses_answers(run, tmp_path, capsys):
     command = ["readers", "r", "stylegan2", "--out", str(tmp_path / "kit")]
     assert main([*command, "--count", "20"]) == 0
     kit = readers.open_kit(tmp_path / "kit")

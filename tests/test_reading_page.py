@@ -12,7 +12,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 WIDTHS = {"phone": (390, 844), "desktop": (1440, 900)}
-SAID = {"answer": ["real", "synthetic"], "confidence": "12345", "realism": "54321"}
+GIVEN = {"answer": ["real", "synthetic"], "confidence": "12345", "realism": "54321"}
 NO_STORAGE = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })"
 
 
@@ -34,7 +34,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, kit):
-    """A function that opens the page without a network; the test fails where a script of the page does."""
+    """A function that opens the page without a network; the test fails if a script of the page fails."""
     contexts, errors = [], []
 
     def open_one(width="desktop", script=None, **settings):
@@ -64,8 +64,8 @@ def begin(page, code="ab-1"):
 
 
 def answer(page, place):
-    """What is said of the image at a place in the order: every answer in turn."""
-    for name, values in SAID.items():
+    """Give the image at this position its answers of GIVEN, in turn."""
+    for name, values in GIVEN.items():
         page.locator(f"#{name} label").filter(has=page.locator(f"[value='{values[place % len(values)]}']")).click()
 
 
@@ -78,16 +78,16 @@ def saved(page, folder, button="#save"):
 
 
 def check(table, kit, reader):
-    """The file says what was said, in the order that the page has for this reader."""
+    """Check that the file has the given answers, in this reader's order."""
     assert table["reader"].unique().tolist() == [reader]
     assert table["position"].tolist() == list(range(1, len(table) + 1))
     assert table["image"].tolist() in kit.settings["orders"]
-    for name, values in SAID.items():
+    for name, values in GIVEN.items():
         assert table[name].astype(str).tolist() == [values[place % len(values)] for place in range(len(table))]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_whole_session_is_kept_saved_and_analysed(open_page, kit, width, tmp_path):
+def test_session_is_stored_saved_and_analysed(open_page, kit, width, tmp_path):
     page, total = open_page(width), len(kit.settings["orders"][0])
     begin(page, "no names, please")
     assert "letters, digits" in page.locator("#code-error").inner_text()
@@ -127,7 +127,7 @@ def test_a_whole_session_is_kept_saved_and_analysed(open_page, kit, width, tmp_p
     assert not section["simulated"]
 
 
-def test_the_shortcuts_are_enough(open_page, kit, tmp_path):
+def test_shortcuts_alone_suffice(open_page, kit, tmp_path):
     page = open_page()
     press = page.keyboard.press
     while page.evaluate("document.activeElement.id") != "code":
@@ -136,10 +136,10 @@ def test_the_shortcuts_are_enough(open_page, kit, tmp_path):
     press("Enter")
     for place in range(len(kit.settings["orders"][0])):
         press("Enter")
-        assert "Still to say" in page.locator("#missing").inner_text()
+        assert "Still to answer" in page.locator("#missing").inner_text()
         press("rs"[place % 2])
-        press(SAID["confidence"][place % 5])
-        press(f"Shift+{SAID['realism'][place % 5]}")
+        press(GIVEN["confidence"][place % 5])
+        press(f"Shift+{GIVEN['realism'][place % 5]}")
         if place == 2:
             for key in ("m", "ArrowRight", "ArrowRight", "Shift+ArrowUp", "Enter", "Enter", "Delete"):
                 press(key)
@@ -158,7 +158,7 @@ def test_the_shortcuts_are_enough(open_page, kit, tmp_path):
     assert table["diagnosis"].tolist()[2] == "rs12 is typed here"
 
 
-def test_tab_arrows_space_and_enter_are_enough_with_the_shortcuts_off(open_page, kit, tmp_path):
+def test_standard_keys_suffice_without_shortcuts(open_page, kit, tmp_path):
     page, total = open_page(), len(kit.settings["orders"][0])
     press = page.keyboard.press
     begin(page, "T")
@@ -175,7 +175,7 @@ def test_tab_arrows_space_and_enter_are_enough_with_the_shortcuts_off(open_page,
     press("s")
     assert page.locator("#answer :checked").count() == 0
     for place in range(total):
-        for name, values in SAID.items():
+        for name, values in GIVEN.items():
             reach(f"#{name} input")
             choice = values[place % len(values)]
             while page.locator(f"#{name} :checked").count() == 0 or page.input_value(f"#{name} :checked") != choice:
@@ -187,7 +187,7 @@ def test_tab_arrows_space_and_enter_are_enough_with_the_shortcuts_off(open_page,
     check(table, kit, "T")
 
 
-def test_only_the_last_image_can_be_mended(open_page):
+def test_only_the_last_answer_can_be_corrected(open_page):
     page = open_page()
     begin(page)
     assert page.locator("#back").is_disabled()
@@ -196,11 +196,11 @@ def test_only_the_last_image_can_be_mended(open_page):
         page.locator("#next").click()
     page.locator("#back").click()
     assert page.locator("#count").inner_text().startswith("3 of")
-    assert page.locator("#answer :checked").input_value() == SAID["answer"][0]
+    assert page.locator("#answer :checked").input_value() == GIVEN["answer"][0]
     assert page.locator("#back").is_disabled()
 
 
-def test_readers_have_orders_of_their_own_and_share_a_device(open_page, kit, tmp_path):
+def test_readers_with_different_orders_share_a_device(open_page, kit, tmp_path):
     page, images = open_page(), []
     for code in ("ONE", "TWO", "ONE"):
         begin(page, code)
@@ -213,7 +213,7 @@ def test_readers_have_orders_of_their_own_and_share_a_device(open_page, kit, tmp
     assert images[2][:3] == images[0] != images[1]
 
 
-def test_a_browser_that_keeps_nothing_says_so_and_still_gives_a_file(open_page, kit, tmp_path):
+def test_browser_without_storage_warns_and_still_saves_a_file(open_page, kit, tmp_path):
     page = open_page(script=NO_STORAGE)
     page.get_by_text("This browser does not let the page keep answers").wait_for()
     begin(page)
@@ -223,7 +223,7 @@ def test_a_browser_that_keeps_nothing_says_so_and_still_gives_a_file(open_page, 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_axe_finds_nothing(open_page, kit, width, scheme):
+def test_axe_finds_no_accessibility_problem(open_page, kit, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = open_page(width, color_scheme=scheme, reduced_motion="reduce")
 

@@ -40,7 +40,7 @@ def test_the_same_origin_is_the_same_instance_and_another_is_another():
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4)), np.zeros((2, 4, 4), np.uint8), np.zeros((0, 4), np.uint8)])
-def test_other_arrays_are_refused(wrong):
+def test_arrays_of_other_types_and_shapes_are_refused(wrong):
     with pytest.raises(ValueError, match="uint8 or uint16"):
         dicom.synthetic_dataset(wrong, "", ["a"])
 

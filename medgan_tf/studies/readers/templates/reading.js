@@ -3,15 +3,15 @@ const study = JSON.parse(document.getElementById("content").textContent);
 const element = (id) => document.getElementById(id);
 const COLUMNS = ["study", "source", "reader", "position", "image", "answer", "confidence", "realism", "artefacts", "diagnosis", "seconds"];
 const ASKED = { answer: "real or synthetic", confidence: "how sure you are", realism: "how realistic it looks" };
-const STEP = 0.02; // of the image, that an arrow key moves the cross
+const STEP = 0.02; // fraction of the image by which an arrow key moves the cross
 const total = study.orders[0].length;
 
-// What the browser keeps. Where it refuses, the page still works and says so.
+// Answers stored in the browser. Without storage the page still works and shows a warning.
 const storage = {
   key: (reader) => `medgan_tf reading ${study.study} ${reader}`,
   read(key) { try { return JSON.parse(localStorage.getItem(key)); } catch { return null; } },
   write(key, value) { try { localStorage.setItem(key, JSON.stringify(value)); } catch { element("unsaved").hidden = false; } },
-  remove(key) { try { localStorage.removeItem(key); } catch { /* there is nothing kept */ } },
+  remove(key) { try { localStorage.removeItem(key); } catch { /* nothing is stored */ } },
 };
 const LAST = storage.key("") + "last";
 const THEME = "medgan_tf reading theme";
@@ -63,7 +63,7 @@ function show() {
   for (const input of element("answers").querySelectorAll("input[type=radio]")) input.checked = current()[input.name] === input.value;
   element("diagnosis").value = current().diagnosis;
   element("missing").textContent = "";
-  element("back").disabled = session.at === 0 || session.at < session.furthest; // one step, to mend a slip
+  element("back").disabled = session.at === 0 || session.at < session.furthest; // one step back, to correct a mistake
   cross = [0.5, 0.5];
   progress();
   drawMarks();
@@ -85,7 +85,7 @@ function countTime() {
 function next(event) {
   event.preventDefault();
   const missing = Object.keys(ASKED).filter((name) => !current()[name]);
-  element("missing").textContent = missing.length ? `Still to say: ${missing.map((name) => ASKED[name]).join(", ")}.` : "";
+  element("missing").textContent = missing.length ? `Still to answer: ${missing.map((name) => ASKED[name]).join(", ")}.` : "";
   if (missing.length) return element(missing[0]).querySelector("input").focus();
   countTime();
   if (finished()) { keep(); return finish(); }
@@ -123,11 +123,11 @@ function drawMarks() {
 
 function sayMarks() {
   const count = current().artefacts.length;
-  element("said").textContent = `${count} mark${count === 1 ? "" : "s"}`;
+  element("announcement").textContent = `${count} mark${count === 1 ? "" : "s"}`;
 }
 
 function mark(event) {
-  if (event.detail) { // a pointer; a key has none and marks at the cross
+  if (event.detail) { // a click or tap; a key marks at the cross
     const box = element("picture").getBoundingClientRect();
     cross = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((part) => Math.min(1, Math.max(0, part)));
   }
@@ -150,7 +150,7 @@ function onPicture(event) {
   if (move) {
     const step = STEP * (event.shiftKey ? 5 : 1);
     cross = cross.map((part, axis) => Math.min(1, Math.max(0, part + step * move[axis])));
-    element("said").textContent = `${Math.round(cross[0] * 100)}% from the left, ${Math.round(cross[1] * 100)}% from the top`;
+    element("announcement").textContent = `${Math.round(cross[0] * 100)}% from the left, ${Math.round(cross[1] * 100)}% from the top`;
     drawMarks();
   } else if (["Delete", "Backspace"].includes(event.key)) unmark();
   else return;
@@ -176,7 +176,7 @@ function shortcut(event) {
 function choose(name, value) {
   const input = element(name).querySelector(`input[value="${value}"]`);
   input.checked = true;
-  input.focus(); // so that Enter goes on, and a screen reader says what was chosen
+  input.focus(); // so that Enter continues, and a screen reader announces the choice
   record({ target: input });
 }
 
@@ -206,7 +206,7 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   element("forget").disabled = false;
   element("saved").textContent = `Saved as ${link.download}, in the folder of your downloads.`;
-  element("said").textContent = element("saved").textContent;
+  element("announcement").textContent = element("saved").textContent;
 }
 
 function forget() {
