@@ -38,32 +38,24 @@ def stages(network):
     with mock.patch.object(keras.layers.Layer, "__call__", record_shape):
         network(inputs if len(inputs) > 1 else inputs[0], training=False)
     path = [tuple(network.inputs[0].shape[1:]), *shapes, tuple(network.output_shape[1:])]
-    maps = [index for index, shape in enumerate(path) if len(shape) == 3]
-    kept = [
-        shape
-        for index, shape in enumerate(path)
-        if (len(shape) == 3 and (shape[-1] > 1 or index in (0, len(path) - 1)))
-        or (len(shape) == 1 and not maps[0] < index < maps[-1])
-    ]
+    maps, ends = [index for index, shape in enumerate(path) if len(shape) == 3], (0, len(path) - 1)
+    shown = {3: lambda i: path[i][-1] > 1 or i in ends, 1: lambda i: not maps[0] < i < maps[-1]}
+    kept = [shape for i, shape in enumerate(path) if len(shape) in shown and shown[len(shape)](i)]
     return [shape for shape, _ in groupby(kept)]
 
 
 def draw(shapes, title):
-    """An SVG of `stages`: feature maps as boxes, taller with more pixels and wider with more channels; vectors as
-    bars.
-    """
+    """An SVG of `stages`: feature maps as boxes, taller with more pixels, wider with more channels; vectors as bars."""
     x, parts = MARGIN, []
     for index, shape in enumerate(shapes):
         height, width = _size(shape)
-        top = TOP + (MAX_HEIGHT - height) / 2
         kind = "map" if len(shape) == 3 else "vector"
-        parts.append(
-            f'<rect class="{kind}" x="{x:.0f}" y="{top:.0f}" width="{width:.0f}" height="{height:.0f}" rx="3"/>'
-        )
-        upper, lower = (f"{shape[0]} × {shape[1]}", f"{shape[2]}") if kind == "map" else (f"{shape[0]}", "")
-        middle = x + width / 2
-        parts.append(f'<text x="{middle:.0f}" y="{TOP + MAX_HEIGHT + 18}">{upper}</text>')
-        parts.append(f'<text class="small" x="{middle:.0f}" y="{TOP + MAX_HEIGHT + 34}">{lower}</text>')
+        box = f'y="{TOP + (MAX_HEIGHT - height) / 2:.0f}" width="{width:.0f}" height="{height:.0f}"'
+        parts.append(f'<rect class="{kind}" x="{x:.0f}" {box} rx="3"/>')
+        upper, lower = (f"{shape[0]} × {shape[1]}", shape[2]) if kind == "map" else (shape[0], "")
+        middle = f'x="{x + width / 2:.0f}"'
+        parts.append(f'<text {middle} y="{TOP + MAX_HEIGHT + 18}">{upper}</text>')
+        parts.append(f'<text class="small" {middle} y="{TOP + MAX_HEIGHT + 34}">{lower}</text>')
         x += width + GAP
         if index < len(shapes) - 1:
             y = TOP + MAX_HEIGHT / 2

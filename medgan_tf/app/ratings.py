@@ -3,7 +3,6 @@
 Only the images and the orders of presentation are read from a kit of notebook 09; the key stays closed.
 """
 
-import csv
 import hashlib
 import json
 import sqlite3
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from medgan_tf import config
 from medgan_tf.files import atomic_write
@@ -69,9 +69,9 @@ class Ratings:
 
     def next_position(self, study, reader):
         """(position from 1, image number) that this reader has to answer next; (None, None) after the last."""
-        answered = {row[COLUMNS.index("position")] for row in self._answers(study, reader)}
-        left = [each for each in enumerate(study.order(reader), 1) if each[0] not in answered]
-        return (left[0][0], int(left[0][1])) if left else (None, None)
+        answered = set(self._answers(study, reader)["position"])
+        left = (each for each in enumerate(study.order(reader), 1) if each[0] not in answered)
+        return next(left, (None, None))
 
     def save(self, study, reader, position, answer, confidence, realism, seconds):
         """Keep the first answer for a position. Raises AppError for answers that the form cannot send."""
@@ -85,22 +85,14 @@ class Ratings:
         query = f"insert or ignore into answers ({', '.join(COLUMNS)}) values ({', '.join('?' * len(COLUMNS))})"
         with closing(self._connect()) as connection, connection:
             connection.execute(query, row)
-        self._export(study, reader)
+        code = hashlib.sha256(reader.encode()).hexdigest()[:12]  # the reader's code never becomes a path
+        file = study.folder / "answers" / f"answers_app_{code}.csv"
+        atomic_write(file, lambda path: self._answers(study, reader).to_csv(path, index=False))
 
     def _answers(self, study, reader):
+        query = f"select {', '.join(COLUMNS)} from answers where study = ? and reader = ? order by position"
         with closing(self._connect()) as connection:
-            query = f"select {', '.join(COLUMNS)} from answers where study = ? and reader = ? order by position"
-            return connection.execute(query, (study.name, reader)).fetchall()
-
-    def _export(self, study, reader):
-        """Write the reader's answers so far for `studies.readers`; the reader's code never becomes a path."""
-
-        def write(path):
-            with path.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([COLUMNS, *self._answers(study, reader)])
-
-        code = hashlib.sha256(reader.encode()).hexdigest()[:12]
-        atomic_write(study.folder / "answers" / f"answers_app_{code}.csv", write)
+            return pd.read_sql_query(query, connection, params=(study.name, reader))
 
     def _connect(self):
         path = self._path or config.outputs() / FILE

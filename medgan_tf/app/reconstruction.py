@@ -38,15 +38,11 @@ def _invert_into_styles(generator, feature_classifier, original, label):
         centres = {name: generator.map_latents(CENTRE_LATENTS, name).mean(axis=0) for name in generator.classes}
         mean_w = found.latents[0].mean(axis=0)
         label = label or min(centres, key=lambda name: np.linalg.norm(mean_w - centres[name]))
-        versions = {
-            name: generator.synthesise(found.latents + (centre - centres[label]))[0]
-            for name, centre in centres.items()
-            if name != label
-        }
+        steps = {name: centre - centres[label] for name, centre in centres.items() if name != label}
+        versions = {name: generator.synthesise(found.latents + step)[0] for name, step in steps.items()}
     method = f"inverted into the latents of the layers (w+) in {STEPS['w+']} steps"
-    return Reconstruction(
-        original, found.images[0], versions, label, float(found.ssim[0]), float(found.psnr[0]), method
-    )
+    scores = float(found.ssim[0]), float(found.psnr[0])
+    return Reconstruction(original, found.images[0], versions, label, *scores, method)
 
 
 def _match_latent(generator, feature_classifier, original, label):

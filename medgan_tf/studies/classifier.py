@@ -63,13 +63,10 @@ def network(image_size, classes, settings, classical, seed):
 def _application(x, settings):
     """Features (B, D) of (B, H, W, 1) in [-1, 1] by the named model of keras.applications, with its preprocessing."""
     modules = [module for module in vars(keras.applications).values() if isinstance(module, ModuleType)]
-    homes = [module for module in modules if callable(getattr(module, settings.backbone, None))]
-    homes = [module for module in homes if hasattr(module, "preprocess_input")]
+    homes = [each for each in modules if hasattr(each, settings.backbone) and hasattr(each, "preprocess_input")]
     if not homes:
-        raise ValueError(
-            f"There is no backbone '{settings.backbone}'; take 'small' or a model of keras.applications, such as"
-            " 'MobileNetV2' or 'DenseNet121'."
-        )
+        known = "'small' or a model of keras.applications, such as 'MobileNetV2' or 'DenseNet121'"
+        raise ValueError(f"There is no backbone '{settings.backbone}'; take {known}.")
     colour = layers.Concatenate()([(x + 1) * 127.5] * 3)
     build = getattr(homes[0], settings.backbone)
     backbone = build(include_top=False, weights=None, input_shape=tuple(colour.shape[1:]), pooling="avg")

@@ -18,9 +18,8 @@ def discriminator_attack(gan, members, others):
     higher than other real images. It needs the discriminator, which is not usually published. members, others:
     datasets.ImageSet. They are shuffled together, since some discriminators compare the images of a batch.
     """
-    images, labels = (
-        np.concatenate([getattr(each, name) for each in (members, others)]) for name in ("images", "labels")
-    )
+    images = np.concatenate([members.images, others.images])
+    labels = np.concatenate([members.labels, others.labels])
     order = np.random.default_rng(0).permutation(len(images))
     scores = np.empty(len(images))
     scores[order] = gan.scores(images[order], labels[order])

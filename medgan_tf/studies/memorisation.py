@@ -22,14 +22,11 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
     between the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.ImageSet without a
     common patient.
 
-    A record has
-    copy_rate          proportion of synthetic images that are closer to a training image than the first percentile of
-                       held-out distances (Meehan et al. 2020), {value, low, high}
-    expected, p_value  of `copied_by_chance`
-    nearer_to_training proportion nearer to a training than to a held-out image, among equally many of both; 0.5 is
-                       expected of a generator that learned only the distribution
-    threshold, n, held_out, training, patients_copied (how many patients own the copies), histogram, and pairs: the most
-    suspicious, {synthetic, training (indices), distance}. Intervals are 95%, over synthetic images and held-out
+    A record has copy_rate, the proportion of synthetic images that are closer to a training image than the first
+    percentile of held-out distances (Meehan et al. 2020); expected and p_value of `copied_by_chance`;
+    nearer_to_training, the proportion nearer to a training than to a held-out image, among equally many of both (0.5 if
+    the generator learned only the distribution); patients_copied, how many patients own the copies; and pairs, the most
+    suspicious: {synthetic, training (indices), distance}. Intervals are 95%, over synthetic images and held-out
     patients. Raises ValueError where train and held_out share a patient.
     """
     shared = set(train.patients) & set(held_out.patients)

@@ -1,8 +1,7 @@
-"""A segmentation network for phantoms: trained on fresh phantoms, it finds lungs, heart and lesions in images.
+"""Train, save, load and apply the phantom segmenter, which finds lungs, heart and lesions in images of phantoms.
 
-It checks generated phantoms by rule, as Kelkar et al. do (IEEE TMI 2023): two lungs, the heart on the patient's left,
-nodules where nodules were requested and inside a lung. `PhantomSegmenter.report` holds its own errors on unseen
-patients: its findings in generated images are no more accurate than that.
+It checks generated phantoms by rule, as Kelkar et al. do (IEEE TMI 2023). `PhantomSegmenter.report` holds its own
+errors on unseen patients: its findings in generated images are no more accurate than that.
 """
 
 import json

@@ -118,10 +118,9 @@ def draw_one_image_per_patient(split, count, seed=0):
     """Draw `count` / 2 images of a datasets.ImageSet at random, each of another patient."""
     patients = np.unique(split.patients)
     if count % 2 or not 8 <= count <= 2 * len(patients):
-        raise ValueError(
-            f"A kit has an even number of images, 8 or more, half of them real and each of another patient: "
-            f"of the {len(patients)} held-out patients at most {2 * len(patients)}, not {count}."
-        )
+        rule = "an even number of images, 8 or more, half of them real and each of another patient"
+        limit = f"of the {len(patients)} held-out patients at most {2 * len(patients)}, not {count}"
+        raise ValueError(f"A kit has {rule}: {limit}.")
     random = np.random.default_rng(seed)
     chosen = random.permutation(patients)[: count // 2]
     return split.take([random.choice(np.flatnonzero(split.patients == patient)) for patient in chosen])
