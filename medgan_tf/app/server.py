@@ -42,7 +42,7 @@ log = logging.getLogger("medgan_tf.app")
 
 
 def create_app(service=None, ratings=None, rate=RATE, proxies=0):
-    """The Flask app. rate: limit for one address, such as RATE; "" for none. proxies: their number in front of the app."""
+    """The Flask app. rate: limit for one address, such as RATE; "" for none. proxies: their number in front of it."""
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=os.environ.get("MEDGAN_TF_SECRET") or secrets.token_hex(),
