@@ -47,10 +47,10 @@ def image_file(generated, index, kind="png"):
     described, image = _origin(generated, index), generated.images[index]
     if kind == "png":
         return synthetic_png(image, **described)
-    asked = generated.request
-    series = (asked.model, asked.version, asked.label, asked.seed, asked.truncation, asked.count)
+    fields = ("model", "version", "label", "seed", "truncation", "count")
+    series = [str(getattr(generated.request, name)) for name in fields]
     text = ", ".join(f"{name} {value}" for name, value in described.items())
-    return synthetic_dicom(image, text, [str(value) for value in series], index + 1)
+    return synthetic_dicom(image, text, series, index + 1)
 
 
 def archive(generated):
@@ -67,7 +67,7 @@ def archive(generated):
 
 def _origin(generated, index):
     """What is written into the file of one image."""
-    asked = generated.request
-    described = {"model": asked.model, "version": asked.version, "seed": asked.seed, "number": index}
+    request = generated.request
+    described = {"model": request.model, "version": request.version, "seed": request.seed, "number": index}
     described |= {"class": generated.labels[index]} if generated.labels[index] else {}
-    return described | {"truncation": asked.truncation, "count": asked.count}
+    return described | {"truncation": request.truncation, "count": request.count}

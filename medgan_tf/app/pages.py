@@ -45,12 +45,12 @@ def _add_generation_routes(routes, service, limited):
     @limited
     def result():
         generated, entry = _generate(service)
-        asked, link = generated.request, generated.request.query()
+        generation, link = generated.request, generated.request.query()
         again = link | {"seed": secrets.randbelow(10**6)}
-        urls = [downloads.data_url(downloads.image_file(generated, index)) for index in range(asked.count)]
+        urls = [downloads.data_url(downloads.image_file(generated, index)) for index in range(generation.count)]
         columns = zip(urls, generated.labels, service.score(generated), strict=True)
         images = [dict(zip(("url", "label", "scores"), column, strict=True)) for column in columns]
-        return render_template("result.html", entry=entry, asked=asked, link=link, again=again, images=images)
+        return render_template("result.html", entry=entry, generation=generation, link=link, again=again, images=images)
 
     @routes.get("/download/<any(png, dcm, zip):kind>")
     @limited
@@ -84,8 +84,8 @@ def _add_generation_routes(routes, service, limited):
     @routes.get("/preview.png")
     @limited
     def preview():
-        asked = requests.parse_generation({"model": request.args.get("model", ""), "num": 8})
-        return _png_response(service.generate(asked).images, 4, asked.model)
+        generation = requests.parse_generation({"model": request.args.get("model", ""), "num": 8})
+        return _png_response(service.generate(generation).images, 4, generation.model)
 
 
 def _add_exploration_routes(routes, service, limited):

@@ -165,7 +165,7 @@ def _compile(generator, has_styles):
     """The generator, after its first calls.
 
     Keras compiles one program for the first batch size and one for all others, and their results differ in the last
-    bit. Compiling in a fixed order makes a link give the same bytes on every replica, whatever was asked before.
+    bit. Compiling in a fixed order makes a link give the same bytes on every replica, whatever was generated before.
     """
     for truncation in (1.0, 0.5) if has_styles else (1.0,):
         for count in (1, 2, 3):

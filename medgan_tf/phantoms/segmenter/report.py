@@ -76,7 +76,7 @@ def rules_kept(described):
         "lesions_inside": (described["lesions_inside"], found["nodule"]),
         "lesion_size": (pd.Series(fits, described.index, bool), found["nodule"]),
     }
-    return pd.DataFrame({name: kept.astype("boolean").where(asked) for name, (kept, asked) in rules.items()})
+    return pd.DataFrame({name: kept.astype("boolean").where(applies) for name, (kept, applies) in rules.items()})
 
 
 def _has_finding(described):

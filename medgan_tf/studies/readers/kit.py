@@ -73,13 +73,13 @@ def make_kit(run, model, out, count=100, seed=0):
         return kit
     data = datasets.load(run.images, generator.record["image_size"])
     real = draw_one_image_per_patient(data.held_out, count, seed)
-    asked = [data.classes[label] for label in real.labels]
-    drawn = generator.sample_set(len(real), asked if generator.classes else None, seed)
+    requested = [data.classes[label] for label in real.labels]
+    drawn = generator.sample_set(len(real), requested if generator.classes else None, seed)
     real, drawn = datasets.match_encoding(real, drawn)
     key = pd.DataFrame(
         {
             "kind": np.repeat(KINDS, len(real)),
-            "class": asked + (asked if generator.classes else [""] * len(real)),
+            "class": requested + (requested if generator.classes else [""] * len(real)),
             "patient": [*real.patients, *[""] * len(real)],
             "source": [*real.files, *(f"seed {seed}, image {index}" for index in range(len(real)))],
         }
