@@ -29,11 +29,11 @@ def calibration(run, record):
 @of_results(_calibration)
 def calibration_table(run, record):
     """Accuracy, overconfidence and expected calibration error of the label classifier; None if not measured."""
-    accuracy, over, error = (record[name] for name in ("accuracy", "overconfidence", "expected_calibration_error"))
+    accuracy, error = record["accuracy"], record["expected_calibration_error"]
     perfect = interval(error["real_vs_real"], error["real_vs_real_low"], error["real_vs_real_high"])
     text = {
         "accuracy ↑": cell(accuracy),
-        "overconfidence": cell(over),
+        "overconfidence": cell(record["overconfidence"]),
         "expected calibration error ↓": f"{error['value']:.3f}",
         "the same, perfectly calibrated": perfect,
         "n": str(accuracy["n"]),

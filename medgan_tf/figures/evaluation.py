@@ -151,14 +151,8 @@ def spectra(run, sets):
         "power_spectrum": ("cycles an image", "power, dB of squared grey levels"),
         "autocorrelation": ("lag, pixels", "autocorrelation"),
     }
-    data = pd.concat(
-        [
-            pd.DataFrame({"set": name, "measure": part} | records[part])
-            for name, records in sets.items()
-            for part in panels
-        ],
-        ignore_index=True,
-    )
+    parts = [{"set": name, "measure": part} | records[part] for name, records in sets.items() for part in panels]
+    data = pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
     figure, axes = subplots(2.9, 1, len(panels))
     for axis, (part, (x, y)) in zip(axes[0], panels.items(), strict=True):
         own = data[data["measure"] == part]
@@ -211,7 +205,9 @@ def comparison_table(summary, metrics=COMPARED):
     summary: `comparison.summarise` of one run or several, or `results.comparison`. Numbers can be compared on the same
     data with the same features and n; where several runs are shown, each row names its run and data.
     """
-    summary = summary.assign(row=_row_names(summary))
+    several = summary["run"].nunique() > 1
+    full_names = summary["model"] + " (" + summary["run"] + ", " + summary["data"] + ")"
+    summary = summary.assign(row=full_names if several else summary["model"])
     rows = list(dict.fromkeys(summary["row"]))
     costs = summary.drop_duplicates("row").set_index("row").loc[rows]
     table = pd.DataFrame(
@@ -234,14 +230,6 @@ def comparison_table(summary, metrics=COMPARED):
         f" {sentence(features_of(summary.iloc[0]))}, n = {summary['n'].iloc[0]} images a side in the first row."
     )
     return Table(table.fillna("–").rename_axis(index=None), "comparison", caption)
-
-
-def _row_names(summary):
-    several = summary["run"].nunique() > 1
-    return [
-        f"{model} ({run}, {data})" if several else model
-        for model, run, data in summary[["model", "run", "data"]].to_numpy()
-    ]
 
 
 def _numbers(values):

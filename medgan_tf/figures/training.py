@@ -151,11 +151,8 @@ def recipe_table(trials):
             distances = points["kernel_distance"]
             better, worse = distances.max() < recipe.min(), distances.min() > recipe.max()
             verdict = "better" if better else "worse" if worse else "no clear difference"
-            rows[model, change] = {
-                "kimg": seen,
-                "kernel distance": round(distances.mean(), 3),
-                "recall": round(points["recall"].mean(), 3),
-                "against the recipe": "the recipe itself" if change == "none" else verdict,
-            }
+            means = {"kernel distance": round(distances.mean(), 3), "recall": round(points["recall"].mean(), 3)}
+            verdict = "the recipe itself" if change == "none" else verdict
+            rows[model, change] = {"kimg": seen} | means | {"against the recipe": verdict}
     caption = "Changes to the recipes: means over the last quarter of the images that all trials have seen, one seed."
     return Table(pd.DataFrame.from_dict(rows, orient="index"), "recipes", caption)

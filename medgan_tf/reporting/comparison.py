@@ -60,13 +60,9 @@ def summarise(table):
         if badness.isna().all():
             continue
         best = comparable.loc[badness.idxmin()]
-        found.loc[comparable.index, "among_best"] = [_within_noise(row, best) for _, row in comparable.iterrows()]
+        differences = [difference_interval(row, best) for _, row in comparable.iterrows()]
+        found.loc[comparable.index, "among_best"] = [bool(low <= 0 <= high) for _, low, high in differences]
     return found
-
-
-def _within_noise(row, best):
-    _, low, high = difference_interval(row, best)
-    return bool(low <= 0 <= high)
 
 
 def _badness(rows):
