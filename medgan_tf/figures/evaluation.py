@@ -98,7 +98,7 @@ def quality(run, table):
         axis.axvspan(own["real_vs_real_low"].min(), own["real_vs_real_high"].max(), **BAND)
         axis.axvline(own["real_vs_real"].iloc[0], color="0.4", lw=1, ls=":")
         for place, row in enumerate(own.to_dict("records")):
-            value_in_row(axis, row, place, color=COLOURS[place % 7])
+            value_in_row(axis, row, place, color=COLOURS[place % 7], ms=6, capsize=3)
         named_rows(axis, models)
         axis.set_title(f"{titled(metric, own['better'].iloc[0])}  (n = {own['n'].iloc[0]})")
         shorten(axis, own)
