@@ -18,7 +18,7 @@ def test_texts_are_large_enough_and_fit_and_boxes_do_not_overlap(name):
     (axis,) = figure.axes
     assert figure.get_figwidth() == WIDTH
     boxes = [patch.get_window_extent() for patch in axis.patches if isinstance(patch, FancyBboxPatch)]
-    assert len(boxes) == len(DIAGRAMS[name].boxes)
+    assert len(boxes) == len(DIAGRAMS[name]["boxes"])
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
     for box in boxes:
         assert figure.bbox.containsx(box.x0) and figure.bbox.containsx(box.x1)

@@ -32,6 +32,7 @@ from .conditional import (
     label_agreement,
     phantom_rules,
 )
+from .diagrams import diagram
 from .evaluation import (
     claims_table,
     class_quality,
@@ -65,5 +66,4 @@ from .images import (
 from .privacy import attack_curves, nearest_distances, privacy_table
 from .readers import artefact_map, reader_power_table, reader_proportions, reader_roc, reader_study, reader_table
 from .saving import Figure, Table, show
-from .study_diagrams import diagram
 from .training import over_training, overfitting, recipe_table, recipes, training_curves
