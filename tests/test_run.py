@@ -75,7 +75,7 @@ def test_a_kernel_that_dies_is_a_failure_and_not_a_crash(small, capsys):
     notebook(small / "02_b.ipynb", "import os; os.kill(os.getpid(), 9)")
     assert main(["run", "--profile", "smoke", "--run", "r", "--notebooks", "02_b"]) == 1
     told = capsys.readouterr().out
-    assert "what failed:\n02_b: its process was ended from outside" in told
+    assert "what failed:\n02_b: its process was killed" in told
 
 
 def test_a_kernel_that_does_not_start_is_a_failure_and_not_a_crash(small, tmp_path, monkeypatch):

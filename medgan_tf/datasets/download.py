@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,6 @@ from tqdm import tqdm
 
 from medgan_tf.datasets.manifests import IMAGE_SUFFIXES, patient_of, write_manifest
 
-MEDMNIST = "https://zenodo.org/records/10519652/files/{}?download=1"
-MEDMNIST_CITATION = "Yang et al. MedMNIST v2. Scientific Data 10:41 (2023)"
-
 
 @dataclass(frozen=True)
 class PublicSet:
@@ -28,56 +26,17 @@ class PublicSet:
     title: str
     file: str
     page: str
-    url: str
-    digest: str
-    digest_source: str
     licence: str
     citation: str
+    url: str = ""
+    digest: str = ""
+    digest_source: str = ""
     classes: tuple = ()
 
 
-def _medmnist(name, size, md5, title, classes, citation):
-    file = f"{name}{'' if size == 28 else f'_{size}'}.npz"
-    source = "medmnist/info.py, version 3.0.2, of the MedMNIST package"
-    page = "https://medmnist.com"
-    citation = f"{MEDMNIST_CITATION}; {citation}"
-    title = f"{title}, {size} px"
-    return PublicSet(title, file, page, MEDMNIST.format(file), f"md5:{md5}", source, "CC BY 4.0", citation, classes)
-
-
-_PNEUMONIA = ("PneumoniaMNIST: paediatric chest X-rays", ("normal", "pneumonia"), "Kermany et al. Cell 172 (2018)")
-_BREAST = (
-    "BreastMNIST: breast ultrasound",
-    ("malignant", "normal_or_benign"),
-    "Al-Dhabyani et al. Data in Brief 28 (2020)",
-)
 SETS = {
-    "pneumoniamnist_28": _medmnist("pneumoniamnist", 28, "28209eda62fecd6e6a2d98b1501bb15f", *_PNEUMONIA),
-    "pneumoniamnist_64": _medmnist("pneumoniamnist", 64, "8f4eceb4ccffa70c672198ea285246c6", *_PNEUMONIA),
-    "pneumoniamnist_128": _medmnist("pneumoniamnist", 128, "05b46931834c231683c68f40c47b2971", *_PNEUMONIA),
-    "pneumoniamnist_224": _medmnist("pneumoniamnist", 224, "d6a3c71de1b945ea11211b03746c1fe1", *_PNEUMONIA),
-    "breastmnist_128": _medmnist("breastmnist", 128, "363e4b3f8d712e9b5de15470a2aaadf1", *_BREAST),
-    "breastmnist_224": _medmnist("breastmnist", 224, "b56378a6eefa9fed602bb16d192d4c8b", *_BREAST),
-    "kermany_chest_xray": PublicSet(
-        "Chest X-ray images (pneumonia) of children, originals",
-        "ChestXRay2017.zip",
-        "https://data.mendeley.com/datasets/rscbjbr9sj/2",
-        "",
-        "",
-        "",
-        "CC BY 4.0",
-        "Kermany, Zhang, Goldbaum. Mendeley Data V2, doi:10.17632/rscbjbr9sj.2 (2018)",
-    ),
-    "rsna_pneumonia": PublicSet(
-        "RSNA pneumonia detection challenge 2018, DICOM",
-        "rsna-pneumonia-detection-challenge.zip",
-        "https://www.kaggle.com/competitions/rsna-pneumonia-detection-challenge",
-        "",
-        "",
-        "",
-        "competition rules: non-commercial research",
-        "Shih et al. Radiology: Artificial Intelligence 1:e180041 (2019)",
-    ),
+    name: PublicSet(**entry)
+    for name, entry in tomllib.loads(Path(__file__).with_name("public_sets.toml").read_text(encoding="utf-8")).items()
 }
 
 
