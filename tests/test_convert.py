@@ -21,6 +21,7 @@ from pydicom.uid import generate_uid
 from medgan_tf import dicom
 from medgan_tf.dicom import convert, convert_file, isolation, pseudonyms
 from medgan_tf.dicom.image_files import fit
+from medgan_tf.dicom.journal import CannotWrite
 
 
 @pytest.fixture(autouse=True)
@@ -374,7 +375,7 @@ def test_full_disk_stops_with_one_sentence_and_keeps_what_is_done(cohort, tmp_pa
     def save_until_full(path, *arguments, seconds):
         calls.append(path)
         if len(calls) > 2:
-            raise convert_file.CannotWrite(errno.ENOSPC, "No space left on device")
+            raise CannotWrite(errno.ENOSPC, "No space left on device")
         return arguments[0] and convert_file.convert_file(arguments[0], *arguments[1:])
 
     with monkeypatch.context() as patch:
