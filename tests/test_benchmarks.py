@@ -150,7 +150,7 @@ def test_a_training_of_several_epochs_traces_its_step_once(architecture):
 
 
 def test_the_recipe_search_changed_the_recipes_of_today():
-    search = json.loads(results.RECIPES.read_text())["trials"]
+    search = config.read_record(results.RECIPES)["trials"]
     bases = [trial for trial in search if trial["change"] == "none"]
     assert {trial["model"] for trial in search} == {trial["model"] for trial in bases}
     for trial in bases:
