@@ -115,7 +115,7 @@ def test_compilers_cannot_tell_that_waiting_changes_nothing():
     compiled = waiting.experimental_get_compiler_ir(images, *gradients[1:])("optimized_hlo")
     assert "compare(" in compiled
     for jit_compile in (False, True):  # uncompiled, several cores work on passes side by side
-        waits = build(jit_compile=jit_compile).ordered(images, gradients[1:]) is not images
+        waits = build(jit_compile=jit_compile).after_gradients(images, gradients[1:]) is not images
         assert waits == jit_compile
 
 

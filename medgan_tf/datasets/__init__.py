@@ -1,4 +1,4 @@
-"""Image folders to sets of images split by patient.
+"""Reads image folders and splits them by patient.
 
 `load` reads a prepared folder with its splits, `read_images` any folder, manifest or .npy file as one `ImageSet`;
 `prepare` and `write_manifest` write manifest.csv, `download` fetches public sets.

@@ -1,6 +1,6 @@
 """DICOM in, images out: one file as an image (`read_image`), folders as image files (`convert`); synthetic DICOM.
 
-A header is parsed once (`header.Header`) and handed on: `pixels` decodes, `grey_levels` applies LUTs and windows,
+A header is parsed once (`header.Header`) and passed on: `pixels` decodes, `grey_levels` applies LUTs and windows,
 `convert_file` writes. `dicom.deidentify` removes what identifies patients from whole files.
 """
 

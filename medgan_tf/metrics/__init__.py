@@ -1,7 +1,7 @@
-"""Measures of synthetic images: `evaluate` takes them all, from features of an `extractor`.
+"""Measures of synthetic images: `evaluate` computes them all from features of an `extractor`.
 
-Distances, coverage, similarity, pixel statistics and copies are also functions of their own; `agreement` asks a
-classifier whether images show their class, `calibration` whether that classifier can be trusted. Importing this package
+Distances, coverage, similarity, pixel statistics and copies are also available as separate functions; `agreement` asks
+a classifier whether images show their class, `calibration` whether that classifier can be trusted. Importing this package
 does not import TensorFlow; the functions that need it import it when they are called.
 """
 

@@ -1,4 +1,4 @@
-"""The architectures, one file each; `build` makes the generator and discriminator of one by name.
+"""The architectures, one file each; `build(name, ...)` returns the generator and discriminator of one.
 
 Shared parts: layers, attention, growth (progressive growing), styles and alias_free (StyleGANs), resampling,
 replicas (several devices) and sampling (latents to uint8 images). A new architecture is one file here with a `build`

@@ -1,6 +1,6 @@
 """Cohorts of chest-like phantoms as DICOM files, drawn from a random model whose truth is known exactly.
 
-`write_cohort` writes a cohort and its truth. The `segmenter` package finds the structures again in images, to check
+`write_cohort` writes a cohort and its truth. The `segmenter` package segments the structures in images, to check
 generated phantoms: `load_or_train_segmenter`, `check_rules`.
 """
 

@@ -1,6 +1,6 @@
 """Training: one file for each algorithm (wgan_gp, non_saturating, stylegan) on the base in gan.py.
 
-`train(run, name)` trains a model of a prepared run. Its halves, for a training of your own:
+`train(run, name)` trains a model of a prepared run. Its two stages, to call yourself for a custom training:
 `build(settings, image_size, num_classes)` gives the compiled Keras model, and
 `fit(gan, settings, data, folder)` trains it with its callbacks.
 """

@@ -1,4 +1,4 @@
-"""The base of all training steps: two networks, their optimizers, an averaged generator, and exact resume.
+"""Base class of all GAN training steps: two networks, their optimizers, an averaged generator, and exact resume.
 
 An algorithm is one subclass in one file that implements `train_step`: WGANGP in wgan_gp.py, NonSaturatingGAN in
 non_saturating.py, StyleGAN in stylegan.py. What several devices, half precision and exact resume need is here.
@@ -14,7 +14,9 @@ from medgan_tf.networks.sampling import sample
 from medgan_tf.training import checkpoint, optimizers
 
 LOGGED = ("generator_loss", "discriminator_loss", "real_score", "fake_score")  # means over an epoch
-FOR_GENERATOR, REAL, FAKE = range(3)  # images that the discriminator sees; each is augmented independently
+# Random streams of a step with n discriminator steps: 0 to n - 1 latents, n to 2n - 1 interpolation weights,
+# 2n + 3 * index + purpose augmentation, 5n and 5n + 1 path lengths.
+FAKE_FOR_GENERATOR, REAL, FAKE = range(3)  # why images are scored; each kind is augmented independently
 
 
 class GAN(keras.Model):
@@ -22,10 +24,10 @@ class GAN(keras.Model):
 
     Args:
         generator, discriminator: what `networks.build` returns; conditional ones take labels (B,) int32 as well.
-        discriminator_steps: updates of the discriminator for one of the generator, each with real images of its own:
-            a batch of `fit` holds discriminator_steps * batch_size images.
+        discriminator_steps: discriminator updates per generator update (n_critic), each on a fresh minibatch: a batch
+            of `fit` holds discriminator_steps * batch_size images.
         ema_kimg: half-life of the generator's exponential moving average, in thousands of real images (Karras et al.
-            2018, arXiv 1710.10196); early in training a twentieth of the images seen so far, if that is shorter.
+            2018, arXiv 1710.10196); ramped up: at most 5% of the images seen so far.
         augmentation: an `augment.Augmentation` of everything that the discriminator sees, or None.
         seed: every random number is a function of this seed and the step, so that a resumed training draws the
             numbers it would have drawn. (Under XLA the same stream is laid out in another order.)
@@ -35,13 +37,13 @@ class GAN(keras.Model):
     "growing" grows by its own schedule, which `callbacks.GrowthCallback` follows.
     """
 
-    scores_have_sign = True  # whether the loss puts the boundary between real and generated at a score of 0
+    zero_separates_real_from_fake = True  # whether the loss gives the sign of a score this meaning
 
     def __init__(
         self, generator, discriminator, discriminator_steps=1, ema_kimg=10.0, augmentation=None, seed=0, logged=()
     ):
         super().__init__(name="gan")
-        if augmentation and augmentation.target is not None and not self.scores_have_sign:
+        if augmentation and augmentation.target is not None and not self.zero_separates_real_from_fake:
             raise ValueError("Adaptive augmentation reads the sign of the scores, which has no meaning for this loss.")
         self.generator, self.discriminator = generator, discriminator
         self.generator_ema = keras.models.clone_model(generator)
@@ -67,7 +69,7 @@ class GAN(keras.Model):
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
-    # ------------------------------------------------------------ what algorithms are written with
+    # ------------------------------------------------------------ building blocks for train_step
 
     def minibatches(self, data):
         """A batch of `fit` as a list of (real (b, H, W, C), labels (b,)), one for each discriminator step."""
@@ -78,18 +80,18 @@ class GAN(keras.Model):
         return list(zip(tf.split(images, steps), tf.split(labels, steps), strict=True))
 
     def generate(self, labels, index, after):
-        """(b, H, W, C): one image of a fresh latent for each label, made once the gradients `after` exist."""
+        """(b, H, W, C): one image of a fresh latent for each label; after: gradients that XLA must compute first."""
         latents = self.random_numbers(index, tf.shape(labels)[0], self.latent_dim)
-        return self.generator(self._inputs(self.ordered(latents, after), labels), training=True)
+        return self.generator(self._inputs(self.after_gradients(latents, after), labels), training=True)
 
     def score(self, images, labels, index, purpose):
-        """(b, 1): scores of the augmented images; purpose is FOR_GENERATOR, REAL or FAKE."""
+        """(b, 1): scores of the augmented images; purpose is REAL, FAKE or FAKE_FOR_GENERATOR."""
         if self.augmentation:
             images = self.augmentation(images, self._seed(2 * self.discriminator_steps + 3 * index + purpose))
         return self.discriminator(self._inputs(images, labels), training=True)
 
     def discriminator_gradients(self, loss, images, labels, index, purpose):
-        """(value, scores, gradients): the loss of the scores of these images, for the discriminator's weights."""
+        """(loss, scores, gradients of the loss with respect to the discriminator's weights) of these images."""
         weights = self.discriminator.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
@@ -99,7 +101,7 @@ class GAN(keras.Model):
         return value, scores, tape.gradient(scaled, weights)
 
     def penalty_gradients(self, penalty, weight):
-        """(penalty, gradients of weight * penalty); zeros for those of the discriminator's weights not in it."""
+        """(penalty, gradients of weight * penalty); zeros for weights that the penalty does not depend on."""
         weights = [variable.value for variable in self.discriminator.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
@@ -108,7 +110,7 @@ class GAN(keras.Model):
         return value, tape.gradient(scaled, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def update_discriminator(self, gradients, **logs):
-        """One step of the optimizer; logs: this minibatch's losses and scores by their names."""
+        """Apply one discriminator step; logs: losses and scores of this minibatch by their names."""
         optimizers.apply(self.discriminator_optimizer, gradients, self.discriminator.trainable_variables)
         if self.augmentation:
             scores = logs["real_score"]
@@ -117,7 +119,7 @@ class GAN(keras.Model):
             self.trackers[name].update_state(value)
 
     def update_generator(self, losses, data):
-        """One step of the optimizer on the sum of the losses that the function returns; the logs of `fit`."""
+        """Apply one generator step to the sum of losses(); return the logs of `fit`."""
         weights = self.generator.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
@@ -134,11 +136,11 @@ class GAN(keras.Model):
             logs["augmentation_probability"] = self.augmentation.probability.value
         return logs
 
-    def ordered(self, inputs, gradients):
+    def after_gradients(self, inputs, gradients):
         """The inputs; where XLA compiles, only once the gradients exist.
 
-        XLA then frees what one pass keeps for its derivatives before the next begins: it compiles mostly for GPUs,
-        whose memory is scarce. Without XLA, CPU cores work on several passes at a time, which is faster.
+        XLA then frees the activations of one pass before the next begins: it compiles mostly for GPUs, whose memory is
+        scarce. Without XLA, CPU cores compute several passes at a time, which is faster.
         """
         return optimizers.barrier(inputs, gradients) if self.jit_compile else inputs
 
@@ -176,7 +178,7 @@ class GAN(keras.Model):
         return input_pipeline.predict(network, self._inputs(scaled, labels), 64).reshape(len(images), -1)[:, 0]
 
     def _on_this_process(self, network):
-        """The network outside the strategy: `predict` of a network that several devices share would call on all."""
+        """The network outside the strategy: `predict` on a distributed network would run on every device."""
         alone = self.distribute_strategy.num_replicas_in_sync == 1
         return network if alone else keras.Model(network.inputs, network.outputs[0])
 
@@ -189,7 +191,7 @@ class GAN(keras.Model):
         checkpoint.load(path, self._state())
 
     def _state(self):
-        """Every variable under a name that depends on its place alone: Keras's own names count up in a process."""
+        """Every variable under a name from its position; Keras numbers names per process, so they change."""
         parts = {
             "generator": self.generator.variables,
             "discriminator": self.discriminator.variables,
@@ -220,7 +222,7 @@ class GAN(keras.Model):
         return logs
 
     def make_train_function(self, force=False):
-        """Keras's own on one device. On several it would reduce the logs, which are means over all devices already."""
+        """Keras's implementation on one device; on several it would reduce logs that are means over all already."""
         strategy = self.distribute_strategy
         if strategy.num_replicas_in_sync == 1:
             return super().make_train_function(force)

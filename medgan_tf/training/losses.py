@@ -6,25 +6,27 @@ mean over the batch.
 
 import math
 
+import keras
 import tensorflow as tf
 
 
 def cross_entropy_of_real(scores):
-    """softplus(-score): low where images are taken for real. The discriminator's loss of real images and, of
+    """softplus(-score): low where images are classified as real. The discriminator's loss of real images and, of
     generated ones, the generator's non-saturating loss (Goodfellow et al. 2014, arXiv 1406.2661).
     """
     return tf.reduce_mean(tf.nn.softplus(-scores))
 
 
 def cross_entropy_of_fake(scores):
-    """softplus(score): low where images are taken for generated ones."""
+    """softplus(score): low where images are classified as generated."""
     return tf.reduce_mean(tf.nn.softplus(scores))
 
 
 def gradient_penalty(score, real, fake, weights):
     """The penalty of WGAN-GP (Gulrajani et al. 2017): mean of (|d score / d image| - 1)^2 between real and fake.
 
-    score: function (B, H, W, C) -> (B, 1); no score may depend on another image of the batch (so no BatchNorm).
+    score: function (B, H, W, C) -> (B, 1); the score of an image must not depend on the batch through BatchNorm. (The
+    minibatch standard deviation of PGGAN couples images too; its authors accept that.)
     weights: (B, 1, 1, 1), uniform in [0, 1), one for each pair of images. Returns a float32 scalar.
     """
     return tf.reduce_mean((tf.sqrt(_squared_gradient(score, real + weights * (fake - real), floor=1e-12)) - 1.0) ** 2)
@@ -67,3 +69,13 @@ def _squared_gradient(score, images, floor=0.0):
         total = tf.reduce_sum(score(images))
     gradient = tf.cast(tape.gradient(total, images), tf.float32)
     return tf.maximum(tf.reduce_sum(gradient**2, axis=[1, 2, 3]), floor)
+
+
+def refuse_batch_norm(discriminator):
+    """Raise ValueError if BatchNorm couples the images of a batch: a gradient penalty would not be per image."""
+    layers = discriminator._flatten_layers()
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+        raise ValueError(
+            "A gradient penalty needs a discriminator without BatchNorm, which ties each score to the whole batch: "
+            'build it with discriminator_norm="none".'
+        )

@@ -1,4 +1,4 @@
-"""The training step of the classic GAN (Goodfellow et al. 2014, arXiv 1406.2661), with the R1 penalty by choice.
+"""The training step of the classic GAN (Goodfellow et al. 2014, arXiv 1406.2661), optionally with the R1 penalty.
 
     L_D = E[softplus(-D(x))] + E[softplus(D(G(z)))] + r1_weight / 2 * E[|grad D(x)|^2]
     L_G = E[softplus(-D(G(z)))]        (the non-saturating loss: -log of the probability that the image is real)
@@ -10,9 +10,8 @@ k-th step only, with k times the weight, which costs little and has the same mea
 import tensorflow as tf
 
 from medgan_tf.training import optimizers
-from medgan_tf.training.gan import FAKE, FOR_GENERATOR, GAN, REAL
-from medgan_tf.training.losses import cross_entropy_of_fake, cross_entropy_of_real, r1_penalty
-from medgan_tf.training.wgan_gp import refuse_batch_norm
+from medgan_tf.training.gan import FAKE, FAKE_FOR_GENERATOR, GAN, REAL
+from medgan_tf.training.losses import cross_entropy_of_fake, cross_entropy_of_real, r1_penalty, refuse_batch_norm
 
 
 class NonSaturatingGAN(GAN):
@@ -36,12 +35,12 @@ class NonSaturatingGAN(GAN):
             self.train_discriminator(*minibatch, index)
         last = len(earlier)
 
-        def generator_losses():
-            fake = self.train_discriminator(real, labels, last)  # its images serve both networks
-            scores = self.score(fake, labels, last, FOR_GENERATOR)
+        def last_discriminator_step_and_generator_losses():
+            fake = self.train_discriminator(real, labels, last)  # one forward pass of the generator
+            scores = self.score(fake, labels, last, FAKE_FOR_GENERATOR)
             return [cross_entropy_of_real(scores), *self.generator_regularisation(labels)]
 
-        return self.update_generator(generator_losses, data)
+        return self.update_generator(last_discriminator_step_and_generator_losses, data)
 
     def generator_regularisation(self, labels):
         """Further losses of the generator; none here."""
@@ -49,18 +48,18 @@ class NonSaturatingGAN(GAN):
 
     def train_discriminator(self, real, labels, index):
         """One update of the discriminator; returns the generated images (b, H, W, C) that it saw."""
-        loss_of_real, real_scores, gradients = self.discriminator_gradients(
+        real_loss, real_scores, gradients = self.discriminator_gradients(
             cross_entropy_of_real, real, labels, index, REAL
         )
         losses = {}
         if self.r1_weight:  # before the generated images, whose activations the generator's update keeps in memory
-            losses["penalty"], more = self._lazy_r1(self.ordered(real, gradients), labels, index)
+            losses["penalty"], more = self._lazy_r1(self.after_gradients(real, gradients), labels, index)
             gradients = optimizers.add_gradients(gradients, more)
         fake = self.generate(labels, index, after=gradients)
-        loss_of_fake, fake_scores, more = self.discriminator_gradients(
+        fake_loss, fake_scores, more = self.discriminator_gradients(
             cross_entropy_of_fake, tf.stop_gradient(fake), labels, index, FAKE
         )
-        losses["discriminator_loss"] = loss_of_real + loss_of_fake
+        losses["discriminator_loss"] = real_loss + fake_loss
         gradients = optimizers.add_gradients(gradients, more)
         self.update_discriminator(gradients, real_score=real_scores, fake_score=fake_scores, **losses)
         return fake

@@ -68,7 +68,7 @@ def _compare_with_earlier(record, model_dir):
         differing.append("training split")
     if set(differing) - {"kimg", "decay_kimg"}:
         raise ValueError(
-            f"{model_dir} was trained with another {', '.join(differing)}; use another run name or delete it."
+            f"{model_dir} was trained with another {', '.join(differing)}; use another run name or delete this folder."
         )
     return earlier if differing else None
 

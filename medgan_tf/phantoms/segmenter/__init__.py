@@ -1,4 +1,4 @@
-"""A small segmentation network for phantoms: masks of lungs, heart and lesions, and the rules that they must keep.
+"""A small segmentation network for phantoms: masks of lungs, heart and lesions, and the rules that they must satisfy.
 
 network: the U-Net. truth: fresh phantoms and their true masks. rules: from masks to what an image shows. report: the
 segmenter's errors, and `check_rules` of generated images. segmenter: train, save, load and apply it.
