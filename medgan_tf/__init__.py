@@ -1,7 +1,7 @@
 """From folders of DICOM files to synthetic medical images that can be evaluated.
 
 dicom, datasets and phantoms prepare images; networks and training make generators, which `generators` loads and
-samples; metrics and studies evaluate them; figures, reporting, app and cli show the results. CONTRIBUTING.md has the map.
+samples; metrics and studies evaluate them; figures, reporting, app and cli show the results. CONTRIBUTING.md has a map.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Measures of synthetic images: `evaluate` computes them all from features of an `extractor`.
 
 Distances, coverage, similarity, pixel statistics and copies are also available as separate functions; `agreement` asks
-a classifier whether images show their class, `calibration` whether that classifier can be trusted. Importing this package
-does not import TensorFlow; the functions that need it import it when they are called.
+a classifier whether images show their class, `calibration` whether that classifier can be trusted. Importing this
+package does not import TensorFlow; the functions that need it import it when they are called.
 """
 
 from .agreement import agreement
