@@ -114,6 +114,7 @@ def test_a_run_of_an_earlier_version_is_served_and_has_a_gallery(served, tmp_pat
     assert page.count("Outlier score:") == 3
     assert "1.25 [1.00, 1.50]" in page
     metric = client.get("/api/models").json["models"][0]["metrics"][0]
+    assert metric.pop("metric") == "kernel_distance"
     assert metric == {name: METRIC[name] for name in metric}
     run = config.find_run("trained")
     index = gallery.write(config.Run(run.name, run.profile, (tmp_path,)), tmp_path / "gallery")
