@@ -539,7 +539,7 @@ def test_evaluate_leaves_out_the_inception_score_without_logits():
 
 def test_evaluate_raises_for_sets_that_cannot_be_compared(averages):
     real = textures(40)
-    with pytest.raises(ValueError, match="prepare both at one size"):
+    with pytest.raises(ValueError, match="prepare all at one size"):
         evaluate(real, textures(40, size=48), averages)
     with pytest.raises(ValueError, match="must be uint8"):
         evaluate(real, real / 255, averages)
