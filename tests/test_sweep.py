@@ -70,7 +70,7 @@ def test_train_does_what_the_notebooks_do(outputs, tmp_path, monkeypatch, capsys
     generator = np.random.default_rng(0)
     run = config.open_run("r", "smoke", [tmp_path])
     assert main(["train", "r", "dcgan"]) == 1
-    assert "is not prepared: `python -m medgan_tf run --notebooks 01_dicom_to_jpg`" in capsys.readouterr().err
+    assert "is not prepared: run `python -m medgan_tf run --notebooks 01_dicom_to_jpg`" in capsys.readouterr().err
     pixels = generator.integers(0, 255, (30, 16, 16, 1), np.uint8)
     for index, image in enumerate(pixels):
         path = run.images / ("sick" if index % 2 else "well") / f"{index}.png"
