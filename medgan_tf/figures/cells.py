@@ -79,8 +79,9 @@ def feature_classifier_of(run):
 def measured_on(table):
     """How the metrics in a table were measured, for a caption; the table's first row stands for all."""
     row = table.iloc[0]
+    patients = "the held-out images" if pd.isna(row["patients"]) else f"{row['patients']:.0f} held-out patients"
     return (
-        f"mean and 95% interval over {row['repeats']} half-splits of {row['patients']:.0f} held-out patients,"
+        f"mean and 95% interval over {row['repeats']} half-splits of {patients},"
         f" n = {row['n']} images a side, {features_of(row)}"
     )
 
