@@ -16,7 +16,7 @@ CLASSES, IMAGES = 3, 512
 
 
 def settings(model, deterministic=False):
-    """config.Training of the quick profile."""
+    """config.TrainingConfig of the quick profile."""
     from medgan_tf import config
 
     return replace(config.PROFILES["quick"].models[model], deterministic=deterministic)

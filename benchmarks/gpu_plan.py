@@ -70,7 +70,7 @@ def plan(name, jax_python):
 
 
 def exported(settings, size):
-    """The step of a config.Training on square images as a serialised HLO module."""
+    """The step of a config.TrainingConfig on square images as a serialised HLO module."""
     import tensorflow as tf
 
     from medgan_tf import training

@@ -21,7 +21,7 @@ AUTHORS = "the authors' PyTorch code took 454 s/kimg in an earlier measurement o
 
 
 def configurations(gpu):
-    """{name: config.Training}."""
+    """{name: config.TrainingConfig}."""
     from medgan_tf import config
 
     quick, full = (config.PROFILES[name] for name in ("quick", "full"))

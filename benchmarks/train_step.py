@@ -46,7 +46,7 @@ TITLES = {
 
 
 def recipe(architecture):
-    """config.Training of an architecture."""
+    """config.TrainingConfig of an architecture."""
     from medgan_tf import config
 
     grown = {"fade_kimg": 0.0, "attention": None}

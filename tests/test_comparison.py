@@ -121,7 +121,7 @@ def test_a_run_without_measurements_is_said(run):
         comparison.models([run])
 
 
-def test_a_floor_below_zero_and_an_interval_beside_its_value_are_drawn(run):
+def test_a_real_distance_below_zero_and_an_interval_beside_its_value_are_drawn(run):
     """The kernel distance of real to real images is 0 but for chance: its whole interval may lie below."""
     below = {"real_vs_real": -0.2, "real_vs_real_low": -0.3, "real_vs_real_high": -0.1}
     write(run, "gan", {"seconds": 60.0}, kernel_distance=record(30.0, **below))
