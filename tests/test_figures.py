@@ -343,7 +343,7 @@ def test_each_canonical_figure_has_data_of_its_own(tmp_path):
 
 PICTURES = {"samples", "class_samples", "nearest_training_images", "progression", "grids", "pairs", "mixing"}
 PICTURES |= {"truncation", "latent_interpolation", "class_interpolation", "latent_directions", "inversions"}
-PICTURES |= {"suspicious_pairs", "attention", "reader_study", "reader_proportions", "reader_roc", "artefact_map"}
+PICTURES |= {"suspicious_pairs", "attention", "reader_study", "reader_proportions", "reader_roc", "artefact_map", "diagram"}
 
 
 def test_every_figure_of_numbers_is_made_with_its_data():

@@ -637,6 +637,6 @@ def test_a_training_begins_with_no_model_that_may_know_held_out_patients_or_fits
     renamed.__dict__["classes"] = ["high", "higher"]
     with pytest.raises(ValueError, match="saw other classes"):
         begin(renamed)
-    with pytest.raises(ValueError, match="its discriminator has no layer of these shapes"):
+    with pytest.raises(ValueError, match="its generator_ema shares no convolution"):
         begin(of_twice_the_size(), base_filters=16)
     assert not (tmp_path / "larger").exists()

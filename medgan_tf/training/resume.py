@@ -93,7 +93,7 @@ def _initialise(gan, name, record):
 
     Generator weights are copied from the latent on, discriminator weights from the score back, each until the first
     shape that differs. Raises ValueError for a model that is not there, has other classes, was trained on other
-    patients (some of whom may be held out here), or shares no layer.
+    patients (some of whom may be held out here), or shares no convolution.
     """
     folder = config.outputs() / Path(name).parent / "models" / Path(name).name
     if not (folder / STATE).exists():
@@ -108,8 +108,8 @@ def _initialise(gan, name, record):
         arrays = [array for key, array in sorted(state.items()) if key.startswith(f"{part}/")]
         pairs = zip(arrays[::step], network.variables[::step], strict=False)
         matching = list(takewhile(lambda pair: pair[0].shape == tuple(pair[1].shape), pairs))
-        if not matching:
-            raise ValueError(f"A training cannot begin with '{name}': its {part} has no layer of these shapes.")
+        if not any(array.ndim == 4 for array, _ in matching):
+            raise ValueError(f"A training cannot begin with '{name}': its {part} shares no convolution.")
         for array, variable in matching:
             variable.assign(array)
     gan.generator_ema.set_weights(gan.generator.get_weights())
