@@ -341,9 +341,9 @@ def test_each_canonical_figure_has_data_of_its_own(tmp_path):
     assert [len(figure.plot.axes[0].containers) for figure in shown.values()] == [2, 4, 4]
 
 
-PICTURES = {"samples", "class_samples", "nearest_training_images", "progression", "grids", "pairs", "mixing"}
+PICTURES = {"diagram", "samples", "class_samples", "nearest_training_images", "progression", "grids", "pairs", "mixing"}
 PICTURES |= {"truncation", "latent_interpolation", "class_interpolation", "latent_directions", "inversions"}
-PICTURES |= {"suspicious_pairs", "attention", "reader_study", "reader_proportions", "reader_roc", "artefact_map", "diagram"}
+PICTURES |= {"suspicious_pairs", "attention", "reader_study", "reader_proportions", "reader_roc", "artefact_map"}
 
 
 def test_every_figure_of_numbers_is_made_with_its_data():
