@@ -18,9 +18,13 @@ from medgan_tf.files import atomic_write_text
 
 FILE = "results.json"
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes.json"
-# What the levels of a section's nested records are, from the outside: {kind: names of the columns}
-LEVELS = {"agreement": ("class",), "classes": ("class", "metric"), "equivariance": ("metric",), "outliers": ()}
-LEVELS |= {"rules": ("class", "rule")}
+LEVELS = {  # of the nested records in a section, from the outside, as columns; by default only the metric
+    "agreement": ("class",),  # how often the label classifier names the requested class, and the mean over classes
+    "canonical": ("name",),
+    "classes": ("class", "metric"),
+    "outliers": (),
+    "rules": ("class", "rule"),
+}
 
 
 def read(run):
@@ -51,12 +55,12 @@ def sections(run, kind):
     return {name.removeprefix(prefix): part for name, part in read(run).items() if name.startswith(prefix)}
 
 
-def _table(run, kind, levels=None, part=None):
+def table(run, kind, part=None):
     """The records in the sections of a kind, one row each: model, a column for each level, the record's own fields.
 
-    part: the entry of each section that holds the records; None: the section itself.
+    Classes with too few images have no row. part: the entry of each section that holds the records.
     """
-    levels, found = LEVELS[kind] if levels is None else levels, sections(run, kind).items()
+    levels, found = LEVELS.get(kind, ("metric",)), sections(run, kind).items()
     return pd.DataFrame(
         row for name, section in found for row in _rows(section[part] if part else section, levels, {"model": name})
     )
@@ -67,39 +71,19 @@ def _rows(records, levels, row):
         yield row | records
     else:
         for name, inner in records.items():
-            if "too_few" not in inner:  # a class with too few images has no records
+            if "too_few" not in inner:
                 yield from _rows(inner, levels[1:], row | {levels[0]: name})
 
 
 def quality(run, kind="quality"):
     """The metrics of every model in the sections "kind/model": columns model, metric and those of a metric's record."""
-    return _table(run, kind, ("metric",), "metrics")
-
-
-def class_quality(run):
-    """The metrics of every model class by class; classes with too few images have no row."""
-    return _table(run, "classes")
-
-
-def agreement(run):
-    """How often the label classifier names the requested class, for every model and class and their mean."""
-    return _table(run, "agreement")
+    return table(run, kind, "metrics")
 
 
 def rules(run):
     """How often the images of each model and class keep each rule of phantoms; proportions of nothing have no row."""
-    table = _table(run, "rules")
-    return table[table["n"] > 0].reset_index(drop=True) if len(table) else table
-
-
-def equivariance(run):
-    """EQ-T, EQ-T_frac and EQ-R of every generator, trained and untrained."""
-    return _table(run, "equivariance")
-
-
-def outliers(run):
-    """`metrics.outlier_record` of every model."""
-    return _table(run, "outliers")
+    found = table(run, "rules")
+    return found[found["n"] > 0].reset_index(drop=True) if len(found) else found
 
 
 def canonical(run, part):
@@ -107,9 +91,9 @@ def canonical(run, part):
 
     Columns model, name and those of the records; records without a value (nothing to measure) have no row.
     """
-    table = _table(run, "canonical", ("name",), part)
-    measured = table.filter(["value", "p"]).notna().any(axis=1)
-    return table[measured].reset_index(drop=True) if len(table) else table
+    found = table(run, "canonical", part)
+    measured = found.filter(["value", "p"]).notna().any(axis=1)
+    return found[measured].reset_index(drop=True) if len(found) else found
 
 
 def ablation(run):
@@ -127,24 +111,14 @@ def augmentation(run, part="comparisons"):
     return pd.DataFrame({"model": name} | record for name, section in found for record in section[part])
 
 
-def curves(run):
-    """{set: its power spectrum and autocorrelation} of the real images and of every model."""
-    return sections(run, "curves")
-
-
 def privacy(run):
     """{model: what the privacy audit measured}."""
     return sections(run, "privacy")
 
 
-def sensitivity(run):
-    """The metrics under every kind and strength of damage to real images; empty where this was not measured."""
-    return pd.DataFrame(read(run).get("sensitivity", []))
-
-
-def comparison(run):
-    """What `comparison.summarise` found: one row for each run, model and metric."""
-    return pd.DataFrame(read(run).get("comparison", []))
+def section(run, name):
+    """One section of a run, {} where this was not measured."""
+    return read(run).get(name, {})
 
 
 def recipes():
@@ -171,9 +145,7 @@ def environment():
 
 
 def _plain(value):
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Path):
         return value.as_posix()

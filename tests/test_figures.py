@@ -63,7 +63,7 @@ def test_sections_become_rows_and_too_few_is_no_number(tmp_path):
     results.write(tmp_path, "rules/cgan", {"common": {"nodule": record, "lesions_inside": record | {"n": 0}}})
     results.write(tmp_path, "quality/cgan", {"metrics": {"kernel_distance": record}})
     results.write(tmp_path, "few/dcgan", {"metrics": {"kernel_distance": record | {"value": 2.0}}})
-    assert results.class_quality(tmp_path)[["model", "class", "metric"]].values.tolist() == [
+    assert results.table(tmp_path, "classes")[["model", "class", "metric"]].values.tolist() == [
         ["cgan", "common", "kernel_distance"]
     ]
     assert results.rules(tmp_path)["rule"].tolist() == ["nodule"]

@@ -75,7 +75,7 @@ def _training(run, model, seed):
 
 
 def _is_trained(run, model, seed):
-    record = results.read(run.directory).get(f"training/{run.model(model, seed).name}", {})
+    record = results.section(run, f"training/{run.model(model, seed).name}")
     return record.get("settings") == json.loads(json.dumps(asdict(run.profile.training(model, seed=seed))))
 
 

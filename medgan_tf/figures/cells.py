@@ -21,9 +21,6 @@ METRIC_NAMES = {
     "copies": "copies",
     "label_agreement": "label agreement",
 }
-FEATURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
-FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "copies")
-PIXELS = ("power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 ARROWS = {"lower": "↓", "higher": "↑", "closer to real": "→"}
 MODEL_NAMES = {
     "gan": "dense GAN",
@@ -34,6 +31,7 @@ MODEL_NAMES = {
     "stylegan3": "StyleGAN3-T",
     "stylegan3_r": "StyleGAN3-R",
 }
+GREY = "Grey: real against real."  # of bands, in captions
 ENDS = ["value", "low", "high"]
 
 
@@ -60,9 +58,26 @@ def cells(table, factor=1):
     return [interval(*(factor * row)) for row in table[ENDS].to_numpy(float)]
 
 
-def titled(metric, better):
-    """A metric's name with an arrow that says which values are better."""
-    return f"{METRIC_NAMES[metric]} {ARROWS[better]}"
+def real_cell(record):
+    """`interval` of the same metric between real images, where a record has it."""
+    return interval(*(record.get(f"real_vs_real{end}") for end in ("", "_low", "_high")))
+
+
+def pivoted(table, index, columns):
+    """The `cells` of a table by two of its columns, without their names."""
+    wide = table.assign(cell=cells(table)).pivot(index=index, columns=columns, values="cell")
+    return wide.rename_axis(index=None, columns=None)
+
+
+def by_metric(table, metrics):
+    """{metric: its rows in a table with the column metric}, of those that have any."""
+    return {metric: rows for metric in metrics if len(rows := table[table["metric"] == metric])}
+
+
+def titled(rows):
+    """The name of the metric that rows are about, with an arrow that says which values are better."""
+    first = rows.iloc[0]
+    return f"{METRIC_NAMES[first['metric']]} {ARROWS[first['better']]}"
 
 
 def features_of(record):
@@ -72,7 +87,7 @@ def features_of(record):
 
 def feature_classifier_of(run):
     """The run's own features, with the start of their weights' hash where it is recorded."""
-    sha256 = results.read(run).get("feature_classifier", {}).get("weights_sha256", "")
+    sha256 = results.section(run, "feature_classifier").get("weights_sha256", "")
     return f"features feature_classifier ({sha256[:8]})" if sha256 else "features feature_classifier"
 
 
@@ -114,6 +129,5 @@ def evaluation_table(records):
 def _row(record):
     if "too_few" in record:
         return {"value": "–", "real against real": "–", "n": "–", "interpretation": f"only {record['too_few']} images"}
-    real = [record.get(f"real_vs_real{end}") for end in ("", "_low", "_high")]
-    names = ("value", "real against real", "n", "interpretation")
-    return dict(zip(names, (cell(record), interval(*real), str(record["n"]), record["interpretation"]), strict=True))
+    shown = {"value": cell(record), "real against real": real_cell(record), "n": str(record["n"])}
+    return shown | {"interpretation": record["interpretation"]}

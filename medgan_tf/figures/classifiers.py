@@ -4,18 +4,14 @@ import pandas as pd
 
 from medgan_tf import results
 
-from .cells import cell, interval
+from .cells import cell, real_cell
 from .saving import Figure, Table, of_results
 from .style import COLOURS, WIDTH, subplots
 
 
-def _calibration(run):
-    return results.read(run).get("calibration/label_classifier", {})
-
-
-@of_results(_calibration)
+@of_results(results.section, "calibration/label_classifier")
 def calibration(run, record):
-    """The proportion of correct answers over their mean probability, one point for each bin; None if not measured."""
+    """The proportion of correct answers over their mean probability, one point for each bin."""
     curve = pd.DataFrame(record["curve"])
     figure, axes = subplots(WIDTH / 2, width=WIDTH / 2)
     axis = axes[0, 0]
@@ -26,16 +22,15 @@ def calibration(run, record):
     return Figure(figure, "classifier_calibration", _caption(record), curve)
 
 
-@of_results(_calibration)
+@of_results(results.section, "calibration/label_classifier")
 def calibration_table(run, record):
-    """Accuracy, overconfidence and expected calibration error of the label classifier; None if not measured."""
+    """Accuracy, overconfidence and expected calibration error of the label classifier."""
     accuracy, error = record["accuracy"], record["expected_calibration_error"]
-    perfect = interval(error["real_vs_real"], error["real_vs_real_low"], error["real_vs_real_high"])
     text = {
         "accuracy ↑": cell(accuracy),
         "overconfidence": cell(record["overconfidence"]),
         "expected calibration error ↓": f"{error['value']:.3f}",
-        "the same, perfectly calibrated": perfect,
+        "the same, perfectly calibrated": real_cell(error),
         "n": str(accuracy["n"]),
     }
     return Table(pd.DataFrame({"classifier": text}).T, "classifier_calibration", _caption(record))
@@ -49,9 +44,9 @@ def _caption(record):
     )
 
 
-@of_results(results.outliers)
+@of_results(results.table, "outliers")
 def outlier_table(run, table):
-    """Median outlier score and proportion of outliers, one row for each model; None if not measured."""
+    """Median outlier score and proportion of outliers, one row for each model."""
     rows = {
         row["model"]: {
             "median score": f"{row['median']:.2f}",

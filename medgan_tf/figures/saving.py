@@ -31,16 +31,16 @@ LATEX = {
 }
 
 
-def of_results(read):
-    """Decorator of figures and tables: f(run, read(run), ...) drawn in style; None where the run has no such results.
+def of_results(read, *which):
+    """Decorator of figures and tables: f(run, read(run, *which), ...) drawn in style; None where that is empty.
 
-    read: a function of `results` that takes the run. The decorated function takes the run and the other arguments.
+    read: a function of `results`. The decorated function takes the run and the other arguments.
     """
 
     def decorate(function):
         @functools.wraps(function)
         def made(run, *arguments, **options):
-            found = read(run)
+            found = read(run, *which)
             return in_style(function)(run, found, *arguments, **options) if len(found) else None
 
         return made

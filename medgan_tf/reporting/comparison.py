@@ -32,7 +32,7 @@ def models(runs):
 
 
 def _cost(run, name):
-    record = results.read(run.directory).get(f"training/{name}", {})
+    record = results.section(run, f"training/{name}")
     parameters = sum(record["parameters"].values()) if record else np.nan
     costs = {cost: record.get(cost, np.nan) for cost in COSTS} | {"parameters": parameters}
     return costs | {"seed": record.get("settings", {}).get("seed", 0)}

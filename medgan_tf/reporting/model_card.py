@@ -77,9 +77,9 @@ def export(run, name, out, data, licence=None, objections=""):
         first=quality[quality["model"] == name].iloc[0],
         beside=", ".join(other for other in quality["model"].unique() if other != name),
         measured=[_with_features(results.quality(run.directory, kind), name) for kind in kinds],
-        agreement=_agreement(results.agreement(run.directory), name),
+        agreement=_agreement(results.table(run.directory, "agreement"), name),
         chance=1 / max(len(model.classes), 1),
-        by_class=_by_class(results.class_quality(run.directory), name),
+        by_class=_by_class(results.table(run.directory, "classes"), name),
         objections=objections,
         shown=SHOWN,
         privacy=privacy_report.model_card_statement(results.privacy(run.directory), name),
@@ -111,7 +111,7 @@ def overview(folder):
         for kind in ("quality", "quality_squeezenet"):
             table = results.quality(place, kind)
             tables[kind] = {} if table.empty else table.set_index(["model", "metric"]).to_dict("index")
-        agreed = results.agreement(place).query("`class` == 'mean'").set_index("model").to_dict("index")
+        agreed = results.table(place, "agreement").query("`class` == 'mean'").set_index("model").to_dict("index")
         names = dict.fromkeys(model for model, _ in tables["quality"])
         for name in sorted(names, key=lambda name: name != published):
             labels = agreed.get(name) and agreed[name] | {"real_vs_real": agreed["real, held out"]["value"]}
