@@ -40,8 +40,12 @@ def sweep(name, sets, models, seeds, profile="quick", jobs=1):
     folder = config.outputs() / name
     failures = _work("Preparing", {run.name: _notebook(run, PREPARE) for run in runs}, folder, jobs)
     runs = [run for run in runs if run.name not in failures]
-    cells = [cell for cell in product(runs, models, seeds) if not _is_trained(*cell)]
-    failures |= _work("Training", {_cell_name(*cell): _training(*cell) for cell in cells}, folder, jobs)
+    trainings = {
+        f"{run.name}/{run.model(model, seed).name}": ["train", run.name, model, "--seed", str(seed)]
+        for run, model, seed in product(runs, models, seeds)
+        if not _is_trained(run, model, seed)
+    }
+    failures |= _work("Training", trainings, folder, jobs)
     for run in runs:
         _measure_anew(run)
     failures |= _work("Measuring", {f"{run.name} measured": _notebook(run, MEASURE) for run in runs}, folder, jobs)
@@ -61,17 +65,9 @@ def _run_name(name, folders):
     return "-".join([name, *(folder.name for folder in folders)] if folders else [name, "phantoms"])
 
 
-def _cell_name(run, model, seed):
-    return f"{run.name}/{run.model(model, seed).name}"
-
-
 def _notebook(run, notebook):
     data = [str(folder) for folder in run.data]
     return ["run", "--profile", run.profile.name, "--run", run.name, "--notebooks", notebook, "--data", *data]
-
-
-def _training(run, model, seed):
-    return ["train", run.name, model, "--seed", str(seed)]
 
 
 def _is_trained(run, model, seed):

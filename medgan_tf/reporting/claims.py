@@ -1,7 +1,7 @@
 """Figures that other projects claim for their models, beside what a run measured of the same kind of model.
 
-claims.csv has one claim in each row, with its source and what is known about it. Most claims cannot be compared with
-anything; the table says why.
+claims.csv has one claim in each row, with its source, what is known about it, and the model of the same kind here. Most
+claims cannot be compared with anything; the table says why.
 """
 
 from pathlib import Path
@@ -11,12 +11,6 @@ import pandas as pd
 from medgan_tf import results
 
 CLAIMS = Path(__file__).with_suffix(".csv")
-KINDS = {  # the model as claimed: the same kind of model here
-    "StyleGAN3": "stylegan3",
-    "StyleGAN": "stylegan2",
-    "DCGAN": "dcgan",
-    "PG-GAN + cGAN + attention": "pggan",
-}
 INVERTED = ("SSIM", "PSNR dB")  # compare pairs: here real images and their inversions into StyleGAN2
 METRIC_REASONS = {
     "FID": "no n, interval, features or value between real images are stated",
@@ -30,26 +24,23 @@ METRIC_REASONS = {
 
 
 def claims():
-    """The claims as they were made: source, model, data_claimed, image_size, metric, claimed, note."""
+    """The claims as they were made: source, model, data_claimed, image_size, metric, claimed, note, kind."""
     return pd.read_csv(CLAIMS)
 
 
 def beside(run):
     """The claims with what a config.Run measured of the same kind of model, and why the two cannot be compared.
 
-    Adds the columns kind (the model here), reasons (a list), what (was measured), value, low, high, real_vs_real and n;
-    None where nothing was measured.
+    Adds the columns reasons (a list), what (was measured), value, low, high, real_vs_real and n; None where nothing was
+    measured. The kind of a claim about all models is the one with most copies.
     """
     sections = results.read(run.directory)
     return pd.DataFrame([_beside(run, sections, claim) for claim in claims().to_dict("records")])
 
 
 def _beside(run, sections, claim):
-    metric, kind = claim["metric"], KINDS.get(claim["model"])
-    if metric in INVERTED:
-        kind = "stylegan2"
-    elif claim["model"] == "all":
-        kind = _most_copying(sections)
+    metric = claim["metric"]
+    kind = _most_copying(sections) if claim["model"] == "all" else claim["kind"]
     measured = _measured(sections, kind, metric)
     reasons = [METRIC_REASONS[metric]] if metric in METRIC_REASONS else ["another machine and another training"]
     if kind is None:
@@ -69,10 +60,11 @@ def _beside(run, sections, claim):
 
 
 def _most_copying(sections):
-    """The model with most copies, for claims about all models; None where copies were not counted."""
-    quality = {name: section["metrics"] for name, section in sections.items() if name.startswith("quality/")}
+    """The model with most copies; None where copies were not counted."""
     copies = {
-        name.removeprefix("quality/"): found["copies"]["value"] for name, found in quality.items() if "copies" in found
+        name.removeprefix("quality/"): section["metrics"]["copies"]["value"]
+        for name, section in sections.items()
+        if name.startswith("quality/") and "copies" in section["metrics"]
     }
     return max(copies, key=copies.get, default=None)
 

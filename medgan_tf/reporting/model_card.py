@@ -1,6 +1,5 @@
 """Exports a trained generator for others: averaged weights in float16, its record, and a model card."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from medgan_tf import config, datasets, figures, generators, results
+from medgan_tf import config, datasets, figures, files, generators, results
 from medgan_tf.figures.cells import cell, cells
 from medgan_tf.studies import privacy_report
 
@@ -49,36 +48,30 @@ def export(run, name, out, data, licence=None, objections=""):
         published = generators.load(out)
         before, after = (each.sample(CHECKED, seed=0).astype(int) for each in (model, published))
         weights["difference"] = int(np.abs(before - after).max())
-        weights["digest"] = hashlib.sha256((out / "generator.weights.h5").read_bytes()).hexdigest()
+        weights["digest"] = files.sha256_of_file(out / "generator.weights.h5")
         figures.grids({"": published.sample(SHOWN, seed=0)}, "samples", "").plot.savefig(out / "samples.png", dpi=150)
     figures.training_curves(run, [name]).plot.savefig(out / "training.png", dpi=100)
     kinds = sorted({part.split("/")[0] for part in sections if part.startswith("quality")})
     train = datasets.load(run.images, model.record["image_size"]).train
-    environment, training = sections["environment"], sections[f"training/{name}"]
     quality = results.quality(run.directory)
-    initialised_from = training.get("initialised_from")
     loader = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(TEMPLATES))
     text = loader.get_template("model_card.md").render(
         title=out.name,
         record=model.record,
-        size=config.in_pixels(model.record["image_size"]),
+        in_pixels=config.in_pixels,
         sides=config.sides(model.record["image_size"]),
         data=data,
         licence=licence,
         images=len(train),
         patients=len(set(train.patients)),
-        classes=", ".join(model.classes),
-        kimg=f"{training['kimg']:g}",
-        initialised_from=initialised_from,
-        smaller=initialised_from and config.in_pixels(initialised_from["image_size"]),
-        minutes=round(training["seconds"] / 60),
-        hardware=", ".join(environment["gpus"]) or _processor(environment["cores"]),
+        classes=model.classes,
+        training=sections[f"training/{name}"],
+        environment=sections["environment"],
         parameters=model.network.count_params(),
         first=quality[quality["model"] == name].iloc[0],
         beside=", ".join(other for other in quality["model"].unique() if other != name),
         measured=[_with_features(results.quality(run.directory, kind), name) for kind in kinds],
         agreement=_agreement(results.table(run.directory, "agreement"), name),
-        chance=1 / max(len(model.classes), 1),
         by_class=_by_class(results.table(run.directory, "classes"), name),
         objections=objections,
         shown=SHOWN,
@@ -91,10 +84,6 @@ def export(run, name, out, data, licence=None, objections=""):
             results.write(out, section, sections[section])
     (out / "README.md").write_text(text)
     return out / "README.md"
-
-
-def _processor(cores):
-    return f"a CPU with {cores} cores" if cores > 1 else "one core of a CPU"
 
 
 def overview(folder):

@@ -13,7 +13,6 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PICTURE_WIDTH = 1000  # pixels, at most
 PICTURE_LEVELS = 128  # colours or grey levels of a picture
 TEXT_LINES, TEXT_WIDTH = 30, 160  # of a printed output; what is longer is cut
-HIDDEN_TAGS = {"injected-parameters"}
 LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s#]+)")  # the target of a relative Markdown link
 
 
@@ -27,15 +26,14 @@ def render(run, out):
     the notebooks are in the pages too: publish only pages of data that may be shown. Raises ValueError where no
     notebook was executed, or one ended with an error.
     """
-    out, entries = Path(out), []
+    out = Path(out)
     sources = sorted((run.directory / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     if not sources:
         raise ValueError(
             f"{run.directory} holds no executed notebook: `python -m medgan_tf run --run {run.name}` first."
         )
     out.mkdir(parents=True, exist_ok=True)
-    for source in sources:
-        entries.append(_page(source, out, run))
+    entries = [_page(source, out, run) for source in sources]
     data = " and ".join(folder.name for folder in run.data) or "phantoms, whose truth is known"
     intro = (
         f"Executed with the profile `{run.profile.name}` at {run.profile.in_pixels} on {data}. `make docs` makes these "
@@ -51,32 +49,32 @@ def _page(source, out, run):
     from nbconvert import MarkdownExporter
 
     notebook = nbformat.read(source, 4)
-    notebook.cells = [cell for cell in notebook.cells if not HIDDEN_TAGS & set(cell.metadata.get("tags", []))]
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    captions = []
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [cleaned for output in cell.outputs if (cleaned := _clean(output, source, run))]
+            captions += [_caption(output) for output in cell.outputs if "image/png" in output.get("data", {})]
         elif cell.cell_type == "markdown":
             cell.source = _relink(cell.source, out)
+    first = next(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    title = first.splitlines()[0].lstrip("# ")
     folder = out / f"{source.stem}_files"
     shutil.rmtree(folder, ignore_errors=True)
     resources = {"unique_key": source.stem, "output_files_dir": folder.name}
     page, resources = MarkdownExporter().from_notebook_node(notebook, resources)
     pictures = {Path(name).name: data for name, data in resources["outputs"].items()}
-    captions = iter(
-        [
-            re.sub(r"[][\n]", "", output.metadata.get("image/png", {}).get("alt", ""))
-            for cell in notebook.cells
-            for output in cell.get("outputs", ())
-            if "image/png" in output.get("data", {})
-        ]
-    )
-    page = re.sub(r"!\[png\](?=\()", lambda _: f"![{next(captions)}]", page)
+    page = re.sub(r"!\[png\](?=\()", lambda _: f"![{captions.pop(0)}]", page)
     for name, data in pictures.items():
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(_small(data))
     (out / f"{source.stem}.md").write_text(re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
-    first = f"![{_title(notebook)}]({folder.name}/{next(iter(pictures))})" if pictures else ""
-    return "\n\n".join(filter(None, [f"## [{_title(notebook)}]({source.stem}.md)", _sentence(notebook), first]))
+    picture = f"![{title}]({folder.name}/{next(iter(pictures))})" if pictures else ""
+    return "\n\n".join(filter(None, [f"## [{title}]({source.stem}.md)", _sentence(first), picture]))
+
+
+def _caption(output):
+    return re.sub(r"[][\n]", "", output.metadata.get("image/png", {}).get("alt", ""))
 
 
 def _clean(output, source, run):
@@ -137,21 +135,15 @@ def _small(png):
     """PNG bytes of at most PICTURE_WIDTH pixels with a palette."""
     with Image.open(BytesIO(png)) as image:
         picture = image.convert("RGB")
-    if picture.width > PICTURE_WIDTH:
-        picture = picture.resize((PICTURE_WIDTH, round(picture.height * PICTURE_WIDTH / picture.width)), Image.LANCZOS)
+    picture.thumbnail((PICTURE_WIDTH, picture.height), Image.LANCZOS, reducing_gap=None)
     memory = BytesIO()
     picture.quantize(PICTURE_LEVELS, dither=Image.Dither.NONE).save(memory, "PNG", optimize=True)
     return memory.getvalue()
 
 
-def _title(notebook):
-    return next(cell.source.splitlines()[0].lstrip("# ") for cell in notebook.cells if cell.cell_type == "markdown")
-
-
-def _sentence(notebook):
-    """The question in bold below the title, or else the first sentence."""
-    first = next(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    paragraphs = [" ".join(part.split()) for part in first.split("\n\n")[1:] if re.match(r"\w|\*\*", part)]
+def _sentence(text):
+    """The question in bold below the title of a notebook's first cell, or else the first sentence."""
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")[1:] if re.match(r"\w|\*\*", part)]
     if not paragraphs:
         return ""
     question = re.match(r"\*\*(.+?)\*\*", paragraphs[0])
