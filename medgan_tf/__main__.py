@@ -9,6 +9,8 @@ from pathlib import Path
 from medgan_tf import __version__
 from medgan_tf.cli import commands
 
+DIR = {"type": Path, "metavar": "DIR"}
+
 
 def main(arguments=None):
     """Run a command; report every expected failure as one sentence with exit status 1. Returns the exit status."""
@@ -46,7 +48,13 @@ def _parser():
         description = inspect.getdoc(function)
         command = subparsers.add_parser(name, help=description.partition(".\n")[0].rstrip("."), description=description)
         command.set_defaults(command=function)
-        return command.add_argument
+
+        def option(name, help, **settings):
+            if settings.get("default") not in (None, "", [], ()) and "(default" not in help:
+                help += " (default %(default)s)"
+            command.add_argument(name, help=help, **settings)
+
+        return option
 
     for add_commands in (_data_commands, _training_commands, _model_commands, _app_commands):
         add_commands(add)
@@ -55,161 +63,145 @@ def _parser():
 
 def _data_commands(add):
     option = add("convert", commands.convert)
-    option("sources", nargs="+", type=Path, metavar="SOURCE", help="file, or folder whose first level is the classes")
+    option("sources", "file, or folder whose first level is the classes", nargs="+", type=Path, metavar="SOURCE")
     text = "folder for images/ and manifest.csv; what names the sources goes to DIR.private"
-    option("--out", required=True, type=Path, metavar="DIR", help=text)
-    text = "side of the square images, or HEIGHTxWIDTH (default 256)"
-    option("--image-size", type=_size, default=256, metavar="PIXELS", help=text)
-    text = "file format: jpg with quality 95, png with 8 bits or png16 with 16 bits a pixel (default jpg)"
-    option("--format", choices=["jpg", "png", "png16"], default="jpg", help=text)
-    option(
-        "--window",
-        type=_window,
-        default="auto",
-        help="range of stored values that becomes black to white: auto, lung, bone, ..., the number of a window in the "
-        "file, or CENTER,WIDTH (default auto)",
-    )
-    option("--crop", action="store_true", help="crop to a square instead of padding with black")
-    text = "table with the class of each file or patient (default: by folder)"
-    option("--labels", type=Path, metavar="CSV", help=text)
+    option("--out", text, required=True, **DIR)
+    option("--image-size", "side of the square images, or HEIGHTxWIDTH", type=_size, default=256, metavar="PIXELS")
+    text = "file format: jpg with quality 95, png with 8 bits or png16 with 16 bits a pixel"
+    option("--format", text, choices=["jpg", "png", "png16"], default="jpg")
+    text = "stored values from black to white: auto, lung, bone, ..., number of a window in the file, or CENTER,WIDTH"
+    option("--window", text, type=_window, default="auto")
+    option("--crop", "crop to a square instead of padding with black", action="store_true")
+    option("--labels", "table with the class of each file or patient (default: by folder)", type=Path, metavar="CSV")
     _parallel(option)
 
     option = add("deidentify", commands.deidentify)
-    option("sources", nargs="+", type=Path, metavar="SOURCE", help="folder or file")
-    text = "folder for the files, named by pseudonyms, and manifest.csv"
-    option("--out", required=True, type=Path, metavar="DIR", help=text)
+    option("sources", "folder or file", nargs="+", type=Path, metavar="SOURCE")
+    option("--out", "folder for the files, named by pseudonyms, and manifest.csv", required=True, **DIR)
     _parallel(option)
 
     option = add("phantoms", commands.make_phantoms)
-    option("--out", required=True, type=Path, metavar="DIR", help="folder for the files and truth.csv")
-    option("--patients", type=int, default=100, metavar="N", help="number of patients (default 100)")
-    option("--image-size", type=int, default=256, metavar="PIXELS", help="side of the images (default 256)")
-    option("--seed", type=int, default=0, help="the same seed gives the same files (default 0)")
+    option("--out", "folder for the files and truth.csv", required=True, **DIR)
+    option("--patients", "number of patients", type=int, default=100, metavar="N")
+    option("--image-size", "side of the images", type=int, default=256, metavar="PIXELS")
+    option("--seed", "the same seed gives the same files", type=int, default=0)
 
     option = add("fetch", commands.fetch)
-    option("name", nargs="?", metavar="NAME", help="data set to download; without a name they are listed")
-    option("--out", type=Path, default=Path("data"), metavar="DIR", help="folder to put it in (default data)")
+    option("name", "data set to download; without a name they are listed", nargs="?", metavar="NAME")
+    option("--out", "folder to put it in", default=Path("data"), **DIR)
 
 
 def _parallel(option):
-    option("--workers", type=int, metavar="N", help="number of parallel processes (default: one for each core)")
-    text = "address of a Dask cluster that does the work instead, such as tcp://host:8786"
-    option("--scheduler", metavar="ADDRESS", help=text)
+    option("--workers", "number of parallel processes (default: one for each core)", type=int, metavar="N")
+    option("--scheduler", "address of a Dask cluster to use instead, such as tcp://host:8786", metavar="ADDRESS")
 
 
 def _profile(option):
-    text = "how much of everything is done: smoke (minutes, to try), quick (two cores), full (a GPU) (default quick)"
-    option("--profile", choices=["smoke", "quick", "full"], default="quick", help=text)
+    text = "how much of everything is done: smoke (minutes, to try), quick (two cores), full (a GPU)"
+    option("--profile", text, choices=["smoke", "quick", "full"], default="quick")
 
 
 def _training_commands(add):
     option = add("run", commands.run_notebooks)
     _profile(option)
     text = "folders of DICOM files, or of JPG or PNG in class folders (default: phantoms)"
-    option("--data", nargs="*", default=[], type=Path, metavar="DIR", help=text)
-    option("--run", default="", metavar="NAME", help="folder under outputs/ (default: named after profile and data)")
-    option("--notebooks", nargs="+", metavar="NAME", help="only these notebooks, for example 03_dcgan (default: all)")
+    option("--data", text, nargs="*", default=[], **DIR)
+    option("--run", "folder under outputs/ (default: named after profile and data)", default="", metavar="NAME")
+    option("--notebooks", "only these notebooks, for example 03_dcgan (default: all)", nargs="+", metavar="NAME")
 
     option = add("train", commands.train)
-    option("run", metavar="RUN", help="a folder under outputs/ that notebook 01 has prepared")
-    option("model", metavar="MODEL", help="a model of its profile, such as dcgan")
-    text = "seed of the initial weights, the order of images and all random numbers (default 0)"
-    option("--seed", type=int, default=0, help=text)
-    option("--kimg", type=float, help="length of the training in thousands of images (default: as in the profile)")
+    option("run", "a folder under outputs/ that notebook 01 has prepared", metavar="RUN")
+    option("model", "a model of its profile, such as dcgan", metavar="MODEL")
+    option("--seed", "seed of the initial weights, the order of images and all random numbers", type=int, default=0)
+    option("--kimg", "length of the training in thousands of images (default: as in the profile)", type=float)
     text = "start from the weights of a model trained on smaller images of the same patients (default: random weights)"
-    option("--init-from", default="", metavar="RUN/MODEL", help=text)
-    text = "the same seed gives the same weights to the bit; training is slower"
-    option("--deterministic", action="store_true", help=text)
+    option("--init-from", text, default="", metavar="RUN/MODEL")
+    option("--deterministic", "the same seed gives the same weights to the bit; slower", action="store_true")
 
     option = add("sweep", commands.sweep)
-    option("--out", required=True, dest="name", metavar="NAME", help="folder under outputs/ for the collected results")
+    option("--out", "folder under outputs/ for the collected results", required=True, dest="name", metavar="NAME")
     text = "folders of one data set; give the option once for each data set (default: phantoms)"
-    option("--data", action="append", dest="sets", nargs="+", type=Path, metavar="DIR", help=text)
-    option("--models", nargs="+", required=True, metavar="MODEL", help="models of the profile, such as dcgan cgan")
-    option("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="one training for each seed (default 0)")
+    option("--data", text, action="append", dest="sets", nargs="+", **DIR)
+    option("--models", "models of the profile, such as dcgan cgan", nargs="+", required=True, metavar="MODEL")
+    option("--seeds", "one training for each seed (default 0)", nargs="+", type=int, default=[0], metavar="SEED")
     _profile(option)
-    text = "number of processes at a time, which share the cores or GPUs (default 1)"
-    option("--jobs", type=int, default=1, metavar="N", help=text)
+    option("--jobs", "number of processes at a time, which share the cores or GPUs", type=int, default=1, metavar="N")
 
 
 def _model_commands(add):
     option = add("sample", commands.sample)
-    option("model_dir", type=Path, metavar="MODEL_DIR", help="a folder with model.json and generator.weights.h5")
-    option("--out", required=True, type=Path, metavar="DIR", help="folder for the PNG files")
-    option("--count", type=int, default=16, metavar="N", help="number of images (default 16)")
-    option("--label", metavar="CLASS", help="class to draw, for a conditional model (default: classes in turn)")
-    option("--seed", type=int, default=0, help="the same seed gives the same images (default 0)")
-    text = "for StyleGANs: values below 1 give more typical and less varied images (default 1)"
-    option("--truncation", type=float, default=1.0, metavar="PSI", help=text)
+    option("model_dir", "a folder with model.json and generator.weights.h5", type=Path, metavar="MODEL_DIR")
+    option("--out", "folder for the PNG files", required=True, **DIR)
+    option("--count", "number of images", type=int, default=16, metavar="N")
+    option("--label", "class to draw, for a conditional model (default: classes in turn)", metavar="CLASS")
+    option("--seed", "the same seed gives the same images", type=int, default=0)
+    option(
+        "--truncation",
+        "for StyleGANs: below 1 for more typical, less varied images",
+        type=float,
+        default=1.0,
+        metavar="PSI",
+    )
 
     option = add("evaluate", commands.evaluate)
-    option("real", type=Path, metavar="REAL_DIR", help="real images that the generator has not seen")
-    option("fake", type=Path, metavar="FAKE_DIR", help="synthetic images")
-    text = (
-        "network whose features are compared: inception, keras_inception, feature_classifier, radimagenet, squeezenet "
-    )
-    option(
-        "--features", default="inception", metavar="NAME", help=text + " or a Keras file (.keras) (default inception)"
-    )
-    text = (
-        "weights of the features: a run's folder feature_classifier/, or the weight file of radimagenet or squeezenet"
-    )
-    option("--weights", type=Path, metavar="PATH", help=text)
-    text = (
-        "a run's folder label_classifier/: measure how often images show the requested class (default: the classifier "
-    )
-    option("--label-classifier", type=Path, metavar="DIR", help=text + "of --features)")
+    option("real", "real images that the generator has not seen", type=Path, metavar="REAL_DIR")
+    option("fake", "synthetic images", type=Path, metavar="FAKE_DIR")
+    text = "network of the features: inception, keras_inception, feature_classifier, radimagenet, squeezenet"
+    option("--features", text + " or a Keras file (.keras)", default="inception", metavar="NAME")
+    text = "weights of the features: a run's feature_classifier/, or the weight file of radimagenet or squeezenet"
+    option("--weights", text, type=Path, metavar="PATH")
+    text = "a run's folder label_classifier/: measure how often images show the requested class"
+    option("--label-classifier", text + " (default: the classifier of --features)", **DIR)
     text = "size that all images are brought to: side, or HEIGHTxWIDTH (default: that of the synthetic images)"
-    option("--image-size", type=_size, metavar="PIXELS", help=text)
-    text = "training images of the generator: count synthetic images that are copies of them"
-    option("--training", type=Path, metavar="DIR", help=text)
-    option("--by-class", action="store_true", help="measure each class by itself, too")
-    option("--cache", type=Path, metavar="DIR", help="folder that keeps features, so that they are computed once")
-    option("--json", dest="json_file", type=Path, metavar="FILE", help="write all records to this file, too")
+    option("--image-size", text, type=_size, metavar="PIXELS")
+    option("--training", "training images of the generator: count synthetic images that are copies of them", **DIR)
+    option("--by-class", "measure each class by itself, too", action="store_true")
+    option("--cache", "folder that keeps features, so that they are computed once", **DIR)
+    option("--json", "write all records to this file, too", dest="json_file", type=Path, metavar="FILE")
 
     option = add("compare", commands.compare)
-    option("runs", nargs="+", metavar="RUN", help="folders under outputs/ that notebook 06 has measured")
+    option("runs", "folders under outputs/ that notebook 06 has measured", nargs="+", metavar="RUN")
 
     option = add("export", commands.export)
-    option("run", metavar="RUN", help="a folder under outputs/")
-    option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
-    option("--out", required=True, type=Path, metavar="DIR", help="folder for weights, record and model card")
-    option("--data", required=True, metavar="TEXT", help="for the card: what the training images are")
+    _model(option)
+    option("--out", "folder for weights, record and model card", required=True, **DIR)
+    option("--data", "for the card: what the training images are", required=True, metavar="TEXT")
     text = "licence of the training images; without one, weights and images are not exported"
-    option("--licence", metavar="TEXT", help=text)
-    option("--objections", default="", metavar="TEXT", help="for the card: what looks wrong in the images")
+    option("--licence", text, metavar="TEXT")
+    option("--objections", "for the card: what looks wrong in the images", default="", metavar="TEXT")
 
     option = add("readers", commands.reader_study)
-    option("run", metavar="RUN", help="a folder under outputs/")
-    option("model", metavar="MODEL", help="a model of that run, such as stylegan2")
-    option("--out", required=True, type=Path, metavar="DIR", help="folder of the kit")
-    text = "number of different images, half of them real (default 100)"
-    option("--count", type=int, default=100, metavar="N", help=text)
-    option("--seed", type=int, default=0, help="the same seed draws the same images (default 0)")
+    _model(option)
+    option("--out", "folder of the kit", required=True, **DIR)
+    option("--count", "number of different images, half of them real", type=int, default=100, metavar="N")
+    option("--seed", "the same seed draws the same images", type=int, default=0)
     text = "analyse the CSV files in this folder with the key of the kit in --out, instead of making a kit"
-    option("--answers", type=Path, metavar="DIR", help=text)
+    option("--answers", text, **DIR)
+
+
+def _model(option):
+    option("run", "a folder under outputs/", metavar="RUN")
+    option("model", "a model of that run, such as stylegan2", metavar="MODEL")
 
 
 def _app_commands(add):
     option = add("serve", commands.serve)
-    option("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1, this machine alone)")
-    option("--port", type=int, default=5000, help="port to listen on (default 5000)")
-    text = "limit of drawing and rating for each address (default '240 per minute')"
-    option("--rate", default="240 per minute", metavar="LIMIT", help=text)
-    text = "number of trusted proxies in front of the app (default 0)"
-    option("--proxies", type=int, default=0, metavar="N", help=text)
+    option("--host", "address to listen on; 127.0.0.1 is this machine alone", default="127.0.0.1")
+    option("--port", "port to listen on", type=int, default=5000)
+    option("--rate", "limit of drawing and rating for each address", default="240 per minute", metavar="LIMIT")
+    option("--proxies", "number of trusted proxies in front of the app", type=int, default=0, metavar="N")
     text = "kits of reader studies for visitors to rate at /rate; their pictures are partly of patients (default: none)"
-    option("--readers", nargs="+", type=Path, default=(), metavar="KIT", help=text)
+    option("--readers", text, nargs="+", type=Path, default=(), metavar="KIT")
 
     option = add("gallery", commands.gallery)
-    option("run", metavar="RUN_DIR", help="a folder under outputs/, or its name")
-    option("--out", required=True, type=Path, metavar="DIR", help="folder for the pages")
+    option("run", "a folder under outputs/, or its name", metavar="RUN_DIR")
+    option("--out", "folder for the pages", required=True, **DIR)
     text = "licence that allows to show real images; without it, only phantoms are shown"
-    option("--licence", default="", metavar="TEXT", help=text)
+    option("--licence", text, default="", metavar="TEXT")
 
     option = add("render", commands.render)
-    option("run", metavar="RUN", help="a folder under outputs/ whose notebooks have been run")
-    option("--out", type=Path, default=Path("docs/notebooks"), metavar="DIR", help="folder (default docs/notebooks)")
+    option("run", "a folder under outputs/ whose notebooks have been run", metavar="RUN")
+    option("--out", "folder", default=Path("docs/notebooks"), **DIR)
 
 
 def _size(text):
