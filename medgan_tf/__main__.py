@@ -135,13 +135,8 @@ def _model_commands(add):
     option("--count", "number of images", type=int, default=16, metavar="N")
     option("--label", "class to draw, for a conditional model (default: classes in turn)", metavar="CLASS")
     option("--seed", "the same seed gives the same images", type=int, default=0)
-    option(
-        "--truncation",
-        "for StyleGANs: below 1 for more typical, less varied images",
-        type=float,
-        default=1.0,
-        metavar="PSI",
-    )
+    text = "for StyleGANs: values below 1 give more typical and less varied images"
+    option("--truncation", text, type=float, default=1.0, metavar="PSI")
 
     option = add("evaluate", commands.evaluate)
     option("real", "real images that the generator has not seen", type=Path, metavar="REAL_DIR")
