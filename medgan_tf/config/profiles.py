@@ -7,6 +7,12 @@ from dataclasses import replace
 
 from .settings import AugmentationStudyConfig, Profile, TrainingConfig
 
+
+def _adam(learning_rate, **betas):
+    """Settings of Adam for both networks."""
+    return {"generator_learning_rate": learning_rate, "discriminator_learning_rate": learning_rate} | betas
+
+
 # The paper's recipe, for a GPU: it needs batches of 128 and at least 25 epochs.
 DCGAN_PAPER = TrainingConfig(
     "dcgan",
@@ -28,9 +34,7 @@ DCGAN_CPU = TrainingConfig(
     penalty_weight=0.05,
     penalty_interval=16,
     batch_size=16,
-    generator_learning_rate=3e-4,
-    discriminator_learning_rate=3e-4,
-    beta_1=0.0,
+    **_adam(3e-4, beta_1=0.0),
     ema_kimg=5.0,
 )
 # Gulrajani et al. 2017, with the label in the score (Miyato and Koyama 2018) and self-attention (Zhang et al. 2019).
@@ -42,9 +46,7 @@ CGAN_PAPER = TrainingConfig(
     loss="wasserstein",
     penalty="wgan_gp",
     discriminator_steps=5,
-    generator_learning_rate=1e-4,
-    discriminator_learning_rate=1e-4,
-    beta_2=0.9,
+    **_adam(1e-4, beta_2=0.9),
     balanced=True,
     jit_compile=True,
 )
@@ -57,9 +59,7 @@ CGAN_CPU = replace(
     network={"base_filters": 128, "attention": 16},
     discriminator_steps=2,
     batch_size=16,
-    generator_learning_rate=4e-4,
-    discriminator_learning_rate=4e-4,
-    beta_1=0.0,  # with these learning rates 0.5 overshoots
+    **_adam(4e-4, beta_1=0.0),  # with this learning rate 0.5 overshoots
     ema_kimg=5.0,
     jit_compile=False,
 )
@@ -68,8 +68,7 @@ PGGAN_PAPER = replace(
     CGAN_PAPER,
     architecture="pggan",
     network={"attention": 32, "fade_kimg": 100.0, "stable_kimg": 100.0},
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
+    **_adam(1e-3),
 )
 PGGAN_CPU = replace(
     CGAN_CPU,
@@ -83,9 +82,7 @@ PGGAN_CPU = replace(
         "fade_kimg": 1.0,
         "stable_kimg": 1.0,
     },
-    # equalised weights have variance 1 and need larger steps
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
+    **_adam(1e-3),  # equalised weights have variance 1 and need larger steps
 )
 # Karras et al. 2020 (StyleGAN2-ADA, "auto" at 256 px and batches of 32). The paper corrects Adam's settings because its
 # lazy penalties take extra steps, one in 16 or 4. Here they are added to the loss of a step: no correction is needed.
@@ -98,17 +95,13 @@ STYLEGAN2_PAPER = TrainingConfig(
     penalty_weight=0.4,
     penalty_interval=16,
     path_length_weight=2.0,
-    generator_learning_rate=2.5e-3,
-    discriminator_learning_rate=2.5e-3,
-    beta_1=0.0,
-    beta_2=0.99,
+    **_adam(2.5e-3, beta_1=0.0, beta_2=0.99),
     ema_kimg=10.0,
     augmentation={"target": 0.6, "adjust_kimg": 500.0},
     precision="mixed_float16",
     jit_compile=True,
 )
-# For a CPU: an eighth of the channels, shorter vectors, no path length penalty. ADA would not start in
-# so short a training.
+# For a CPU: an eighth of the channels, shorter vectors, no path length penalty. ADA would not start so soon.
 STYLEGAN2_CPU = replace(
     STYLEGAN2_PAPER,
     kimg=10,
@@ -152,8 +145,7 @@ OVERFITTED = TrainingConfig(
     network={"base_filters": 16, "discriminator_norm": "none"},
     batch_size=16,
     discriminator_steps=4,
-    generator_learning_rate=5e-4,
-    discriminator_learning_rate=5e-4,
+    **_adam(5e-4),
     ema_kimg=0.5,
 )
 OVERFITTED_IMAGES = 32

@@ -2,7 +2,7 @@
 
 from medgan_tf import results
 
-from .cells import cells
+from .cells import pivoted
 from .saving import Figure, Table
 from .style import COLOURS, error_bars, in_style, legend_below, named_rows, subplots, value_in_row
 
@@ -32,13 +32,13 @@ def _tested_on(run, model):
 def augmentation_table(run, model):
     """The measures of every arm, means over classes. model: the generator whose images were used."""
     values = _rows(run, "arms", model).query("`class` == 'mean'")
-    table = values.assign(cell=cells(values)).pivot(index="arm", columns="measure", values="cell")
+    table = pivoted(values, "arm", "measure").loc[list(dict.fromkeys(values["arm"])), list(NAMES)]
     steps = results.read(run)[f"augmentation/{model}"]["settings"]["steps"]
     caption = (
         f"Classifiers on {_tested_on(run, model)}; synthetic images of {model}; {steps} optimizer steps each. Means"
         " over classes."
     )
-    return Table(_named(table.loc[list(dict.fromkeys(values["arm"])), list(NAMES)]), f"augmentation_{model}", caption)
+    return Table(table.rename(columns=NAMES), f"augmentation_{model}", caption)
 
 
 def difference_table(run, model, measures=("auroc", "sensitivity")):
@@ -66,7 +66,7 @@ def rare_class_table(run, model):
     arms = list(dict.fromkeys([*family["reference"], *family["arm"]]))
     values = _rows(run, "arms", model)
     values = values[values["class"] == family["class"].iloc[0]]
-    table = values.assign(cell=cells(values)).pivot(index="arm", columns="measure", values="cell").loc[arms]
+    table = pivoted(values, "arm", "measure").loc[arms, ["sensitivity", "specificity", "auroc", "auprc"]]
     section = results.read(run)[f"augmentation/{model}"]
     rare = section["rare_class"]
     caption = (
@@ -74,12 +74,7 @@ def rare_class_table(run, model):
         f" measures, at a threshold of specificity {section['settings']['specificity']:g} on validation;"
         f" {_tested_on(run, model)}; {model}."
     )
-    columns = ["sensitivity", "specificity", "auroc", "auprc"]
-    return Table(_named(table[columns]), f"augmentation_{model}_rare", caption)
-
-
-def _named(table):
-    return table.rename(columns=NAMES).rename_axis(index=None, columns=None)
+    return Table(table.rename(columns=NAMES), f"augmentation_{model}_rare", caption)
 
 
 @in_style

@@ -33,8 +33,10 @@ def quality_cells(table, metrics=FEATURES):
     metrics: names; those that were not measured have no column.
     """
     columns = {
-        titled(rows): {"real against real": real_cell(rows.iloc[0])}
-        | dict(zip(rows["model"], cells(rows), strict=True))
+        titled(rows): {
+            "real against real": real_cell(rows.iloc[0]),
+            **dict(zip(rows["model"], cells(rows), strict=True)),
+        }
         for rows in by_metric(table, metrics).values()
     }
     return pd.DataFrame(columns)

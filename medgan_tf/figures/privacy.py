@@ -9,7 +9,6 @@ from .cells import cell, feature_classifier_of
 from .saving import Figure, Table, of_results
 from .style import COLOURS, LINES, legend_below, subplots
 
-ROC = ("fpr", "tpr")
 GROUPS = {"held_out": "held-out real", "synthetic": "synthetic"}
 KINDS = {"pixels": "1 - correlation after registration", "features": "distance between features"}
 CHANCE = {
@@ -26,7 +25,7 @@ CHANCE = {
 @of_results(results.privacy)
 def privacy_table(run, sections):
     """Copy rates and membership attacks on every audited model with 95% intervals, below what chance gives."""
-    rows = {"expected of chance": CHANCE}
+    rows, audited = {"expected of chance": CHANCE}, []
     for name, section in sections.items():
         memory, attacks = section["memorisation"], section["attacks"]
         text = {f"copies, {kind}": cell(memory[kind]["copy_rate"]) for kind in KINDS}
@@ -34,13 +33,11 @@ def privacy_table(run, sections):
         for attack, record in attacks.items():
             text |= {f"{attack} {key.upper()}": cell(record[key]) for key in ("auc", "tpr")}
         rows[name] = text
+        counts = "{n} synthetic, {training} training, {held_out} held-out images".format(**memory["pixels"])
+        audited.append(f"{name} ({counts})")
     table = pd.DataFrame(rows).T
-    audited = "; ".join(
-        f"{name} ({record['n']} synthetic, {record['training']} training, {record['held_out']} held-out images)"
-        for name, record in ((name, section["memorisation"]["pixels"]) for name, section in sections.items())
-    )
     caption = (
-        f"Privacy audit of {audited}: 95% bootstrap intervals over patients. TPR at 1% false alarms;"
+        f"Privacy audit of {'; '.join(audited)}: 95% bootstrap intervals over patients. TPR at 1% false alarms;"
         f" {feature_classifier_of(run)}."
     )
     return Table(table[[column for column in CHANCE if column in table]].fillna("–"), "privacy", caption)
@@ -97,7 +94,7 @@ def _histogram(model, section, kind):
 def attack_curves(run, sections):
     """ROC curves of the membership attacks, a panel for each attack; grey marks at most 1% false alarms."""
     curves = {
-        (attack, name): pd.DataFrame({side: section["attacks"][attack]["roc"][side] for side in ROC})
+        (attack, name): pd.DataFrame(section["attacks"][attack]["roc"], columns=["fpr", "tpr"])
         for attack in ("discriminator", "distance")
         for name, section in sections.items()
         if attack in section["attacks"]

@@ -81,10 +81,13 @@ def reader_roc(section):
 
 
 @in_style
-def artefact_map(section, images, kinds, bins=16):
+def artefact_map(section, images, kinds):
     """Where readers marked artefacts, over the mean image of each kind. Arguments as for `reader_study`."""
     figure, axes = subplots(WIDTH * 0.44, 1, 2, width=WIDTH * 0.8)
-    counts = {kind: _counts(part["points"], bins) for kind, part in section["artefacts"].items()}
+    counts = {}
+    for kind, part in section["artefacts"].items():
+        x, y = np.reshape(part["points"], (-1, 2)).T
+        counts[kind] = np.histogram2d(y, x, bins=16, range=[[0, 1], [0, 1]])[0]
     highest = max(1, *(count.max() for count in counts.values()))
     for axis, (kind, count) in zip(axes[0], counts.items(), strict=True):
         mean, marked = images[kinds == kind].mean(axis=0), section["artefacts"][kind]["marked"]
@@ -96,11 +99,6 @@ def artefact_map(section, images, kinds, bins=16):
     figure.colorbar(shown, ax=axes[0], shrink=0.8, label="marks", ticks=mpl.ticker.MaxNLocator(integer=True))
     caption = f"{_who(section)} Where readers marked artefacts, over the mean image of each kind."
     return _figure(figure, "reader_artefacts", section, caption)
-
-
-def _counts(points, bins):
-    x, y = np.reshape(points, (-1, 2)).T if points else ([], [])
-    return np.histogram2d(y, x, bins=bins, range=[[0, 1], [0, 1]])[0]
 
 
 def _who(section):

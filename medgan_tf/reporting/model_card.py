@@ -16,14 +16,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 CHECKED = 64  # images compared before and after rounding to half precision
 SHOWN = 16  # images in the picture of the card, of seed 0
 PARTS = ("training", "quality", "classes", "agreement", "privacy")  # kinds of sections, of all measured models
-OF_RUN = (
-    "environment",
-    "data",
-    "feature_classifier",
-    "agreement/real, held out",
-    "privacy/copier",
-    "privacy/overfitted",
-)
+OF_RUN = ("environment", "data", "feature_classifier", "agreement/real, held out")
 
 
 def export(run, name, out, data, licence=None, objections=""):
@@ -79,7 +72,8 @@ def export(run, name, out, data, licence=None, objections=""):
         **weights,
     )
     results.write(out, "published", {"model": name})
-    for section in (*OF_RUN, *(f"{part}/{each}" for part in {*PARTS, *kinds} for each in quality["model"].unique())):
+    measured = [f"{part}/{each}" for part in {*PARTS, *kinds} for each in quality["model"].unique()]
+    for section in (*OF_RUN, *(f"privacy/{control}" for control in privacy_report.CONTROLS), *measured):
         if section in sections:
             results.write(out, section, sections[section])
     (out / "README.md").write_text(text)
