@@ -1,11 +1,11 @@
 """Resampling by patient and 95% intervals: half-splits, bootstrap, Wilson's interval and Holm's correction.
 
-Coverage of `half_split_interval` was simulated with 200 studies of 200 patients with one image, and of 60 patients with
-four similar images: for every metric 90 to 98% of the intervals contain the truth (tests/test_metrics.py). For the
-kernel distance, the Frechet distance at infinite n and the distances of intensities and of power spectra, the truth is
-the value for infinitely many images; for the other metrics it is the expected value at the n of the record, since the
-intervals do not include the bias of a finite n. Not simulated: the comparison of real with real images, classes with
-fewer patients, features that are not Gaussian. tests/test_agreement.py simulates the intervals of label agreement.
+In simulated studies (tests/test_metrics.py: 200 patients with one image, and 60 with four similar ones) 90 to 98% of
+the intervals of `half_split_interval` contain the truth. For the kernel distance, the Frechet distance at infinite n
+and the distances of intensities and of power spectra, that is the value for infinitely many images; for the others, the
+expected value at the n of the record, since the intervals do not include the bias of a finite n. Not simulated: real
+against real images, classes with fewer patients, features that are not Gaussian. tests/test_agreement.py does the same
+for label agreement.
 """
 
 from dataclasses import dataclass
@@ -32,12 +32,10 @@ class Draw:
 def draw_halves(patients, fakes, repeats=20, seed=0):
     """Draw repeated half-splits of the real images, by patient, and of the synthetic images.
 
-    patients: (N,), the patient of each real image. fakes: the number of synthetic images. Returns a list of `Draw`.
-
-    In each repeat the real images are split into a reference half B and another half A (see `split_halves`), and the
-    synthetic images into F and G. n images of each are kept, the largest number that all allow. A metric is then
-    computed as metric(B, F) and metric(A, G), for `half_split_interval`, and as metric(B, A) between real images: all
-    have the same n, and so the same finite-sample bias.
+    patients: (N,), the patient of each real image. fakes: the number of synthetic images. Returns a list of `Draw`,
+    each with n images a part, the largest number that all allow. A metric is computed as metric(reference, fake) and
+    metric(other, other_fake), for `half_split_interval`, and as metric(reference, other) between real images: all have
+    the same n, and so the same finite-sample bias.
 
     Where the synthetic images limit n, or patients have very different numbers of images, the interval is too wide
     rather than too narrow. Where patients have several similar images, both sides of real against real are clustered,

@@ -17,9 +17,9 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 def run(profile="quick", data=(), name="", notebooks=None):
     """Run the notebooks into outputs/NAME/notebooks and write outputs/NAME/report.html; return (report, failures).
 
-    notebooks: names such as "03_dcgan", by default all. A notebook that ran before with the same source and
-    parameters is not run again, unless one before it was. One that fails is reported by cell and the next one runs:
-    trainings do not need each other. Only a failed first notebook, which prepares the data, ends the run.
+    notebooks: names such as "03_dcgan", by default all. A notebook that ran before with the same source and parameters
+    is not run again, unless one before it was. Where one fails, the next one runs: trainings do not need each other.
+    Only a failed first notebook, which prepares the data, ends the run.
     """
     from medgan_tf.reporting.report import write_report
 

@@ -79,11 +79,7 @@ def rare_class_table(run, model):
 
 @in_style
 def forest(run, model, measures=("auroc", "sensitivity", "calibration_error")):
-    """Forest plot: the difference between each arm and its reference with its 95% interval, a panel for each measure.
-
-    A triangle is a difference that was shown after Holm's correction, up for better and down for worse; a circle is a
-    difference that was not shown.
-    """
+    """Forest plot of the differences between arms and their references with 95% intervals, a panel for each measure."""
     table = _rows(run, "comparisons", model).query("measure in @measures")
     heads = [_heading(*row) for row in table[["family", "reference", "class"]].itertuples(index=False)]
     lines = []  # a heading for each block of comparisons with the same reference, then its arms
@@ -122,10 +118,7 @@ def _heading(family, reference, name):
 
 @in_style
 def small_data(run, model, measures=("auroc", "balanced_accuracy")):
-    """Measures over the number of real training images: real images alone, and with synthetic ones.
-
-    The band shows synthetic images alone.
-    """
+    """Measures over the number of real training images: real images alone, and with synthetic ones."""
     curve, table = _rows(run, "curve", model), _rows(run, "arms", model)
     alone = curve.loc[curve["images"] == 0, "real + synthetic"].item()
     curve = curve[curve["images"] > 0]

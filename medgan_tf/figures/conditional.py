@@ -71,10 +71,7 @@ def ablation_verdict(table, metric="kernel_distance"):
 
 @of_results(results.ablation)
 def ablation(run, table):
-    """Bars for each step of the ablation, with 95% intervals, over the grey band of real against real.
-
-    Seeds are combined as in `ablation_table`.
-    """
+    """Bars for each step of the ablation, with 95% intervals, over the grey band of real against real."""
     panels = by_metric(table, ("kernel_distance", "coverage", "label_agreement")).values()
     steps = list(table["step"].unique())
     figure, axes = subplots(2.4, 1, len(panels))

@@ -71,10 +71,7 @@ def _p(p):
 
 
 def canonical(run):
-    """Three figures: rules broken over the distance of the same images, rule by rule, and the classes shown.
-
-    An empty list where the run has no phantoms.
-    """
+    """Figures of rules broken over the distance of the same images and rule by rule, and of the classes shown: a list."""
     parts = {part: results.canonical(run, part) for part in ("metrics", "broken", "prevalence")}
     if parts["broken"].empty:
         return []

@@ -32,10 +32,7 @@ LATEX = {
 
 
 def of_results(read, *which):
-    """Decorator of figures and tables: f(run, read(run, *which), ...) drawn in style; None where that is empty.
-
-    read: a function of `results`. The decorated function takes the run and the other arguments.
-    """
+    """Decorator that calls f(run, read(run, *which), ...) with the style of figures; None where there are no results."""
 
     def decorate(function):
         @functools.wraps(function)

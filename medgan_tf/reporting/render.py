@@ -19,12 +19,11 @@ LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s#]+)")  # the target of a relative 
 def render(run, out):
     """Write the executed notebooks of a run as Markdown pages; return the path of their index.
 
-    run: config.Run, whose notebooks `python -m medgan_tf run` has executed. out: a folder; pages and pictures of an
-    earlier call are replaced. It gets NN_name.md and NN_name_files/*.png for each notebook, and README.md, an index
-    with the title, the first picture and the first sentence of each. Logs and progress bars are left out, long outputs
-    are cut, and paths of this machine become outputs/RUN. Links relative to notebooks/ are rewritten. Real images in
-    the notebooks are in the pages too: publish only pages of data that may be shown. Raises ValueError where no
-    notebook was executed, or one ended with an error.
+    run: config.Run, whose notebooks `python -m medgan_tf run` has executed. out: the folder of NN_name.md and
+    NN_name_files/*.png of each notebook, and of README.md, an index with the title, the first picture and the first
+    sentence of each. Logs and progress bars are left out, long outputs are cut, and paths of this machine become
+    outputs/RUN. Real images in the notebooks are in the pages too: publish only pages of data that may be shown. Raises
+    ValueError where no notebook was executed, or one ended with an error.
     """
     out = Path(out)
     sources = sorted((run.directory / "notebooks").glob("[0-9][0-9]_*.ipynb"))
