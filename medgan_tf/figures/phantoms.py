@@ -71,7 +71,7 @@ def _p(p):
 
 
 def canonical(run):
-    """Figures of rules broken over the distance of the same images and rule by rule, and of the classes shown: a list."""
+    """A list of figures: rules broken over the distance of the same images and rule by rule, and the classes shown."""
     parts = {part: results.canonical(run, part) for part in ("metrics", "broken", "prevalence")}
     if parts["broken"].empty:
         return []

@@ -32,7 +32,7 @@ LATEX = {
 
 
 def of_results(read, *which):
-    """Decorator that calls f(run, read(run, *which), ...) with the style of figures; None where there are no results."""
+    """Decorator that calls f(run, read(run, *which), ...) with the figures' style; None where there are no results."""
 
     def decorate(function):
         @functools.wraps(function)
