@@ -2,33 +2,12 @@
 
 import numpy as np
 import pytest
+from records import measured
 from scipy import stats
 
 from medgan_tf import config, figures, intervals, results
 from medgan_tf.__main__ import main
 from medgan_tf.reporting import claims, comparison
-
-
-def record(value, width=0.1, **changes):
-    return {
-        **{
-            "value": value,
-            "low": value - width,
-            "high": value + width,
-            "real_vs_real": 0.1,
-            "real_vs_real_low": 0.0,
-            "real_vs_real_high": 0.2,
-        },
-        **{
-            "better": "lower",
-            "n": 50,
-            "repeats": 4,
-            "patients": 30,
-            "extractor": "feature_classifier",
-            "weights_sha256": "ab" * 32,
-            "image_size": "64 x 64",
-        },
-    } | changes
 
 
 def write(run, name, training=None, **metrics):
@@ -57,37 +36,37 @@ def best(runs, metric="kernel_distance"):
 
 def test_the_best_and_what_cannot_be_told_from_it_are_marked(run):
     for name, value in (("gan", 1.0), ("dcgan", 1.12), ("cgan", 1.3)):
-        write(run, name, kernel_distance=record(value))
+        write(run, name, kernel_distance=measured(value))
     # intervals of half width 0.1: differences are known to 0.14
     assert best([run]) == {("one", "gan"), ("one", "dcgan")}
 
 
 def test_better_is_what_the_record_says(run):
     for name, value in (("gan", 0.2), ("dcgan", 0.9), ("cgan", 0.5)):
-        up = record(value, better="higher")
-        near = record(value, better="closer to real", real_vs_real=0.52)
+        up = measured(value, better="higher")
+        near = measured(value, real_vs_real=(0.52, 0.4, 0.6), better="closer to real")
         write(run, name, coverage=up, ms_ssim=near)
     assert best([run], "coverage") == {("one", "dcgan")}
     assert best([run], "ms_ssim") == {("one", "cgan")}
 
 
 def test_what_has_no_value_is_not_among_the_best(run):
-    write(run, "gan", kernel_distance=record(np.nan))
+    write(run, "gan", kernel_distance=measured(np.nan))
     assert best([run]) == set()
     assert (
         figures.comparison_table(comparison.summarise(comparison.models([run]))).data.iloc[0]["kernel distance ↓"]
         == "–"
     )
-    write(run, "dcgan", kernel_distance=record(2.0))
+    write(run, "dcgan", kernel_distance=measured(2.0))
     assert best([run]) == {("one", "dcgan")}
 
 
 def test_numbers_of_other_features_n_or_data_are_no_rivals(run):
-    write(run, "gan", kernel_distance=record(1.0))
-    write(run, "dcgan", kernel_distance=record(5.0, extractor="inception"))
+    write(run, "gan", kernel_distance=measured(1.0))
+    write(run, "dcgan", kernel_distance=measured(5.0, extractor="inception"))
     other = config.open_run("two", "smoke")
-    write(other, "gan", kernel_distance=record(7.0, n=51))
-    write(other, "cgan", kernel_distance=record(0.2))
+    write(other, "gan", kernel_distance=measured(7.0, n=51))
+    write(other, "cgan", kernel_distance=measured(0.2))
     assert best([run, other]) == {("one", "dcgan"), ("two", "gan"), ("two", "cgan")}
 
 
@@ -96,7 +75,7 @@ def test_seeds_of_one_model_are_one_row_with_the_interval_over_seeds(run):
     for seed, value in enumerate(values):
         name = f"cgan_seed{seed}" if seed else "cgan"
         write(
-            run, name, {"settings": {"seed": seed}, "seconds": 60.0 * (seed + 1)}, kernel_distance=record(value, 1e-6)
+            run, name, {"settings": {"seed": seed}, "seconds": 60.0 * (seed + 1)}, kernel_distance=measured(value, 1e-6)
         )
     (row,) = comparison.summarise(comparison.models([run])).to_dict("records")
     low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
@@ -123,9 +102,9 @@ def test_a_run_without_measurements_is_said(run):
 
 def test_a_real_distance_below_zero_and_an_interval_beside_its_value_are_drawn(run):
     """The kernel distance of real to real images is 0 but for chance: its whole interval may lie below."""
-    below = {"real_vs_real": -0.2, "real_vs_real_low": -0.3, "real_vs_real_high": -0.1}
-    write(run, "gan", {"seconds": 60.0}, kernel_distance=record(30.0, **below))
-    write(run, "dcgan", {}, kernel_distance=record(2.0, **below) | {"low": 2.1, "high": 2.4})
+    below = (-0.2, -0.3, -0.1)
+    write(run, "gan", {"seconds": 60.0}, kernel_distance=measured(30.0, real_vs_real=below))
+    write(run, "dcgan", {}, kernel_distance=measured(2.0, real_vs_real=below) | {"low": 2.1, "high": 2.4})
     summary = comparison.summarise(comparison.models([run]))
     figures.show(run, "06_evaluation", figures.quality_cost(summary), figures.quality(run))
     (bars,) = figures.quality_cost(summary).plot.axes[0].containers[1].lines[2]
@@ -133,8 +112,8 @@ def test_a_real_distance_below_zero_and_an_interval_beside_its_value_are_drawn(r
 
 
 def test_table_and_figure_name_costs_and_stars(run):
-    write(run, "gan", {"peak_memory_mib": 2048.0}, kernel_distance=record(1.0))
-    write(run, "dcgan", {"seconds": 600.0, "peak_memory_mib": 1024.0}, kernel_distance=record(2.0))
+    write(run, "gan", {"peak_memory_mib": 2048.0}, kernel_distance=measured(1.0))
+    write(run, "dcgan", {"seconds": 600.0, "peak_memory_mib": 1024.0}, kernel_distance=measured(2.0))
     summary = comparison.summarise(comparison.models([run]))
     table = figures.comparison_table(summary).data
     assert table.loc["gan"].to_dict() == {
@@ -150,7 +129,7 @@ def test_table_and_figure_name_costs_and_stars(run):
     ]
     assert [line.lines[0].get_xdata()[0] for line in figure.axes[0].containers] == [2, 10]
     assert [line.lines[0].get_ydata()[0] for line in figure.axes[0].containers] == [1, 2]
-    write(run, "cgan", {}, kernel_distance=record(2.0))  # trained before memory was recorded
+    write(run, "cgan", {}, kernel_distance=measured(2.0))  # trained before memory was recorded
     summary = comparison.summarise(comparison.models([run]))
     assert figures.comparison_table(summary).data.loc["cgan", "memory, GiB"] == "–"
     assert [len(axis.containers) for axis in figures.quality_cost(summary).plot.axes] == [3, 3, 2]
@@ -161,13 +140,13 @@ def test_table_and_figure_name_costs_and_stars(run):
 def test_rows_of_several_runs_name_their_run(run):
     other = config.open_run("two", "smoke")
     for each in (run, other):
-        write(each, "gan", {}, kernel_distance=record(1.0))
+        write(each, "gan", {}, kernel_distance=measured(1.0))
     table = figures.comparison_table(comparison.summarise(comparison.models([run, other]))).data
     assert list(table.index) == ["gan (one, phantoms)", "gan (two, phantoms)"]
 
 
 def test_the_command_line_sets_runs_beside_each_other(run, capsys):
-    write(run, "gan", {}, kernel_distance=record(1.0))
+    write(run, "gan", {}, kernel_distance=measured(1.0))
     assert main(["compare", "one"]) == 0
     assert "1.00* [0.90, 1.10]" in capsys.readouterr().out
     assert main(["compare", "three"]) == 1
@@ -185,8 +164,8 @@ def test_other_seeds_are_found_where_they_were_trained(run):
 
 
 def test_every_claim_is_shown_with_a_reason_and_none_is_called_comparable(run):
-    write(run, "dcgan", {"seconds": 90.0}, frechet_distance=record(4.0), copies=record(0.02))
-    write(run, "pggan", {}, frechet_distance=record(9.0))
+    write(run, "dcgan", {"seconds": 90.0}, frechet_distance=measured(4.0), copies=measured(0.02))
+    write(run, "pggan", {}, frechet_distance=measured(9.0))
     results.write(
         run.directory, "agreement/pggan", {"mean": {"value": 0.6, "low": 0.5, "high": 0.7, "n": 90, "chance": 0.25}}
     )
@@ -208,7 +187,7 @@ def test_every_claim_is_shown_with_a_reason_and_none_is_called_comparable(run):
     assert np.isnan(style["value"]) and "not measured in this run for stylegan3" in style["reasons"]
     results.write(run.directory, "claims", found.to_dict("records"))
     shown = figures.claims_table(run)
-    assert "dcgan: Fréchet distance 4.00 [3.90, 4.10], real against real 0.1, n = 50" in set(
+    assert "dcgan: Fréchet distance 4.00 [3.90, 4.10], real against real 0.5, n = 50" in set(
         shown.data["measured here"]
     )
     figures.show(run, "06_evaluation", shown)

@@ -8,21 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from records import measured
 from scipy import stats
 
 from medgan_tf import figures, metrics, results
 from medgan_tf.figures.panels import by_class
 from medgan_tf.figures.style import marker
 from medgan_tf.metrics.features import Features
-
-
-def measured(value, width=1.0, **changes):
-    """A metric's record as `metrics.evaluate` makes it."""
-    return {
-        **{"value": value, "low": value - width, "high": value + width, "better": "lower"},
-        **{"real_vs_real": 1.0, "real_vs_real_low": 0.5, "real_vs_real_high": 2.0},
-        **{"n": 9, "repeats": 4, "patients": 6, "extractor": "rows", "weights_sha256": "ab" * 32},
-    } | changes
 
 
 def write_ablation(run, values, width=0.1):
@@ -170,7 +162,7 @@ def test_the_equivariance_table_has_a_dash_where_nothing_was_measured(tmp_path):
 def test_points_stand_at_their_two_values_with_both_intervals_over_the_bands_of_real_against_real(tmp_path):
     for model, (x, y) in {"one": (3, 5), "two": (4, 6)}.items():
         pairs = {"recall": x, "precision": y, "coverage": x, "density": y}
-        records = {metric: measured(value, better="higher") for metric, value in pairs.items()}
+        records = {metric: measured(value, 1.0, better="higher") for metric, value in pairs.items()}
         results.write(tmp_path, f"quality/{model}", {"metrics": records})
     figure = figures.precision_recall(tmp_path).plot
     assert [len(axis.patches) for axis in figure.axes] == [2, 2]

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from records import measured
 from tiny_stylegan import generator
 
 from medgan_tf import config, generators, results
@@ -37,42 +38,20 @@ def run(tmp_path, monkeypatch):
     record = model.record | {"data": "images"}
     record["settings"] |= {"seed": 3}
     (folder / "model.json").write_text(json.dumps(record))
-    interval = {
-        "value": 1.25,
-        "low": 1.0,
-        "high": 1.5,
-        "real_vs_real": 0.5,
-        "real_vs_real_low": 0.4,
-        "real_vs_real_high": 0.6,
-    }
-    measured = interval | {
-        "n": 4,
-        "patients": 8,
-        "better": "lower",
-        "extractor": "feature_classifier",
-        "weights_sha256": "ab" * 32,
-    }
-    measured |= {"image_size": "16 x 16"}
+    counts = {"n": 4, "patients": 8, "image_size": "16 x 16"}
+    distance = measured(1.25, 0.25, **counts)
     results.write(run.directory, "environment", {"gpus": [], "cores": 2})
     results.write(run.directory, "training/stylegan2", {"kimg": 65.536, "seconds": 600.0, "settings": {}})
-    share = {
-        "value": 0.75,
-        "low": 0.7,
-        "high": 0.8,
-        "real_vs_real": 0.95,
-        "real_vs_real_low": 0.9,
-        "real_vs_real_high": 1.0,
-    }
-    of_domain = {"kernel_distance": measured, "frechet_distance": measured, "coverage": measured | share}
+    coverage = measured(0.75, 0.05, (0.95, 0.9, 1.0), **counts)
+    of_domain = {"kernel_distance": distance, "frechet_distance": distance, "coverage": coverage}
     results.write(run.directory, "quality/stylegan2", {"metrics": of_domain})
-    results.write(run.directory, "quality/gan", {"metrics": of_domain | {"kernel_distance": measured | {"value": 1.4}}})
+    results.write(run.directory, "quality/gan", {"metrics": of_domain | {"kernel_distance": distance | {"value": 1.4}}})
     results.write(run.directory, "training/gan", {"kimg": 10.0, "seconds": 60.0, "settings": {}})
     results.write(run.directory, "classes/stylegan2", {"a": of_domain, "b": {"too_few": 3}})
-    other = measured | {"value": 3.5, "low": 3.0, "high": 4.0, "extractor": "squeezenet", "weights_sha256": "cd" * 32}
-    further = {
-        name: record | {"extractor": "squeezenet", "weights_sha256": "cd" * 32} for name, record in of_domain.items()
-    }
-    results.write(run.directory, "quality_squeezenet/stylegan2", {"metrics": further | {"kernel_distance": other}})
+    squeezenet = {"extractor": "squeezenet", "weights_sha256": "cd" * 32}
+    further = {name: record | squeezenet for name, record in of_domain.items()}
+    further["kernel_distance"] = measured(3.5, 0.5, **counts) | squeezenet
+    results.write(run.directory, "quality_squeezenet/stylegan2", {"metrics": further})
     share = {"value": 0.5, "low": 0.4, "high": 0.6, "k": 5, "n": 10}
     results.write(run.directory, "agreement/stylegan2", {"a": share, "b": share | {"value": 0.45}, "mean": share})
     results.write(run.directory, "agreement/real, held out", {"mean": share})

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from markupsafe import escape
+from records import measured
 
 from medgan_tf import config, figures, results
 from medgan_tf.__main__ import main
@@ -130,30 +131,9 @@ def test_results_are_written_by_section_and_survive_a_kill(tmp_path):
         results.read(tmp_path)
 
 
-def record(value, **changes):
-    return {
-        **{
-            "value": value,
-            "low": value - 0.1,
-            "high": value + 0.1,
-            "real_vs_real": 0.5,
-            "real_vs_real_low": 0.4,
-            "real_vs_real_high": 0.6,
-        },
-        **{
-            "better": "lower",
-            "n": 50,
-            "repeats": 4,
-            "patients": 30,
-            "extractor": "feature_classifier",
-            "weights_sha256": "ab" * 32,
-        },
-    } | changes
-
-
 def test_tables_say_what_results_say(tmp_path):
     for model, value in (("gan", 12.345), ("dcgan", 3.21)):
-        metrics = {"frechet_distance": record(value), "coverage": record(0.0, low=0.0, high=0.0, better="higher")}
+        metrics = {"frechet_distance": measured(value), "coverage": measured(0.0, low=0.0, high=0.0, better="higher")}
         results.write(tmp_path, f"quality/{model}", {"metrics": metrics})
     shown = figures.quality_table(tmp_path)
     table = shown.data
