@@ -124,7 +124,9 @@ def test_distances_are_drawn_over_images_and_over_time(tmp_path):
     table = table.assign(recall=0.5, coverage=[0.1, 0.2, 0.3])
     logs = {"one": table.assign(seconds=60.0), "two": table.assign(seconds=120.0)}
     write_logs(tmp_path, logs)
-    figure = figures.over_training(tmp_path, logs).plot
+    shown = figures.over_training(tmp_path, logs)
+    assert list(shown.data) == ["model", "kimg", "minutes", "measure", "value"] and len(shown.data) == 24
+    figure = shown.plot
     first, second = figure.axes[:2]
     assert [line.get_xdata().tolist() for line in first.lines] == [[1, 2, 3], [1, 2, 3]]
     assert [line.get_xdata().tolist() for line in second.lines] == [[1, 2, 3], [2, 4, 6]]
@@ -234,23 +236,6 @@ def test_spectra_are_saved_with_the_data_behind_them(tmp_path):
         for name, (x, y) in values(axis).items():
             own = table[(table["measure"] == measure) & (table["set"] == name)]
             assert (x, y) == (own["place"].tolist(), own["value"].tolist())
-
-
-def test_states_over_the_training_are_saved_with_the_data_behind_them(tmp_path):
-    logs = {}
-    for model, kimg in (("one", [1.0, 2.0]), ("two", [3.0, 4.0])):
-        table = pd.DataFrame({"kimg": kimg, "seconds": 90.0, "kernel_distance": [2.0, 1.0], "coverage": [0.1, 0.4]})
-        logs[model] = table.drop(columns=["coverage"] if model == "one" else [])
-    write_logs(tmp_path, logs)
-    shown = figures.over_training(tmp_path, logs)
-    figure, table = shown.plot, shown.data
-    assert table[table["measure"] == "coverage"]["model"].unique().tolist() == ["two"]
-    drawn = dict(zip(["kernel_distance"] * 2 + ["coverage"] * 2, figure.axes, strict=False))
-    for measure, axis in drawn.items():
-        for name, (x, y) in values(axis).items():
-            own = table[(table["measure"] == measure) & (table["model"] == name)]
-            assert (x, y) == ([1.5, 3.0], own["value"].tolist()) == (own["minutes"].tolist(), y)
-    assert table["kimg"].tolist() == [1, 2, 3, 4, 3, 4]
 
 
 def test_the_axis_of_a_distance_is_logarithmic_only_where_a_model_is_far_beyond_real_against_real():

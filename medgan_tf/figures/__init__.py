@@ -6,23 +6,12 @@ and read its results.json; they return None where the run has not measured it. T
 """
 
 from .augmentation import augmentation_table, difference_table, forest, rare_class_table, small_data
-from .cells import evaluation_table
+from .cells import FEATURES, FURTHER, PIXELS, evaluation_table, quality_cells
 from .classifiers import calibration, calibration_table, outlier_table
 from .comparison import claims_table, comparison_table, quality_cost
 from .conditional import ablation, ablation_table, ablation_verdict, attention, class_interpolation, label_agreement
 from .diagrams import diagram
-from .evaluation import (
-    FEATURES,
-    FURTHER,
-    PIXELS,
-    class_quality,
-    precision_recall,
-    quality,
-    quality_cells,
-    quality_table,
-    sensitivity,
-    spectra,
-)
+from .evaluation import class_quality, precision_recall, quality, quality_table, sensitivity, spectra
 from .images import class_samples, grids, nearest_training_images, pairs, pick, progression, samples, suspicious_pairs
 from .phantoms import canonical, canonical_table, phantom_rules
 from .privacy import attack_curves, nearest_distances, privacy_table

@@ -21,6 +21,9 @@ METRIC_NAMES = {
     "copies": "copies",
     "label_agreement": "label agreement",
 }
+FEATURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
+FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "copies")
+PIXELS = ("power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 ARROWS = {"lower": "↓", "higher": "↑", "closer to real": "→"}
 MODEL_NAMES = {
     "gan": "dense GAN",
@@ -31,7 +34,6 @@ MODEL_NAMES = {
     "stylegan3": "StyleGAN3-T",
     "stylegan3_r": "StyleGAN3-R",
 }
-GREY = "Grey: real against real."  # of bands, in captions
 ENDS = ["value", "low", "high"]
 
 
@@ -110,6 +112,21 @@ def listed(names):
 def sentence(text):
     """A text with a capital first letter, the others as they are."""
     return text[:1].upper() + text[1:]
+
+
+def quality_cells(table, metrics=FEATURES):
+    """`results.quality` as text, one row for real against real and one for each model, one column for each metric.
+
+    metrics: names; those that were not measured have no column.
+    """
+    columns = {
+        titled(rows): {
+            "real against real": real_cell(rows.iloc[0]),
+            **dict(zip(rows["model"], cells(rows), strict=True)),
+        }
+        for rows in by_metric(table, metrics).values()
+    }
+    return pd.DataFrame(columns)
 
 
 def evaluation_table(records):

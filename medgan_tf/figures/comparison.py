@@ -4,9 +4,10 @@ import pandas as pd
 
 from medgan_tf import results
 
-from .cells import GREY, METRIC_NAMES, by_metric, cell, features_of, interval, sentence, titled
+from .cells import METRIC_NAMES, by_metric, cell, features_of, interval, sentence, titled
 from .panels import join_metrics, scatter_with_intervals
 from .saving import Figure, Table, of_results
+from .style import GREY
 
 COMPARED = ("kernel_distance", "frechet_distance", "recall", "coverage")
 

@@ -5,13 +5,10 @@ import pandas as pd
 from medgan_tf import results
 
 from . import style
-from .cells import GREY, METRIC_NAMES, by_metric, cells, features_of, measured_on, real_cell, titled
+from .cells import FEATURES, FURTHER, METRIC_NAMES, PIXELS, by_metric, features_of, measured_on, quality_cells, titled
 from .panels import by_class, join_metrics, scatter_with_intervals, shorten
 from .saving import Figure, Table, of_results
 
-FEATURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
-FURTHER = ("frechet_distance_infinity", "inception_score", "ms_ssim", "copies")
-PIXELS = ("power_spectrum_distance", "autocorrelation_distance", "intensity_distance")
 GROUPS = {  # of metrics: file name, beginning of the caption
     FEATURES: ("", ""),
     FURTHER: ("_further", "Further metrics. "),
@@ -25,21 +22,6 @@ STRENGTHS = {
     "contrast": "contrast: proportion removed",
     "flip": "flip: proportion of images",
 }
-
-
-def quality_cells(table, metrics=FEATURES):
-    """`results.quality` as text, one row for real against real and one for each model, one column for each metric.
-
-    metrics: names; those that were not measured have no column.
-    """
-    columns = {
-        titled(rows): {
-            "real against real": real_cell(rows.iloc[0]),
-            **dict(zip(rows["model"], cells(rows), strict=True)),
-        }
-        for rows in by_metric(table, metrics).values()
-    }
-    return pd.DataFrame(columns)
 
 
 def quality_table(run, kind="quality", metrics=FEATURES, name=None, about=""):
@@ -74,7 +56,7 @@ def quality(run, table):
         style.named_rows(axis, models)
         axis.set_title(f"{titled(rows)}  (n = {rows['n'].iloc[0]})")
         shorten(axis, rows)
-    return Figure(figure, "quality", f"Quality of generated images: {measured_on(table)}. {GREY}", table)
+    return Figure(figure, "quality", f"Quality of generated images: {measured_on(table)}. {style.GREY}", table)
 
 
 @of_results(results.quality)
@@ -83,7 +65,7 @@ def precision_recall(run, table):
     pairs = ("recall", "precision"), ("coverage", "density")
     rows = [[table[table["metric"] == metric] for metric in pair] for pair in pairs]
     panels = {(titled(x), titled(y)): join_metrics(x, y) for x, y in rows}
-    caption = f"Fidelity against diversity: {measured_on(table)}. {GREY}"
+    caption = f"Fidelity against diversity: {measured_on(table)}. {style.GREY}"
     return Figure(scatter_with_intervals(panels), "precision_recall", caption, table)
 
 
@@ -101,7 +83,7 @@ def class_quality(run, table):
     }
     caption = (
         "Fréchet and kernel distance and diversity class by class, 95% intervals over half-splits of held-out patients;"
-        f" images a side: {_counts(counts)}; {features_of(table.iloc[0])}, MS-SSIM of the pixels. {GREY}"
+        f" images a side: {_counts(counts)}; {features_of(table.iloc[0])}, MS-SSIM of the pixels. {style.GREY}"
     )
     caption += f" Not measured, with too few images: {_counts(few)}." if few else ""
     return Figure(by_class(panels), "quality_by_class", caption, table)
@@ -162,5 +144,7 @@ def sensitivity(run, records):
         row[0].set_ylabel(METRIC_NAMES[metric].replace(" ", "\n", 1), fontsize=7)
     for axis, kind in zip(axes[-1], kinds, strict=True):
         axis.set_xlabel(STRENGTHS.get(kind, kind), fontsize=7)
-    caption = f"Real images, damaged on purpose, against undamaged ones of other patients: {measured_on(table)}. {GREY}"
+    caption = (
+        f"Real images, damaged on purpose, against undamaged ones of other patients: {measured_on(table)}. {style.GREY}"
+    )
     return Figure(figure, "sensitivity", caption.replace("held-out patients", "patients"), table)

@@ -51,11 +51,8 @@ def shorten(axis, rows):
 
 def join_metrics(x, y):
     """Join two metrics, one row per model: x and y are tables with the column model and some of `RECORD`."""
-    sides = [
-        table.set_index("model")[[name for name in RECORD if name in table]].add_prefix(f"{side}_")
-        for side, table in (("x", x), ("y", y))
-    ]
-    return sides[0].join(sides[1], how="inner").reset_index()
+    x, y = (table.set_index("model").filter(RECORD).add_prefix(f"{side}_") for side, table in (("x", x), ("y", y)))
+    return x.join(y, how="inner").reset_index()
 
 
 @style.in_style

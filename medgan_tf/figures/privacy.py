@@ -83,8 +83,8 @@ def _histogram(model, section, kind):
     rows = []
     for group in GROUPS:
         counted = np.array(record["histogram"][group])
-        bins = {"low": edges[:-1], "high": edges[1:], "count": counted}
-        bins["density"] = counted / counted.sum() / np.diff(edges)
+        density = counted / counted.sum() / np.diff(edges)
+        bins = {"low": edges[:-1], "high": edges[1:], "count": counted, "density": density}
         more = {"threshold": record["threshold"], "n": record["n"]}
         rows.append(pd.DataFrame({"model": model, "group": group} | bins | more))
     return pd.concat(rows)

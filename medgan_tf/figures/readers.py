@@ -8,7 +8,7 @@ from medgan_tf import results
 
 from .cells import cell
 from .saving import Figure, Table
-from .style import COLOURS, MARKERS, WIDTH, in_style, named_rows, subplots, value_in_row
+from .style import COLOURS, WIDTH, in_style, marker, named_rows, subplots, value_in_row
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity")
 COLUMNS = {name: name for name in PROPORTIONS} | {
@@ -73,7 +73,7 @@ def reader_roc(section):
     axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls=":", label="chance")
     for number, (name, curve) in enumerate(section["roc"].items()):
         area = section["by_reader"][name]["auc"]["value"]
-        look = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7], "ms": 3, "lw": 1.2, "ls": "-"}
+        look = {"ms": 3, "lw": 1.2, "ls": "-"} | marker(number)
         axis.plot(curve["false_positives"], curve["true_positives"], label=f"{name}: {area:.2f}", **look)
     axis.set(xlabel="real images called synthetic", ylabel="synthetic images called synthetic", aspect="equal")
     axis.legend(loc="center left", bbox_to_anchor=(1.03, 0.5), title="area under the curve", title_fontsize=9)

@@ -12,6 +12,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "osD^vP*"
 LINES = ("-", "--", "-.", ":")
 BAND = {"color": "0.85", "lw": 0}  # the grey band of real against real
+GREY = "Grey: real against real."  # for captions
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,

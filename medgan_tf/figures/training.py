@@ -6,7 +6,7 @@ import pandas as pd
 
 from .cells import METRIC_NAMES, MODEL_NAMES, feature_classifier_of, listed, sentence
 from .saving import Figure, Table
-from .style import COLOURS, LINES, MARKERS, in_style, legend_below, log_scale, subplots
+from .style import COLOURS, LINES, in_style, legend_below, log_scale, marker, subplots
 
 OVER_TRAINING = ("kernel_distance", "frechet_distance", "recall", "coverage")
 OVERFITTING = {
@@ -66,9 +66,7 @@ def over_training(run, models, name="models_over_training"):
         logged = data[data["measure"] == measure]
         for axis, column in zip(row, ("kimg", "minutes"), strict=True):
             for model, states in logged.groupby("model", sort=False):
-                number = models.index(model)
-                look = {"marker": MARKERS[number % 7], "ms": 3, "color": COLOURS[number % 7]}
-                axis.plot(states[column], states["value"], label=model, **look)
+                axis.plot(states[column], states["value"], label=model, ms=3, **marker(models.index(model)))
             if measure.endswith("distance") and (logged["value"] > 0).all():
                 log_scale(axis.yaxis)
         row[0].set_ylabel(METRIC_NAMES[measure])
