@@ -204,13 +204,14 @@ def evaluate(real, fake, features, weights, label_classifier, image_size, traini
     for source in filter(datasets.is_image_folder, (real, fake, training)):
         datasets.read_manifest(source)  # so that a wrong folder is reported before anything is computed
     extractor = metrics.extractor(features, weights)
-    settings = {"by_class": by_class, "cache": cache}
-    settings["label_classifier"] = label_classifier and metrics.load_classifier(label_classifier)
+    classifier = label_classifier and metrics.load_classifier(label_classifier)
     if image_size:
         real, fake, training = (
             source and datasets.read_images(source, image_size) for source in (real, fake, training)
         )
-    records = metrics.evaluate(real, fake, extractor, training, **settings)
+    records = metrics.evaluate(
+        real, fake, extractor, training, label_classifier=classifier, by_class=by_class, cache=cache
+    )
     if json_file:
         json_file.write_text(json.dumps(records, indent=2))
     print(figures.evaluation_table(records).to_string())

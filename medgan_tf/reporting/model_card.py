@@ -137,8 +137,7 @@ def _with_features(table, name):
     )
     metrics = (*figures.FEATURES, "ms_ssim") if first["extractor"] == "feature_classifier" else figures.FEATURES
     shown = _with_first(figures.quality_cells(table, metrics).T, ("real against real", name))
-    digest = first["weights_sha256"][:12]
-    return {"extractor": first["extractor"], "digest": digest, "table": shown, "interpretation": interpretation}
+    return {"first": first, "table": shown, "interpretation": interpretation}
 
 
 def _by_class(table, name):
