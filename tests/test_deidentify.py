@@ -70,7 +70,7 @@ def test_the_table_is_that_of_the_library_that_reads_the_standard():
 
 
 def test_rules_of_repeating_and_private_groups_are_found():
-    assert table.rule(Tag(0x6002, 0x3000)).name == "Overlay Data"
+    assert table.rule(Tag(0x6002, 0x3000)).action == "X"
     assert table.rule(Tag(0x5010, 0x0005)).action == "X"
     assert table.rule(Tag(0x0029, 0x1010)).action == "X"
     assert table.rule(Tag(0x0028, 0x0010)) is None

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .image_set import join
-from .manifests import assign_splits, check_splits, read_manifest
+from .manifests import read_manifest, with_splits
 from .reading import read_rows
 
 
@@ -79,8 +79,4 @@ def load(image_dir, image_size=64, seed=0):
     >>> data.train.images.shape, data.classes
     """
     root = Path(image_dir)
-    manifest = read_manifest(root)
-    if manifest["split"].eq("").any():
-        manifest = assign_splits(manifest, seed=seed)
-    check_splits(manifest)
-    return ImageDataset(root.resolve().name, manifest, root, image_size)
+    return ImageDataset(root.resolve().name, with_splits(read_manifest(root), seed), root, image_size)

@@ -130,10 +130,10 @@ class _Order:
 
     def __call__(self, first, count):
         """(count,) int64 indices from position `first` on."""
-        turns, numbers = np.divmod(np.arange(first, first + count), len(self.groups))
-        return np.array([self._member(*pair) for pair in zip(numbers.tolist(), turns.tolist(), strict=True)], np.int64)
+        return np.array([self._member(position) for position in range(first, first + count)], np.int64)
 
-    def _member(self, number, turn):
+    def _member(self, position):
+        turn, number = divmod(position, len(self.groups))
         epoch, place = divmod(turn, len(self.groups[number]))
         return self._permutation(number, epoch)[place]
 

@@ -43,10 +43,7 @@ def prepare(folders, out_dir, seed=0):
         if folder != out_dir:
             table["file"] = [(folder / file).as_posix() for file in table["file"]]
         tables.append(table)
-    manifest = pd.concat(tables, ignore_index=True).fillna("")
-    if manifest["split"].eq("").any():
-        manifest = assign_splits(manifest, seed=seed)
-    check_splits(manifest)
+    manifest = with_splits(pd.concat(tables, ignore_index=True).fillna(""), seed)
     write_manifest(manifest, out_dir)
     return manifest
 
@@ -131,8 +128,13 @@ def summary(manifest):
     }
 
 
-def check_splits(manifest):
-    """Raise ValueError unless every image has a split and no patient is in two."""
+def with_splits(manifest, seed):
+    """A manifest with its own splits, or with those of `assign_splits` where any image has none.
+
+    Raises ValueError for other splits than `SPLITS` and for a patient in two.
+    """
+    if manifest["split"].eq("").any():
+        manifest = assign_splits(manifest, seed=seed)
     unknown = set(manifest["split"]) - set(SPLITS)
     if unknown:
         raise ValueError(
@@ -141,3 +143,4 @@ def check_splits(manifest):
     shared = manifest.groupby("patient")["split"].nunique()
     if (shared > 1).any():
         raise ValueError(f"Patient '{shared.idxmax()}' is in more than one split: the splits leak; assign them again.")
+    return manifest

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from medgan_tf.config import sides
-from medgan_tf.dicom.journal import CannotWrite
+from medgan_tf.dicom.journal import writing
 from medgan_tf.files import atomic_write
 
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
@@ -39,7 +39,5 @@ def save(image, path, format):
     """Write float32 [0, 1] as 8-bit JPEG or PNG, or 16-bit PNG, whole or not at all. Raises CannotWrite."""
     levels, dtype = (65535, np.uint16) if format == "png16" else (255, np.uint8)
     picture = Image.fromarray(np.rint(image * levels).astype(dtype))
-    try:
+    with writing():
         atomic_write(path, partial(picture.save, format="JPEG" if format == "jpg" else "PNG", quality=95))
-    except OSError as error:
-        raise CannotWrite(error.errno, error.strerror) from error

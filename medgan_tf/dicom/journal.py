@@ -45,14 +45,19 @@ def private_folder(out_dir):
     return out_dir.with_name(f"{out_dir.name}.private")
 
 
-def changed_settings(path, settings):
-    """Return the names of the settings that differ from those in a JSON file; write the file where there is none."""
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        return [name for name in settings if settings[name] != before.get(name)]
-    with writing():
-        atomic_write_text(path, json.dumps(settings, indent=2) + "\n")
-    return []
+def refuse_other_settings(path, settings):
+    """Write the settings of a run as JSON, or raise ValueError where the run that this one resumes had others."""
+    text = json.dumps(settings, indent=2) + "\n"
+    if not path.exists():
+        with writing():
+            atomic_write_text(path, text)
+    before = json.loads(path.read_text(encoding="utf-8"))
+    changed = " and ".join(name for name, value in json.loads(text).items() if value != before.get(name))
+    if changed:
+        raise ValueError(
+            f"{path.parent} was made with another {changed}: give another output folder, or the same {changed} as "
+            f"before (see {path.name})."
+        )
 
 
 def key(path, task):

@@ -15,7 +15,7 @@ from pydicom.pixels import apply_color_lut, decoders, get_decoder
 from pydicom.pixels.decoders import pylibjpeg
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGExtended12Bit, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
-from medgan_tf.dicom.parsing import DicomError, cannot_be_decoded
+from medgan_tf.dicom.parsing import DicomError, reason
 
 MAX_FRAME_PIXELS = 2**27  # above this a header is taken for damaged; the largest mammograms hold 2**25
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of R, G, B (ITU-R BT.601, the Y of YBR_FULL)
@@ -54,7 +54,7 @@ def stored_frames(header):
         if isinstance(error, (Exception, GeneratorExit, KeyboardInterrupt, SystemExit)):
             raise
         # Decoders in Rust panic with an exception that no `except Exception` would catch.
-        raise DicomError(cannot_be_decoded(error)) from error
+        raise DicomError(reason(error)) from error
     raise DicomError(f"is truncated: it holds {count} of {header.frame_count} frames")
 
 

@@ -8,6 +8,7 @@ drawings are for testing software, not for learning medicine.
 import json
 from dataclasses import asdict
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +131,8 @@ def write_patient(number, stream, out_dir, seed, image_size, images_per_patient,
         picture = draw(anatomy, acquisition, lesions, image_size, rng)
         study = f"{day:%Y%m%d}", f"{rng.integers(8, 18):02d}{rng.integers(60):02d}00", image
         path = folder / f"image_{image:02d}.dcm"
-        dicom_files.write_file(path, dicom_files.make_dataset(picture, patient, study, entropy, scanner))
+        dataset = dicom_files.make_dataset(picture, patient, study, entropy, scanner)
+        atomic_write(path, partial(dataset.save_as, enforce_file_format=True))
         rows.append(
             {"file": path.relative_to(out_dir).as_posix(), "patient": name, "class": kind, "image": image}
             | asdict(anatomy)

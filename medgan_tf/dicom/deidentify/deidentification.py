@@ -25,7 +25,7 @@ from medgan_tf.dicom.find_files import find_files
 from medgan_tf.dicom.parsing import PIXEL_DATA, DicomError
 from medgan_tf.dicom.pixels import compressed_frames
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym, pseudonyms_of
-from medgan_tf.dicom.review import cleared_files, describe_review, hold_back, write_sheets
+from medgan_tf.dicom.review import cleared_files, describe_sheets, hold_back, write_sheets
 from medgan_tf.files import atomic_write
 
 COLUMNS = ["file", "patient", "study", "series", "modality", "sop_class"]
@@ -51,11 +51,7 @@ class Report:
     manifest: Path
 
     def __str__(self):
-        folder = self.manifest.parent
-        return (
-            f"{self.written} files de-identified in {self.seconds:.1f} s; {self.rejected} not, see rejected.csv in "
-            f"{journal.private_folder(folder)}. {describe_review(self.held_back, folder)} Manifest: {self.manifest}"
-        )
+        return f"{self.written} files de-identified in {self.seconds:.1f} s; {describe_sheets(self)}"
 
 
 def deidentify(sources, out_dir, workers=None):
@@ -74,9 +70,8 @@ def deidentify(sources, out_dir, workers=None):
     settings = DeidentificationSettings(out_dir.absolute(), load_key(), cleared_files(out_dir))
     files = find_files(sources, out_dir)
     with journal.explain_write_errors(out_dir):
-        # The check tells which key it is without giving it away.
-        if journal.changed_settings(out_dir / "deidentify.json", {"key": pseudonym(settings.key, "key", "check")}):
-            raise ValueError(f"{out_dir} was made with another key: give another output folder, or that key.")
+        check = {"key": pseudonym(settings.key, "key", "check")}  # tells which key it is without giving it away
+        journal.refuse_other_settings(out_dir / "deidentify.json", check)
         with Batch(deidentify_file, settings, workers) as batch:
             records = batch.run_with_listed({path: () for path in files})
         rows, rejected, held_back = write_sheets(records, COLUMNS, settings, "*/*/*/*.dcm")
