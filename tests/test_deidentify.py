@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_samples import make, picture, real_files, to_bytes
+from dicom_samples import make, picture, real_files, to_bytes, write
 from pydicom.tag import Tag
 
 from medgan_tf import dicom
@@ -26,12 +26,6 @@ from medgan_tf.dicom.pixels import stored_frames
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym
 
 KEY = b"k" * 64
-
-
-def write(path, dataset):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(to_bytes(dataset))
-    return path
 
 
 def sheet(out_dir, name):

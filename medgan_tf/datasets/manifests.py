@@ -23,11 +23,11 @@ PATIENT_IN_FILE_NAME = [
 
 def holds_images(folder):
     """Whether a folder holds JPG or PNG images, rather than DICOM files that have to be converted first."""
-    return any(_is_image(path) for path in Path(folder).rglob("*"))
+    return any(is_image(path) for path in Path(folder).rglob("*"))
 
 
-def _is_image(path):
-    """By the file name's suffix; hidden files, such as those that macOS adds on other systems' disks, do not count."""
+def is_image(path):
+    """Whether a file is a JPG or PNG by its suffix; hidden files, such as macOS adds on other disks, do not count."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
@@ -71,7 +71,7 @@ def read_manifest(root):
         if missing:
             raise ValueError(f"{root / 'manifest.csv'} lacks the column {' and '.join(sorted(missing))}.")
     else:
-        files = sorted(path for path in root.rglob("*") if _is_image(path))
+        files = sorted(path for path in root.rglob("*") if is_image(path))
         names = [path.relative_to(root) for path in files]
         classes = [name.parts[0] if len(name.parts) > 1 else root.resolve().name for name in names]
         table = pd.DataFrame({"file": [name.as_posix() for name in names], "class": classes})

@@ -1,10 +1,8 @@
 """Convert folders of DICOM into images with pseudonymous names, a manifest, and reasons for the rest.
 
-An output folder NAME holds `images/<class>/<name>`, `manifest.csv` (one row per image) and `convert.json` (the
-settings). The manifest is written last: where it exists, the conversion is complete. Beside it, NAME.private holds
-what names source files and stays where these are: `rejected.csv` (one row per file or frame that was not converted),
-`review.csv` (images that may show text, left out until a person writes "yes" in the column `cleared` and the
-conversion runs again) and `progress.jsonl` (what is done, so that a run can be resumed).
+An output folder NAME holds `images/<class>/<name>`, `convert.json` (the settings) and `manifest.csv` (one row per
+image), which is written last: where it exists, the conversion is complete. Beside it, NAME.private holds what names
+source files and stays where these are: `rejected.csv` and `review.csv` (see `review`) and `progress.jsonl` (`journal`).
 """
 
 import time
@@ -48,8 +46,8 @@ def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=
     """Convert the DICOM files in `sources` to grey images of one size in `out_dir`; return a Report.
 
     sources: one or several folders (searched recursively) or files; DICOM is recognised by content.
-    image_size: a square's side in pixels, or (height, width). The whole image fits in, padded with black; with
-        `crop`, it fills all and what is outside is cut off evenly.
+    image_size: a square's side in pixels, or (height, width). The whole image fits in, padded with black; with `crop`
+        it fills all, and what is outside is cut off evenly.
     format: "jpg" (8 bit, quality 95), "png" (8 bit) or "png16".
     window: as in `dicom.read_image`; automatic windows are those of a whole series, not of one slice.
     labels: a CSV with columns class and either file (path relative to its source) or patient (Patient ID).

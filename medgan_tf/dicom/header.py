@@ -31,10 +31,10 @@ class FrameHeader:
 
 @dataclass(frozen=True)
 class Header:
-    """The parsed header of one DICOM image. `Header.of(dataset)` reads a pydicom Dataset.
+    """The parsed header of one DICOM image.
 
-    Numbers are those stated, or the default where the header has none that is finite; texts are stripped, and "" where
-    missing. Windows, look-up tables and padding are those of grey images only.
+    Numbers that are missing or not finite are defaults, missing texts are "", and other texts are stripped. Windows,
+    look-up tables and padding are those of grey images only.
     """
 
     dataset: Dataset = field(repr=False)  # holds the pixel data

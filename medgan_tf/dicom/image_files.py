@@ -23,12 +23,9 @@ def fit(image, aspect, image_size, crop):
     target = [max(1, min(side, round(length * scale))) for length, side in lengths]
     across, down = (min(1, side / (length * scale)) for length, side in lengths)  # part shown when cropping
     left, top = width * (1 - across) / 2, height * (1 - down) / 2
-    resized = Image.fromarray(image).resize(
-        target,
-        Image.Resampling.LANCZOS,
-        box=(left, top, width - left, height - top),
-        reducing_gap=3.0,  # averages blocks first, which is much faster for a large radiograph
-    )
+    shown = (left, top, width - left, height - top)
+    # reducing_gap averages blocks first, which is much faster for a large radiograph
+    resized = Image.fromarray(image).resize(target, Image.Resampling.LANCZOS, box=shown, reducing_gap=3.0)
     canvas = np.zeros(box[::-1], np.float32)
     left, top = ((side - length) // 2 for side, length in zip(box, target, strict=True))
     canvas[top : top + target[1], left : left + target[0]] = np.clip(resized, 0, 1)

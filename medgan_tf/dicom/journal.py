@@ -1,7 +1,7 @@
-"""What lies beside an output folder: a journal of the files that are done, so that a killed run can be resumed.
+"""A journal of the files that are done, so that a killed run can be resumed.
 
-The journal, and whatever else names source files or quotes them, is in a folder of its own, NAME.private. The output
-folder NAME itself holds nothing of the source but what is meant to leave.
+It is in NAME.private, with all else that names or quotes source files: the output folder NAME beside it holds nothing
+of the source but what is meant to leave.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ def explain_write_errors(out_dir):
 
 
 def private_folder(out_dir):
-    """Return the folder beside an output folder that holds what names source files: it stays where the sources are."""
+    """Return the folder beside an output folder that holds what names source files."""
     out_dir = Path(out_dir)
     return out_dir.with_name(f"{out_dir.name}.private")
 

@@ -32,10 +32,8 @@ SLOWER_DECODERS = {
 def stored_frames(header):
     """Yield (pixels, FrameHeader) of each frame as stored.
 
-    pixels: (H, W) of any number type, or float32 (H, W) luminance in [0, 1] for colour.
-
-    Raises DicomError, or what pydicom and its decoders raise (see `parsing.reason`), for pixel data that are
-    truncated or cannot be decoded.
+    pixels: (H, W) of any number type, or float32 (H, W) luminance in [0, 1] for colour. Raises DicomError, or what
+    pydicom and its decoders raise (see `parsing.reason`), for pixel data that are truncated or cannot be decoded.
     """
     if header.rows < 1 or header.columns < 1:
         raise DicomError("is damaged: its header states no number of rows and columns")
@@ -60,13 +58,10 @@ def stored_frames(header):
 
 def compressed_frames(header):
     """Return an iterator over the bytes of each compressed frame (PS3.5 A.4), of no more than the header states."""
-    offsets = (header.dataset.get("ExtendedOffsetTable"), header.dataset.get("ExtendedOffsetTableLengths"))
-    frames = generate_frames(
-        header.dataset.PixelData,
-        number_of_frames=header.frame_count,
-        extended_offsets=offsets if all(offsets) else None,
-    )
-    return islice(frames, header.frame_count)
+    dataset, count = header.dataset, header.frame_count
+    offsets = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
+    offsets = offsets if all(offsets) else None
+    return islice(generate_frames(dataset.PixelData, number_of_frames=count, extended_offsets=offsets), count)
 
 
 def _refuse_truncated_streams(header):

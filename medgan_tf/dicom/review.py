@@ -27,10 +27,7 @@ def cleared_files(out_dir):
 
 
 def hold_back(header, images, sha256, settings):
-    """Return `review`, `text` and `cleared` for the record of a file that may show text; {} for other files.
-
-    images: as for `burned_in.suspicions`.
-    """
+    """Return `review` (why the images may show text), `text` (what was read in them) and `cleared`; else {}."""
     reasons, text = burned_in.suspicions(header, images)
     return {"review": reasons, "text": text, "cleared": sha256 in settings.cleared} if reasons else {}
 

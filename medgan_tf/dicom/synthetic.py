@@ -13,12 +13,9 @@ def synthetic_dataset(image, description, series, number=1):
     """Return a Dataset of one image (H, W) or (H, W, 1), uint8 or uint16, that a generator made.
 
     It is a Secondary Capture Image (PS3.3 A.8.1) with Synthetic Data = YES, without a UID, date or name of anyone.
-
-    description: how it was made, such as model and seed; stored behind the notice.
-    series, number: strings from which the UIDs are derived, and the place in the series. The same give the same UIDs,
-        so that an image generated again is the same DICOM instance.
-
-    Raises ValueError for other arrays.
+    description: how it was made, such as model and seed; stored behind the notice. series, number: strings from which
+    the UIDs are derived, and the place in the series; the same give the same UIDs, so that an image generated again is
+    the same DICOM instance. Raises ValueError for other arrays.
     """
     pixels = np.asarray(image)
     pixels = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels

@@ -6,7 +6,7 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, generate_uid
 
-from .anatomy import FIELD_CM
+from .drawing import FIELD_CM
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """De-identify folders of DICOM into folders named after patient, study and series, all pseudonyms.
 
-An output folder NAME holds `<patient>/<study>/<series>/<instance>.dcm`, `manifest.csv` and `deidentify.json` (a check
-of the key). Beside it, NAME.private holds `rejected.csv`, `review.csv` and `progress.jsonl`, as for `dicom.convert`,
-whose journal, child processes, pseudonyms and rules for burned-in text this uses.
+An output folder holds `<patient>/<study>/<series>/<instance>.dcm`, `manifest.csv` and `deidentify.json` (a check of
+the key). The folder beside it and the rules for burned-in text are those of `dicom.convert`.
 """
 
 import time
@@ -57,13 +56,9 @@ class Report:
 def deidentify(sources, out_dir, workers=None):
     """De-identify the DICOM images in `sources` (folders or files) into `out_dir`; return a Report.
 
-    Files are recognised by content, as in `dicom.convert`; those without pixels (reports, plans) are rejected, because
-    they consist of text and structure only. An image that may show text is left out until review.csv says "yes" in the
-    column `cleared` of its row and this runs again. A rerun does only what is missing. workers: files processed at a
-    time.
-
-    Raises FileNotFoundError or ValueError for sources or settings that cannot be used, and OSError where `out_dir`
-    cannot be written to (what is done is kept).
+    Files are recognised by content; those without pixels (reports, plans) are rejected, because they consist of text
+    and structure only. An image that may show text is left out until it is cleared in review.csv and this runs again.
+    workers, reruns and errors: as for `dicom.convert`.
     """
     start = time.monotonic()
     out_dir = Path(out_dir)
@@ -79,10 +74,7 @@ def deidentify(sources, out_dir, workers=None):
 
 
 def deidentify_file(path, settings):
-    """De-identify one file and return its record, a dict as `convert_file` returns it. Raises CannotWrite.
-
-    `deidentify` calls this in child processes, one file a call.
-    """
+    """De-identify one file and return its record, a dict as `convert_file` returns it. Raises CannotWrite."""
     return record_of_file(path, partial(_deidentify, settings=settings))
 
 
@@ -109,12 +101,7 @@ def _write(header, sha256, settings):
     file = f"{names['patient']}/{names['study']}/{names['series']}/{names.pop('instance')}.dcm"
     with journal.writing():
         atomic_write(settings.out_dir / file, partial(dataset.save_as, enforce_file_format=True))
-    return {
-        "file": file,
-        **names,
-        "modality": header.standard_modality,
-        "sop_class": UID(header.sop_class).name,
-    }
+    return {"file": file, **names, "modality": header.standard_modality, "sop_class": UID(header.sop_class).name}
 
 
 def _leave_only_pixels(header):
