@@ -52,9 +52,8 @@ class ImageDataset:
         patients = np.random.default_rng(seed).permutation(np.sort(train["patient"].unique()))
         images = train["patient"].value_counts()[patients].cumsum()
         left_out = train["patient"].isin(images.index[images > count])
-        return replace(
-            self, name=f"{self.name}, {count} training images", manifest=self.manifest.drop(train.index[left_out])
-        )
+        kept = self.manifest.drop(train.index[left_out])
+        return replace(self, name=f"{self.name}, {count} training images", manifest=kept)
 
     def with_shuffled_labels(self, seed=0):
         """The same dataset with the classes of the training images permuted at random, as a control."""

@@ -76,9 +76,7 @@ def read_manifest(root):
         classes = [name.parts[0] if len(name.parts) > 1 else root.resolve().name for name in names]
         table = pd.DataFrame({"file": [name.as_posix() for name in names], "class": classes})
     if table.empty:
-        raise ValueError(
-            f"{root} holds no images; it should hold class folders of JPG or PNG files, or a manifest.csv."
-        )
+        raise ValueError(f"{root} holds no images; it needs class folders of JPG or PNG files, or a manifest.csv.")
     if "patient" not in table:
         table["patient"] = [patient_of(file) for file in table["file"]]
     if "split" not in table:

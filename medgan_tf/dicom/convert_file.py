@@ -34,8 +34,8 @@ def convert_file(path, class_name, window, settings):
     """Convert one file and return its record, a dict that JSON can hold.
 
     class_name: None where the patient decides. window: None, or the arguments of the automatic Window that the file's
-    series agreed on. Beside what all records hold (see `batch.Batch`) are `series`, `quantiles` (of the grey values,
-    only where the window was automatic) and what `review.hold_back` returns. Raises CannotWrite.
+    series agreed on. Besides what every record holds (see `batch.Batch`) it has `series`, `quantiles` (of the grey
+    values, where the window was automatic) and what `review.hold_back` returns. Raises CannotWrite.
     """
     return record_of_file(path, partial(_convert_frames, class_name=class_name, window=window, settings=settings))
 

@@ -106,12 +106,10 @@ def _write(header, sha256, settings):
 
 def _leave_only_pixels(header):
     """Remove what the pixel data hold beside the pixels, such as comments: it is not shown, and may be anything."""
-    dataset = header.dataset
-    if header.transfer_syntax.is_compressed:
-        frames = [
-            codestreams.clean(frame, header.transfer_syntax, dataset.Rows, dataset.Columns)
-            for frame in compressed_frames(header)
-        ]
+    dataset, syntax = header.dataset, header.transfer_syntax
+    if syntax.is_compressed:
+        size = dataset.Rows, dataset.Columns
+        frames = [codestreams.clean(frame, syntax, *size) for frame in compressed_frames(header)]
         dataset["PixelData"].value = encapsulate(frames, has_bot=len(frames) > 1)
         return
     bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated

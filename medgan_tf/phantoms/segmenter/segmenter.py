@@ -1,7 +1,7 @@
 """Train, save, load and apply the phantom segmenter, which finds lungs, heart and lesions in images of phantoms.
 
-It checks generated phantoms by rule, as Kelkar et al. do (IEEE TMI 2023). Its findings in generated images are no more
-accurate than those on unseen patients, whose errors `PhantomSegmenter.report` holds.
+It checks generated phantoms by rule, as Kelkar et al. do (IEEE TMI 2023). `PhantomSegmenter.report` holds its errors on
+unseen patients: findings in generated images are no more accurate.
 """
 
 import json
