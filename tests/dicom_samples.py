@@ -54,6 +54,18 @@ def to_bytes(dataset):
     return file.getvalue()
 
 
+def write(path, dataset):
+    """Write a Dataset, or the bytes of a file, into folders that need not be there; return the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(dataset if isinstance(dataset, bytes) else to_bytes(dataset))
+    return path
+
+
+def contents(folder):
+    """Everything below a folder: {relative path: bytes}."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def picture(seed=0, shape=(40, 48), low=0, high=1000, dtype=np.uint16):
     """Some smooth picture with noise, as stored values."""
     rng = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from dicom_samples import make, picture, to_bytes
+from dicom_samples import contents, make, picture, write
 
 from medgan_tf.__main__ import main
 from medgan_tf.dicom import isolation
@@ -20,17 +20,11 @@ def idle_children():
     return len(isolation._idle)
 
 
-def written(folder):
-    """{path: bytes} of an output folder."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_two_dask_workers_write_the_same_bytes_and_resume_where_this_machine_stopped(cluster, tmp_path, capsys):
     sources = tmp_path / "in"
     for number in range(24):
-        path = sources / ("sick" if number % 2 else "well") / f"{number:02d}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(to_bytes(make(picture(number), PatientID=f"P{number // 2}", PatientName="Doe^Jane")))
+        dataset = make(picture(number), PatientID=f"P{number // 2}", PatientName="Doe^Jane")
+        write(sources / ("sick" if number % 2 else "well") / f"{number:02d}", dataset)
     (sources / "well" / "cut").write_bytes((sources / "well" / "00").read_bytes()[:-50])
     assert main(["convert", str(sources), "--out", str(tmp_path / "here"), "--image-size", "16"]) == 0
     # eight files here, the rest on the cluster
@@ -46,7 +40,7 @@ def test_two_dask_workers_write_the_same_bytes_and_resume_where_this_machine_sto
     with distributed.Client(cluster) as client:
         assert all(client.run(idle_children).values()), "each worker keeps a child that read files"
     assert idle_children() == 0
-    assert written(tmp_path / "there") == written(tmp_path / "here")
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
     journal = (tmp_path / "there.private" / "progress.jsonl").read_text().splitlines()
     assert len([json.loads(line)["path"] for line in journal if line]) == 25  # each file once
     for sheet in ("rejected.csv", "review.csv"):

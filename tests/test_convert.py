@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_samples import damaged, make, picture, real_files, to_bytes
+from dicom_samples import contents, damaged, make, picture, real_files, to_bytes, write
 from PIL import Image
 from pydicom.fileset import FileSet
 from pydicom.uid import generate_uid
@@ -39,21 +39,9 @@ def children_of_all_tests():
     isolation.release()
 
 
-def write(path, dataset):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(dataset if isinstance(dataset, bytes) else to_bytes(dataset))
-    return path
-
-
 def table(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def outcome(out_dir):
-    """Everything in an output folder: {relative path: bytes}."""
-    files = (path for path in out_dir.rglob("*") if path.is_file())
-    return {path.relative_to(out_dir).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture
@@ -89,7 +77,7 @@ def test_nothing_identifying_reaches_names_or_manifest(tmp_path):
     dataset = make(picture(), PatientID="SECRET1", PatientName="Secret^Name", StudyDate="19990102")
     write(tmp_path / "in" / "Secret_Name.dcm", dataset)
     convert(tmp_path / "in", tmp_path / "out")
-    for name, content in outcome(tmp_path / "out").items():
+    for name, content in contents(tmp_path / "out").items():
         for secret in ("secret", "1999", dataset.StudyInstanceUID, dataset.SOPInstanceUID):
             assert secret not in name.lower()
             assert secret.encode() not in content.lower()
@@ -137,7 +125,7 @@ def test_same_bytes_for_one_and_two_workers(tmp_path):
         write(tmp_path / "in" / "mixed" / str(number), path.read_bytes())
     convert(tmp_path / "in", tmp_path / "one", workers=1)
     convert(tmp_path / "in", tmp_path / "two", workers=2)
-    assert outcome(tmp_path / "one") == outcome(tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
 def test_automatic_windows_are_those_of_the_series(tmp_path):
@@ -268,12 +256,12 @@ def test_downsampling_does_not_alias():
 
 def test_rerun_does_only_what_is_missing_and_follows_changes(cohort, tmp_path):
     report = convert(cohort, tmp_path / "out")
-    before, rows = outcome(tmp_path / "out"), table(report.manifest)
+    before, rows = contents(tmp_path / "out"), table(report.manifest)
     lost, kept = (tmp_path / "out" / rows[i]["file"] for i in (0, 1))
     lost.unlink()
     old = kept.stat().st_mtime_ns
     convert(cohort, tmp_path / "out")
-    assert outcome(tmp_path / "out") == before
+    assert contents(tmp_path / "out") == before
     assert kept.stat().st_mtime_ns == old
     (cohort / "sick" / "A" / "image").unlink()
     write(cohort / "sick" / "E" / "image", make(picture(7), PatientID="E"))
@@ -281,7 +269,7 @@ def test_rerun_does_only_what_is_missing_and_follows_changes(cohort, tmp_path):
     assert report.converted == 4
     assert len(list((tmp_path / "out" / "images").rglob("*.jpg"))) == 4
     convert(cohort, tmp_path / "fresh")
-    assert outcome(tmp_path / "fresh") == outcome(tmp_path / "out")
+    assert contents(tmp_path / "fresh") == contents(tmp_path / "out")
 
 
 def test_changed_settings_need_another_folder(cohort, tmp_path):
@@ -329,7 +317,7 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, how):
         time.sleep(0.05)
     convert(tmp_path / "in", tmp_path / "out")
     convert(tmp_path / "in", tmp_path / "fresh")
-    assert outcome(tmp_path / "out") == outcome(tmp_path / "fresh")
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
 
 
 def convert_or_die(path, *arguments):
@@ -401,7 +389,7 @@ def test_full_disk_for_real(cohort, tmp_path):
         assert list((out_dir / "images").rglob("*.jpg"))
         subprocess.run(["mount", "-o", "remount,size=8m", out_dir], check=True)
         assert convert(cohort, out_dir).converted == 44
-        assert not list(out_dir.rglob("*.partial"))
+        assert not list(out_dir.rglob(".unfinished-*"))
     finally:
         subprocess.run(["umount", out_dir], check=True)
 

@@ -1,6 +1,5 @@
 """Phantom cohorts: valid DICOM, reproducible, and with a truth that the pixels confirm."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+from dicom_samples import contents
 from scipy.ndimage import binary_opening, gaussian_filter
 from scipy.stats import binom
 from skimage.measure import label, regionprops
@@ -33,14 +33,6 @@ def cohort(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cohort")
     truth = phantoms.write_cohort(folder, 300, seed=5, image_size=64, images_per_patient=(1, 2))
     return folder, truth
-
-
-def hashes(folder):
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def sample(kind, number):
@@ -107,20 +99,20 @@ def test_windowing_the_stored_pixels_recovers_the_image(tmp_path):
 def test_same_seed_gives_the_same_bytes_for_any_number_of_workers(tmp_path):
     for name, seed, workers in [("one", 7, 1), ("two", 7, 2), ("other", 8, 1)]:
         phantoms.write_cohort(tmp_path / name, 6, seed=seed, image_size=64, workers=workers)
-    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
-    assert not set(hashes(tmp_path / "one").values()) & set(hashes(tmp_path / "other").values())
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert not set(contents(tmp_path / "one").values()) & set(contents(tmp_path / "other").values())
 
 
 def test_larger_cohort_contains_the_smaller(tmp_path):
     small = phantoms.write_cohort(tmp_path / "small", 4, seed=7, image_size=64)
     large = phantoms.write_cohort(tmp_path / "large", 9, seed=7, image_size=64)
     pd.testing.assert_frame_equal(small, large[: len(small)])
-    larger = hashes(tmp_path / "large")
-    assert all(larger[file] == digest for file, digest in hashes(tmp_path / "small").items() if file[-4:] == ".dcm")
+    larger = contents(tmp_path / "large")
+    assert all(larger[file] == content for file, content in contents(tmp_path / "small").items() if file[-4:] == ".dcm")
     again = phantoms.write_cohort(
         tmp_path / "large", 4, seed=7, image_size=64
     )  # files of the nine patients are removed
-    assert hashes(tmp_path / "large") == hashes(tmp_path / "small")
+    assert contents(tmp_path / "large") == contents(tmp_path / "small")
     pd.testing.assert_frame_equal(again, small)
 
 

@@ -13,23 +13,20 @@ import requests
 from PIL import Image
 from tqdm import tqdm
 
-from medgan_tf.datasets.manifests import IMAGE_SUFFIXES, patient_of, write_manifest
+from medgan_tf.datasets.manifests import is_image, patient_of, write_manifest
 
 
 @dataclass(frozen=True)
 class PublicSet:
-    """Where a set comes from. digest: "algorithm:hex" as published, "" if no digest is published.
-
-    url is "" if the publisher asks for a login: the file has to be downloaded by hand from `page`.
-    """
+    """Where a set comes from."""
 
     title: str
     file: str
     page: str
     licence: str
     citation: str
-    url: str = ""
-    digest: str = ""
+    url: str = ""  # "" if the publisher asks for a login: the file has to be downloaded by hand from `page`
+    digest: str = ""  # "algorithm:hex" as published, "" if none is
     digest_source: str = ""
     classes: tuple = ()
 
@@ -120,8 +117,7 @@ def _unpack_zip(archive, folder, entry):
     """Images get the name of their folder as class; DICOM files stay as they are, for `convert`."""
     with zipfile.ZipFile(archive) as zipped:
         zipped.extractall(folder)
-    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    files = [file for file in files if "__MACOSX" not in file.parts]
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if is_image(path))
     if files:
         rows = [{"file": f.as_posix(), "class": f.parent.name, "patient": patient_of(f.as_posix())} for f in files]
         write_manifest(pd.DataFrame(rows), folder)

@@ -29,8 +29,8 @@ def jpg_quality(image, height, width):
 def reencode(images, quality):
     """uint8 images (N, H, W, 1) after being saved as JPG of this quality, 1 to 100, and read again.
 
-    Images that were already JPG of the same quality and size change by little more than rounding.
-    Raises ValueError for images that are not uint8, which JPG cannot hold.
+    Images that were already JPG of the same quality and size change by little more than rounding. Raises ValueError
+    for images that are not uint8.
     """
     if images.dtype != np.uint8:
         raise ValueError(f"JPG holds 8 bits, and these images are {images.dtype}: compare PNG with PNG")

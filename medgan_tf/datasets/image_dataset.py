@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .image_set import join
-from .manifests import assign_splits, check_splits, read_manifest
+from .manifests import read_manifest, with_splits
 from .reading import read_rows
 
 
@@ -52,9 +52,8 @@ class ImageDataset:
         patients = np.random.default_rng(seed).permutation(np.sort(train["patient"].unique()))
         images = train["patient"].value_counts()[patients].cumsum()
         left_out = train["patient"].isin(images.index[images > count])
-        return replace(
-            self, name=f"{self.name}, {count} training images", manifest=self.manifest.drop(train.index[left_out])
-        )
+        kept = self.manifest.drop(train.index[left_out])
+        return replace(self, name=f"{self.name}, {count} training images", manifest=kept)
 
     def with_shuffled_labels(self, seed=0):
         """The same dataset with the classes of the training images permuted at random, as a control."""
@@ -79,8 +78,4 @@ def load(image_dir, image_size=64, seed=0):
     >>> data.train.images.shape, data.classes
     """
     root = Path(image_dir)
-    manifest = read_manifest(root)
-    if manifest["split"].eq("").any():
-        manifest = assign_splits(manifest, seed=seed)
-    check_splits(manifest)
-    return ImageDataset(root.resolve().name, manifest, root, image_size)
+    return ImageDataset(root.resolve().name, with_splits(read_manifest(root), seed), root, image_size)

@@ -31,9 +31,8 @@ class ImageSet:
         if pixels.ndim != 4 or pixels.shape[-1] != 1 or pixels.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"images must be uint8 or uint16 (N, H, W, 1), not {pixels.dtype} {pixels.shape}")
         arrays = {name: getattr(self, name) for name in PER_IMAGE}
-        arrays["encoding"] = (
-            np.broadcast_to(self.encoding, len(pixels)) if np.ndim(self.encoding) == 0 else self.encoding
-        )
+        if np.ndim(self.encoding) == 0:
+            arrays["encoding"] = np.broadcast_to(self.encoding, len(pixels))
         for name, array in arrays.items():
             if array is not None and len(array) != len(pixels):
                 raise ValueError(f"{name} has {len(array)} entries for {len(pixels)} images")
@@ -130,10 +129,10 @@ class _Order:
 
     def __call__(self, first, count):
         """(count,) int64 indices from position `first` on."""
-        turns, numbers = np.divmod(np.arange(first, first + count), len(self.groups))
-        return np.array([self._member(*pair) for pair in zip(numbers.tolist(), turns.tolist(), strict=True)], np.int64)
+        return np.array([self._member(position) for position in range(first, first + count)], np.int64)
 
-    def _member(self, number, turn):
+    def _member(self, position):
+        turn, number = divmod(position, len(self.groups))
         epoch, place = divmod(turn, len(self.groups[number]))
         return self._permutation(number, epoch)[place]
 

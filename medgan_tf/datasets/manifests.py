@@ -23,11 +23,11 @@ PATIENT_IN_FILE_NAME = [
 
 def holds_images(folder):
     """Whether a folder holds JPG or PNG images, rather than DICOM files that have to be converted first."""
-    return any(_is_image(path) for path in Path(folder).rglob("*"))
+    return any(is_image(path) for path in Path(folder).rglob("*"))
 
 
-def _is_image(path):
-    """By the file name's suffix; hidden files, such as those that macOS adds on other systems' disks, do not count."""
+def is_image(path):
+    """Whether a file is a JPG or PNG by its suffix; hidden files, such as macOS adds on other disks, do not count."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
@@ -43,10 +43,7 @@ def prepare(folders, out_dir, seed=0):
         if folder != out_dir:
             table["file"] = [(folder / file).as_posix() for file in table["file"]]
         tables.append(table)
-    manifest = pd.concat(tables, ignore_index=True).fillna("")
-    if manifest["split"].eq("").any():
-        manifest = assign_splits(manifest, seed=seed)
-    check_splits(manifest)
+    manifest = with_splits(pd.concat(tables, ignore_index=True).fillna(""), seed)
     write_manifest(manifest, out_dir)
     return manifest
 
@@ -74,14 +71,12 @@ def read_manifest(root):
         if missing:
             raise ValueError(f"{root / 'manifest.csv'} lacks the column {' and '.join(sorted(missing))}.")
     else:
-        files = sorted(path for path in root.rglob("*") if _is_image(path))
+        files = sorted(path for path in root.rglob("*") if is_image(path))
         names = [path.relative_to(root) for path in files]
         classes = [name.parts[0] if len(name.parts) > 1 else root.resolve().name for name in names]
         table = pd.DataFrame({"file": [name.as_posix() for name in names], "class": classes})
     if table.empty:
-        raise ValueError(
-            f"{root} holds no images; it should hold class folders of JPG or PNG files, or a manifest.csv."
-        )
+        raise ValueError(f"{root} holds no images; it needs class folders of JPG or PNG files, or a manifest.csv.")
     if "patient" not in table:
         table["patient"] = [patient_of(file) for file in table["file"]]
     if "split" not in table:
@@ -131,8 +126,13 @@ def summary(manifest):
     }
 
 
-def check_splits(manifest):
-    """Raise ValueError unless every image has a split and no patient is in two."""
+def with_splits(manifest, seed):
+    """A manifest with its own splits, or with those of `assign_splits` where any image has none.
+
+    Raises ValueError for other splits than `SPLITS` and for a patient in two.
+    """
+    if manifest["split"].eq("").any():
+        manifest = assign_splits(manifest, seed=seed)
     unknown = set(manifest["split"]) - set(SPLITS)
     if unknown:
         raise ValueError(
@@ -141,3 +141,4 @@ def check_splits(manifest):
     shared = manifest.groupby("patient")["split"].nunique()
     if (shared > 1).any():
         raise ValueError(f"Patient '{shared.idxmax()}' is in more than one split: the splits leak; assign them again.")
+    return manifest

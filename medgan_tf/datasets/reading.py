@@ -44,10 +44,8 @@ def read_at_one_size(*sources):
     sources = [each if each is None or is_image_folder(each) else read_images(each) for each in sources]
     sizes = {each.image_size for each in sources if isinstance(each, ImageSet)}
     if len(sizes) > 1:
-        raise ValueError(
-            f"images of the sizes {' and '.join(map(str, sorted(sizes, key=str)))} cannot be compared:"
-            " prepare all at one size"
-        )
+        known = " and ".join(sorted(map(str, sizes)))
+        raise ValueError(f"images of the sizes {known} cannot be compared: prepare all at one size")
     size, read = next(iter(sizes), None), []
     for each in sources:
         read.append(each if each is None else read_images(each, size))

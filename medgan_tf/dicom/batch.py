@@ -20,18 +20,15 @@ class Batch:
 
     function: (path, *task, settings) -> record; it runs in a child process, so it must be importable. A record is a
     dict that JSON can hold, with `sha256`, `rows` (of the manifest; `file` is relative to settings.out_dir), `rejected`
-    (reasons) and, where a person must look at the file first, `review`.
+    (a reason for the file, or for each frame left out) and, where a person must look at the file first, `review`.
     """
 
     def __init__(self, function, settings, workers=None):
         self.function, self.settings = function, settings
         self.path = journal.private_folder(settings.out_dir) / "progress.jsonl"
         self.bar = tqdm(total=0, unit="file")
-        self.parallel = joblib.Parallel(
-            n_jobs=workers or -1,
-            prefer="threads",  # each thread keeps a child process, which does the work
-            return_as="generator_unordered",
-        )
+        # Threads suffice: each keeps a child process, which does the work.
+        self.parallel = joblib.Parallel(n_jobs=workers or -1, prefer="threads", return_as="generator_unordered")
 
     def __enter__(self):
         with journal.writing():

@@ -32,8 +32,6 @@ RADIOGRAPHS = ("CR", "DX", "MG", "PX", "IO")
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 WORD = re.compile(r"[^\W_]{3,}")  # a side marker or an arrow is not a word
 TESSERACT = "tesseract"
-ONE_THREAD = {"OMP_THREAD_LIMIT": "1"}  # files are read in parallel already
-TESSERACT_OPTIONS = ["--psm", "11", "tsv"]  # words anywhere, in no order
 CONFIDENCE = 60  # of tesseract, 0 to 100
 LONGEST_SIDE = 1600  # pixels, of the image that is searched; for tesseract small images are enlarged up to three times
 LINES_PER_CALL = 4  # images of lines that tesseract reads at once: where one has words, the rest need not be read
@@ -117,13 +115,9 @@ def _read_together(lines):
             line.save(file)
         listed = Path(folder) / "lines.txt"
         listed.write_text("\n".join(map(str, files)))
-        table = subprocess.run(
-            [TESSERACT, listed, "stdout", *TESSERACT_OPTIONS],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=os.environ | ONE_THREAD,
-        ).stdout
+        command = [TESSERACT, listed, "stdout", "--psm", "11", "tsv"]  # words anywhere, in no order
+        environment = os.environ | {"OMP_THREAD_LIMIT": "1"}  # files are read in parallel already
+        table = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     read = csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     found = {row["text"]: None for row in read if float(row["conf"]) >= CONFIDENCE and WORD.search(row["text"] or "")}
     return " ".join(found)
@@ -162,8 +156,7 @@ def lines(image):
 def _square(extreme, grey):
     """The minimum or the maximum of the STROKE x STROKE pixels around each, cut off at the border.
 
-    Extremes of 2, 4 and 8 neighbours combine to those of any number: a few passes over whole arrays, which is fastest
-    on integers.
+    Extremes of 2, 4 and 8 neighbours combine to those of any number, in a few quick passes over arrays of integers.
     """
     for _ in range(2):
         wide, reach = np.pad(grey, ((STROKE // 2, STROKE // 2), (0, 0)), "edge"), 1

@@ -10,8 +10,8 @@ def on_dask(scheduler=None):
     """Let the workers of a Dask scheduler process files in this context. None means this machine.
 
     scheduler: an address such as tcp://host:8786. Its workers need this package and the same paths for sources and
-    output; journal, sheets and manifest are written here. The key of the pseudonyms is sent to them, so the connection
-    must be trusted or encrypted. Raises ValueError where Dask is not installed and OSError where no scheduler answers.
+    output. The key of the pseudonyms is sent to them, so the connection must be trusted or encrypted. Raises ValueError
+    where Dask is not installed and OSError where no scheduler answers.
 
     >>> with on_dask("tcp://host:8786"):
     ...     convert("hospital/export", "outputs/images")

@@ -1,13 +1,10 @@
 """Convert folders of DICOM into images with pseudonymous names, a manifest, and reasons for the rest.
 
-An output folder NAME holds `images/<class>/<name>`, `manifest.csv` (one row per image) and `convert.json` (the
-settings). The manifest is written last: where it exists, the conversion is complete. Beside it, NAME.private holds
-what names source files and stays where these are: `rejected.csv` (one row per file or frame that was not converted),
-`review.csv` (images that may show text, left out until a person writes "yes" in the column `cleared` and the
-conversion runs again) and `progress.jsonl` (what is done, so that a run can be resumed).
+An output folder NAME holds `images/<class>/<name>`, `convert.json` (the settings) and `manifest.csv` (one row per
+image), which is written last: where it exists, the conversion is complete. Beside it, NAME.private holds what names
+source files and stays where these are: `rejected.csv` and `review.csv` (see `review`) and `progress.jsonl` (`journal`).
 """
 
-import json
 import time
 from collections import Counter, defaultdict
 from dataclasses import astuple, dataclass, field
@@ -21,7 +18,7 @@ from medgan_tf.dicom.find_files import find_files, read_labels
 from medgan_tf.dicom.grey_levels import WINDOWS, automatic_window
 from medgan_tf.dicom.image_files import SUFFIXES
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym
-from medgan_tf.dicom.review import cleared_files, describe_review, write_sheets
+from medgan_tf.dicom.review import cleared_files, describe_sheets, write_sheets
 
 COLUMNS = [
     *("file", "class", "patient", "study", "series", "modality"),
@@ -41,21 +38,16 @@ class Report:
     classes: dict = field(default_factory=dict)
 
     def __str__(self):
-        classes = ", ".join(f"{name} {count}" for name, count in self.classes.items())
-        folder = self.manifest.parent
-        return (
-            f"{self.converted} images from DICOM in {self.seconds:.1f} s ({classes or 'no class'}); "
-            f"{self.rejected} not converted, see rejected.csv in {journal.private_folder(folder)}. "
-            f"{describe_review(self.held_back, folder)} Manifest: {self.manifest}"
-        )
+        classes = ", ".join(f"{name} {count}" for name, count in self.classes.items()) or "no class"
+        return f"{self.converted} images from DICOM in {self.seconds:.1f} s ({classes}); {describe_sheets(self)}"
 
 
 def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=False, labels=None, workers=None):
     """Convert the DICOM files in `sources` to grey images of one size in `out_dir`; return a Report.
 
     sources: one or several folders (searched recursively) or files; DICOM is recognised by content.
-    image_size: a square's side in pixels, or (height, width). The whole image fits in, padded with black; with
-        `crop`, it fills all and what is outside is cut off evenly.
+    image_size: a square's side in pixels, or (height, width). The whole image fits in, padded with black; with `crop`
+        it fills all, and what is outside is cut off evenly.
     format: "jpg" (8 bit, quality 95), "png" (8 bit) or "png16".
     window: as in `dicom.read_image`; automatic windows are those of a whole series, not of one slice.
     labels: a CSV with columns class and either file (path relative to its source) or patient (Patient ID).
@@ -73,7 +65,7 @@ def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=
     settings = _settings(out_dir, image_size, format, window, crop, labels)
     files = find_files(sources, out_dir, labels)
     with journal.explain_write_errors(out_dir):
-        _refuse_other_settings(out_dir, settings, labels)
+        journal.refuse_other_settings(out_dir / "convert.json", _stated(settings, labels))
         with Batch(convert_file, settings, workers) as batch:
             records = batch.run_with_listed({path: (class_name, None) for path, class_name in files.items()})
             records |= batch.run(_with_window_of_series(records))
@@ -108,18 +100,12 @@ def _settings(out_dir, image_size, format, window, crop, labels):
     )
 
 
-def _refuse_other_settings(out_dir, settings, labels):
-    """Write convert.json, or raise ValueError where the run that this one resumes had other settings."""
+def _stated(settings, labels):
+    """The settings that convert.json states: labels and key as hashes, which tell whether they changed."""
     stated = {name: getattr(settings, name) for name in ("image_size", "format", "window", "crop")}
     text = labels and Path(labels).read_text()
     stated["labels"] = text and pseudonym(b"labels", "labels", text)
-    stated["key"] = pseudonym(settings.key, "key", "check")  # another key would give other pseudonyms
-    changed = journal.changed_settings(out_dir / "convert.json", json.loads(json.dumps(stated)))
-    if changed:
-        raise ValueError(
-            f"{out_dir} was made with another {' and '.join(changed)}: "
-            "give another output folder, or the settings in its convert.json."
-        )
+    return stated | {"key": pseudonym(settings.key, "key", "check")}
 
 
 def _with_window_of_series(records):

@@ -1,7 +1,4 @@
-"""Convert one DICOM file: pixels to images of one size, identifiers to pseudonyms.
-
-`convert` calls this in child processes, one file a call; everything it needs is in its arguments.
-"""
+"""Convert one DICOM file, in a child process: pixels to images of one size, identifiers to pseudonyms."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -36,12 +33,9 @@ class ConversionSettings:
 def convert_file(path, class_name, window, settings):
     """Convert one file and return its record, a dict that JSON can hold.
 
-    `window` is None, or the arguments of the automatic Window that the file's series agreed on;
-    `class_name` is None where the patient decides. Keys of the record: `sha256`; `rows` (the manifest's
-    rows, one per image written); `rejected` (one reason for the file, or one for each frame left out);
-    `quantiles` (of the grey values, only where the window was automatic); `references` (the files a
-    DICOMDIR lists); `review` (why the image may show text: it is then written only where a person has cleared it),
-    `text` (what was read in it) and `cleared`. Raises CannotWrite.
+    class_name: None where the patient decides. window: None, or the arguments of the automatic Window that the file's
+    series agreed on. Besides what every record holds (see `batch.Batch`) it has `series`, `quantiles` (of the grey
+    values, where the window was automatic) and what `review.hold_back` returns. Raises CannotWrite.
     """
     return record_of_file(path, partial(_convert_frames, class_name=class_name, window=window, settings=settings))
 
@@ -73,19 +67,9 @@ def _convert_frames(header, sha256, class_name, window, settings):
             file = f"{name}-{index + 1:04d}{image_files.SUFFIXES[settings.format]}"
             image = image_files.fit(image, frame.pixel_aspect, settings.image_size, settings.crop)
             image_files.save(image, settings.out_dir / file, settings.format)
-            rows.append(
-                {
-                    "file": file,
-                    "class": class_name,
-                    **names,
-                    "modality": header.standard_modality,
-                    "width": stored.shape[1],
-                    "height": stored.shape[0],
-                    "window": window_name,
-                    "source_sha256": sha256,
-                    "split": "",
-                }
-            )
+            row = {"file": file, "class": class_name, **names, "modality": header.standard_modality}
+            row |= {"width": stored.shape[1], "height": stored.shape[0], "window": window_name}
+            rows.append(row | {"source_sha256": sha256, "split": ""})
         held = hold_back(header, extremes, sha256, settings)
     except BaseException:
         _remove(rows, settings)

@@ -15,12 +15,10 @@ from medgan_tf.dicom.pixels import stored_frames
 def read_image(source, window="auto"):
     """Read a DICOM image (a path, the bytes of a file, a pydicom Dataset or a Header).
 
-    Returns float32 (H, W), or (frames, H, W) for a multi-frame image, in [0, 1], with square pixels;
-    bright is what the file's makers want bright, and pixel padding is black.
-
-    `window` is "auto" (the file's own VOI LUT or first window, else the middle 99% of its values), an
-    int (that one of the file's several windows), a name in WINDOWS (Hounsfield units: CT only) or a pair
-    (center, width). Raises DicomError, with one sentence, where there is no image to show.
+    Returns float32 (H, W), or (frames, H, W) for a multi-frame image, in [0, 1], with square pixels; bright is what the
+    file's makers want bright, and pixel padding is black. window: "auto" (the file's own VOI LUT or first window, else
+    the middle 99% of its values), an int (that one of the file's several windows), a name in WINDOWS (Hounsfield units:
+    CT only) or a pair (center, width). Raises DicomError, with one sentence, where there is no image to show.
 
     >>> image = read_image("chest.dcm", window=(40, 400))
     """
@@ -39,9 +37,7 @@ def read_image(source, window="auto"):
 def displayed_frames(header, window="auto"):
     """Yield (image, FrameHeader) of each frame: as a viewer shows it, float32 (H, W) in [0, 1].
 
-    window: as in `read_image`.
-
-    Raises what `stored_frames` raises, and DicomError for a window that the image does not have.
+    window: as in `read_image`. Raises what `stored_frames` raises, and DicomError for a window that is not there.
     """
     frames, window, _ = choose_window(header, stored_frames(header), window)
     for stored, frame in frames:

@@ -31,10 +31,10 @@ class FrameHeader:
 
 @dataclass(frozen=True)
 class Header:
-    """The parsed header of one DICOM image. `Header.of(dataset)` reads a pydicom Dataset.
+    """The parsed header of one DICOM image.
 
-    Numbers are those stated, or the default where the header has none that is finite; texts are stripped, and "" where
-    missing. Windows, look-up tables and padding are those of grey images only.
+    Numbers that are missing or not finite are defaults, missing texts are "", and other texts are stripped. Windows,
+    look-up tables and padding are those of grey images only.
     """
 
     dataset: Dataset = field(repr=False)  # holds the pixel data
@@ -44,8 +44,6 @@ class Header:
     frame_count: int
     is_colour: bool  # RGB, YBR or indices into a palette
     photometric: str
-    bits_allocated: int
-    bits_stored: int
     decoder_defaults: dict  # for pydicom's decoders: what the Image Pixel module lacks, and what it is then taken to be
     modality: str
     standard_modality: str  # see the function of this name
@@ -63,7 +61,7 @@ class Header:
     burned_in_annotation: str
     image_type: str
     conversion_type: str
-    hides_overlay: bool  # an overlay plane lies in unused bits of the pixels
+    hides_overlay: bool  # an overlay plane may lie in unused bits of the pixels
 
     @classmethod
     def of(cls, dataset):
@@ -76,8 +74,6 @@ class Header:
         own_frames = tuple(_frame_header(dataset, [group, *shared], is_colour) for group in groups)
         shared_frame = _frame_header(dataset, shared, is_colour)
         removed = dataset.get("PatientIdentityRemoved") == "YES"
-        bits_allocated, bits_stored = (int(number(dataset, f"Bits{kind}", 0)) for kind in ("Allocated", "Stored"))
-        overlays = any(_overlay_in_pixels(dataset, group) for group in range(0x6000, 0x6020, 2))
         return cls(
             dataset=dataset,
             transfer_syntax=_transfer_syntax(dataset),
@@ -86,8 +82,6 @@ class Header:
             frame_count=frame_count,
             is_colour=is_colour,
             photometric=photometric,
-            bits_allocated=bits_allocated,
-            bits_stored=bits_stored,
             decoder_defaults=_decoder_defaults(dataset),
             modality=_text(dataset, "Modality"),
             standard_modality=standard_modality(dataset),
@@ -105,7 +99,7 @@ class Header:
             burned_in_annotation=_text(dataset, "BurnedInAnnotation").upper(),
             image_type=" ".join(map(str, np.atleast_1d(dataset.get("ImageType") or []))).upper(),
             conversion_type=_text(dataset, "ConversionType"),
-            hides_overlay=overlays and bits_allocated > bits_stored,
+            hides_overlay=_hides_overlay(dataset),
         )
 
 
@@ -185,10 +179,13 @@ def _padding(dataset):
     return tuple(np.array(values, np.int64).ravel().tolist())
 
 
-def _overlay_in_pixels(dataset, group):
-    """Whether an overlay plane may lie in PixelData, as it could before 2004 (PS3.5 section 8.1.2)."""
-    position, rows_allocated, data = (group << 16 | element for element in (0x0102, 0x0100, 0x3000))
-    return position in dataset and rows_allocated in dataset and data not in dataset
+def _hides_overlay(dataset):
+    """Whether an overlay plane may lie in unused bits of PixelData, as it could before 2004 (PS3.5 section 8.1.2)."""
+    for group in range(0x6000, 0x6020, 2):
+        position, bits_allocated, data = (group << 16 | element for element in (0x0102, 0x0100, 0x3000))
+        if position in dataset and bits_allocated in dataset and data not in dataset:
+            return number(dataset, "BitsAllocated", 0) > number(dataset, "BitsStored", 0)
+    return False
 
 
 def _decoder_defaults(dataset):

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from medgan_tf.config import sides
-from medgan_tf.dicom.journal import CannotWrite
+from medgan_tf.dicom.journal import writing
 from medgan_tf.files import atomic_write
 
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
@@ -23,12 +23,9 @@ def fit(image, aspect, image_size, crop):
     target = [max(1, min(side, round(length * scale))) for length, side in lengths]
     across, down = (min(1, side / (length * scale)) for length, side in lengths)  # part shown when cropping
     left, top = width * (1 - across) / 2, height * (1 - down) / 2
-    resized = Image.fromarray(image).resize(
-        target,
-        Image.Resampling.LANCZOS,
-        box=(left, top, width - left, height - top),
-        reducing_gap=3.0,  # averages blocks first, which is much faster for a large radiograph
-    )
+    shown = (left, top, width - left, height - top)
+    # reducing_gap averages blocks first, which is much faster for a large radiograph
+    resized = Image.fromarray(image).resize(target, Image.Resampling.LANCZOS, box=shown, reducing_gap=3.0)
     canvas = np.zeros(box[::-1], np.float32)
     left, top = ((side - length) // 2 for side, length in zip(box, target, strict=True))
     canvas[top : top + target[1], left : left + target[0]] = np.clip(resized, 0, 1)
@@ -39,7 +36,5 @@ def save(image, path, format):
     """Write float32 [0, 1] as 8-bit JPEG or PNG, or 16-bit PNG, whole or not at all. Raises CannotWrite."""
     levels, dtype = (65535, np.uint16) if format == "png16" else (255, np.uint8)
     picture = Image.fromarray(np.rint(image * levels).astype(dtype))
-    try:
+    with writing():
         atomic_write(path, partial(picture.save, format="JPEG" if format == "jpg" else "PNG", quality=95))
-    except OSError as error:
-        raise CannotWrite(error.errno, error.strerror) from error

@@ -25,13 +25,9 @@ class _Child:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         # Files are processed in parallel: threads of a BLAS would only compete with each other.
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders print warnings
-            env=environment,
-        )
+        # Decoders print warnings to stderr.
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen([sys.executable, "-m", __name__], env=environment, **streams)
 
     def call(self, request):
         pickle.dump(request, self.process.stdin)

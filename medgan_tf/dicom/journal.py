@@ -1,7 +1,7 @@
-"""What lies beside an output folder: a journal of the files that are done, so that a killed run can be resumed.
+"""A journal of the files that are done, so that a killed run can be resumed.
 
-The journal, and whatever else names source files or quotes them, is in a folder of its own, NAME.private. The output
-folder NAME itself holds nothing of the source but what is meant to leave.
+It is in NAME.private, with all else that names or quotes source files: the output folder NAME beside it holds nothing
+of the source but what is meant to leave.
 """
 
 import contextlib
@@ -40,19 +40,24 @@ def explain_write_errors(out_dir):
 
 
 def private_folder(out_dir):
-    """Return the folder beside an output folder that holds what names source files: it stays where the sources are."""
+    """Return the folder beside an output folder that holds what names source files."""
     out_dir = Path(out_dir)
     return out_dir.with_name(f"{out_dir.name}.private")
 
 
-def changed_settings(path, settings):
-    """Return the names of the settings that differ from those in a JSON file; write the file where there is none."""
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        return [name for name in settings if settings[name] != before.get(name)]
-    with writing():
-        atomic_write_text(path, json.dumps(settings, indent=2) + "\n")
-    return []
+def refuse_other_settings(path, settings):
+    """Write the settings of a run as JSON, or raise ValueError where the run that this one resumes had others."""
+    text = json.dumps(settings, indent=2) + "\n"
+    if not path.exists():
+        with writing():
+            atomic_write_text(path, text)
+    before = json.loads(path.read_text(encoding="utf-8"))
+    changed = " and ".join(name for name, value in json.loads(text).items() if value != before.get(name))
+    if changed:
+        raise ValueError(
+            f"{path.parent} was made with another {changed}: give another output folder, or the same {changed} as "
+            f"before (see {path.name})."
+        )
 
 
 def key(path, task):

@@ -69,11 +69,6 @@ def reason(error):
         return f"is damaged: its header lacks {missing[1]}"
     if "cannot reshape" in str(error) or "could not broadcast" in str(error):
         return "is damaged: its pixel data do not have the size that its header states"
-    return cannot_be_decoded(error)
-
-
-def cannot_be_decoded(error):
-    """Return the phrase for what a decoder raised."""
     return f"cannot be decoded: {_first_sentence(error)}"
 
 

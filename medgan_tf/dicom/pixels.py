@@ -15,7 +15,7 @@ from pydicom.pixels import apply_color_lut, decoders, get_decoder
 from pydicom.pixels.decoders import pylibjpeg
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGExtended12Bit, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
-from medgan_tf.dicom.parsing import DicomError, cannot_be_decoded
+from medgan_tf.dicom.parsing import DicomError, reason
 
 MAX_FRAME_PIXELS = 2**27  # above this a header is taken for damaged; the largest mammograms hold 2**25
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of R, G, B (ITU-R BT.601, the Y of YBR_FULL)
@@ -32,10 +32,8 @@ SLOWER_DECODERS = {
 def stored_frames(header):
     """Yield (pixels, FrameHeader) of each frame as stored.
 
-    pixels: (H, W) of any number type, or float32 (H, W) luminance in [0, 1] for colour.
-
-    Raises DicomError, or what pydicom and its decoders raise (see `parsing.reason`), for pixel data that are
-    truncated or cannot be decoded.
+    pixels: (H, W) of any number type, or float32 (H, W) luminance in [0, 1] for colour. Raises DicomError, or what
+    pydicom and its decoders raise (see `parsing.reason`), for pixel data that are truncated or cannot be decoded.
     """
     if header.rows < 1 or header.columns < 1:
         raise DicomError("is damaged: its header states no number of rows and columns")
@@ -54,19 +52,16 @@ def stored_frames(header):
         if isinstance(error, (Exception, GeneratorExit, KeyboardInterrupt, SystemExit)):
             raise
         # Decoders in Rust panic with an exception that no `except Exception` would catch.
-        raise DicomError(cannot_be_decoded(error)) from error
+        raise DicomError(reason(error)) from error
     raise DicomError(f"is truncated: it holds {count} of {header.frame_count} frames")
 
 
 def compressed_frames(header):
     """Return an iterator over the bytes of each compressed frame (PS3.5 A.4), of no more than the header states."""
-    offsets = (header.dataset.get("ExtendedOffsetTable"), header.dataset.get("ExtendedOffsetTableLengths"))
-    frames = generate_frames(
-        header.dataset.PixelData,
-        number_of_frames=header.frame_count,
-        extended_offsets=offsets if all(offsets) else None,
-    )
-    return islice(frames, header.frame_count)
+    dataset, count = header.dataset, header.frame_count
+    offsets = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
+    offsets = offsets if all(offsets) else None
+    return islice(generate_frames(dataset.PixelData, number_of_frames=count, extended_offsets=offsets), count)
 
 
 def _refuse_truncated_streams(header):

@@ -1,8 +1,8 @@
 """Pseudonyms: keyed hashes that stand for patients, studies and series outside the hospital.
 
-They are HMAC-SHA256 under a secret key: without the key nobody can test whether a known patient is in a set, which
-a plain hash would allow. The key is made once, stays outside any repository, and must not travel with the
-images: whoever holds it can link new images of a patient to old ones.
+They are HMAC-SHA256 under a secret key: without the key nobody can test whether a known patient is in a set, which a
+plain hash would allow. The key must not travel with the images: whoever holds it can link new images of a patient to
+old ones.
 """
 
 import contextlib

@@ -10,7 +10,6 @@ from medgan_tf.dicom import burned_in
 from medgan_tf.dicom.journal import private_folder, writing
 from medgan_tf.files import atomic_write_text
 
-REJECTED_COLUMNS = ["file", "reason"]
 REVIEW_COLUMNS = ["file", "sha256", "reason", "text", "cleared"]
 CLEARED = {"yes", "y", "true", "1", "x"}
 
@@ -28,10 +27,7 @@ def cleared_files(out_dir):
 
 
 def hold_back(header, images, sha256, settings):
-    """Return `review`, `text` and `cleared` for the record of a file that may show text; {} for other files.
-
-    images: as for `burned_in.suspicions`.
-    """
+    """Return `review` (why the images may show text), `text` (what was read in them) and `cleared`; else {}."""
     reasons, text = burned_in.suspicions(header, images)
     return {"review": reasons, "text": text, "cleared": sha256 in settings.cleared} if reasons else {}
 
@@ -58,27 +54,25 @@ def write_sheets(records, columns, settings, pattern):
         for path, record in sorted(records.items())
         if record.get("review")
     ]
-    folder = private_folder(settings.out_dir)
+    folder, listed = private_folder(settings.out_dir), {row["file"] for row in rows}
     with writing():
-        _remove_unlisted(settings.out_dir, {row["file"] for row in rows}, pattern)
-        _write_csv(folder / "rejected.csv", REJECTED_COLUMNS, rejected)
+        for path in settings.out_dir.glob(pattern):
+            if path.relative_to(settings.out_dir).as_posix() not in listed:
+                path.unlink()
+        _write_csv(folder / "rejected.csv", ["file", "reason"], rejected)
         _write_csv(folder / "review.csv", REVIEW_COLUMNS, suspects)
         _write_csv(settings.out_dir / "manifest.csv", columns, rows)
     return rows, len(rejected), sum(not row["cleared"] for row in suspects)
 
 
-def describe_review(held_back, out_dir):
-    """Return one or two sentences for a report on how many files were held back."""
-    sheet = private_folder(out_dir) / "review.csv"
-    text = f"{held_back} held back because they may show text, see {sheet}." if held_back else "None was held back."
-    hint = " (With tesseract installed, fewer would be: it reads what looks like text.)"
-    return text if burned_in.detector() else text + hint
-
-
-def _remove_unlisted(out_dir, listed, pattern):
-    for path in out_dir.glob(pattern):
-        if path.relative_to(out_dir).as_posix() not in listed:
-            path.unlink()
+def describe_sheets(report):
+    """Return how a report of `convert` or `deidentify` ends: what was left out, and where the sheets are."""
+    folder, held = private_folder(report.manifest.parent), "None was held back."
+    if report.held_back:
+        held = f"{report.held_back} held back because they may show text, see {folder / 'review.csv'}."
+    if not burned_in.detector():
+        held += " (With tesseract installed, fewer would be: it reads what looks like text.)"
+    return f"{report.rejected} rejected, see rejected.csv in {folder}. {held} Manifest: {report.manifest}"
 
 
 def _write_csv(path, columns, rows):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 NOTICE = "Synthetic image, research only, not for diagnosis"
 
@@ -13,12 +13,9 @@ def synthetic_dataset(image, description, series, number=1):
     """Return a Dataset of one image (H, W) or (H, W, 1), uint8 or uint16, that a generator made.
 
     It is a Secondary Capture Image (PS3.3 A.8.1) with Synthetic Data = YES, without a UID, date or name of anyone.
-
-    description: how it was made, such as model and seed; stored behind the notice.
-    series, number: strings from which the UIDs are derived, and the place in the series. The same give the same UIDs,
-        so that an image generated again is the same DICOM instance.
-
-    Raises ValueError for other arrays.
+    description: how it was made, such as model and seed; stored behind the notice. series, number: strings from which
+    the UIDs are derived, and the place in the series; the same give the same UIDs, so that an image generated again is
+    the same DICOM instance. Raises ValueError for other arrays.
     """
     pixels = np.asarray(image)
     pixels = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
@@ -45,17 +42,7 @@ def synthetic_dataset(image, description, series, number=1):
     ds.PatientOrientation = ds.Laterality = ""  # unknown: nobody was examined
     ds.DerivationDescription = f"{NOTICE}. {description}"[:1024]
     ds.ImageComments = f"{NOTICE}. {description}"[:10240]
-    bits = 8 * pixels.dtype.itemsize
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    ds.Rows, ds.Columns = pixels.shape
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits, bits, bits - 1, 0
-    data = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
-    ds.PixelData = data + b"\0" * (len(data) % 2)
-    ds["PixelData"].VR = "OB" if bits == 8 else "OW"
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    ds.set_pixel_data(pixels, "MONOCHROME2", 8 * pixels.dtype.itemsize, generate_instance_uid=False)
     return ds
 
 

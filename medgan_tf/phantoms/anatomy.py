@@ -1,7 +1,7 @@
 """The random model behind the phantoms: a patient's anatomy, an image's acquisition, and their geometry.
 
 Lengths and positions are fractions of the side of the (square) image, x to the right and y downwards, unless a name
-says otherwise; the image is 400 mm wide. As on a PA film, the patient's left is on the image's right.
+says otherwise. As on a PA film, the patient's left is on the image's right.
 """
 
 import math
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FIELD_CM = 40.0
 SIDES = {"right": -1, "left": 1}  # the patient's side -> its direction from the midline in the image
 MIDLINE = 0.5
 
@@ -178,13 +177,6 @@ def in_lung(anatomy, breath, x, y, side, margin=0.0):
     """Whether positions in the patient lie in the visible lung of `side`, clear of heart and diaphragm."""
     edges = np.min(lung_edges(anatomy, breath, x, y, side), axis=0)
     return (edges > margin) & (heart_depth(anatomy, breath, x, y) < -margin)
-
-
-def effusion_depth(anatomy, breath, x, y, side, height):
-    """Depth below the surface of an effusion: a meniscus that reaches `height` above the costophrenic angle."""
-    wall = lung_edges(anatomy, breath, x, y, side)[0]
-    top = dome_top(anatomy, breath, side) + anatomy.dome_depth - height
-    return y - top - 0.4 * height * (1 - np.exp(-np.clip(wall, 0, None) / 0.06))
 
 
 def rib_lines(anatomy, points):

@@ -1,13 +1,13 @@
 """Cohorts of chest-like phantoms: random patients whose truth is known exactly, as DICOM files.
 
-Classes, prevalences, anatomy and lesions come from a stochastic model with known rules, a test bed for generative
-models like those of Kelkar et al. (IEEE TMI 2023, arXiv 2204.12007) and Deshpande et al. (arXiv 2111.12577). The
-drawings are for testing software, not for learning medicine.
+A test bed for generative models like those of Kelkar et al. (IEEE TMI 2023, arXiv 2204.12007) and Deshpande et al.
+(arXiv 2111.12577). The drawings are for testing software, not for learning medicine.
 """
 
 import json
 from dataclasses import asdict
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,8 @@ from tqdm import tqdm
 from medgan_tf.files import atomic_write
 
 from . import dicom_files
-from .anatomy import SIDES, effusion_depth, in_lung, sample_acquisition, sample_anatomy, to_image, to_patient
-from .drawing import Lesion, draw, pixel_grid
+from .anatomy import SIDES, in_lung, sample_acquisition, sample_anatomy, to_image, to_patient
+from .drawing import Lesion, draw, effusion_depth, pixel_grid
 
 DIAMETERS = {"nodule": (0.02, 0.075), "pneumonia": (0.11, 0.2)}  # smallest and largest, as fractions of the image side
 MAX_SPOTS = 3  # nodules or patches of pneumonia in one image
@@ -71,11 +71,9 @@ def write_cohort(
 
     Patient i is the same for any number of patients and of `workers` (processes of joblib; -1: one a core).
     images_per_patient: smallest and largest number. prevalence: {class: probability that a patient has it}. An earlier
-    cohort in `out_dir` is removed.
-
-    Returns the truth: a DataFrame with one row for each image and the columns file (relative to out_dir), patient,
-    class, image, the fields of `Anatomy` and `Acquisition`, lesion_count and lesions (JSON list of `Lesion`). Raises
-    ValueError for an invalid argument.
+    cohort in `out_dir` is removed. Returns the truth: a DataFrame with one row for each image and the columns file
+    (relative to out_dir), patient, class, image, the fields of `Anatomy` and `Acquisition`, lesion_count and lesions
+    (JSON list of `Lesion`). Raises ValueError for an invalid argument.
 
     >>> truth = write_cohort("phantoms", patients=100)
     """
@@ -130,7 +128,8 @@ def write_patient(number, stream, out_dir, seed, image_size, images_per_patient,
         picture = draw(anatomy, acquisition, lesions, image_size, rng)
         study = f"{day:%Y%m%d}", f"{rng.integers(8, 18):02d}{rng.integers(60):02d}00", image
         path = folder / f"image_{image:02d}.dcm"
-        dicom_files.write_file(path, dicom_files.make_dataset(picture, patient, study, entropy, scanner))
+        dataset = dicom_files.make_dataset(picture, patient, study, entropy, scanner)
+        atomic_write(path, partial(dataset.save_as, enforce_file_format=True))
         rows.append(
             {"file": path.relative_to(out_dir).as_posix(), "patient": name, "class": kind, "image": image}
             | asdict(anatomy)

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+from pydicom import Dataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, generate_uid
 
-from medgan_tf.files import atomic_write
-
-from .anatomy import FIELD_CM
+from .drawing import FIELD_CM
 
 
 @dataclass(frozen=True)
@@ -65,16 +63,10 @@ def make_dataset(picture, patient, study, entropy, scanner):
     ds.ViewCodeSequence = [snomed_code("399348003", "postero-anterior")]
     ds.ViewCodeSequence[0].ViewModifierCodeSequence = []
     ds.StudyID = str(number)
-    ds.SeriesNumber = ds.InstanceNumber = ds.SamplesPerPixel = 1
+    ds.SeriesNumber = ds.InstanceNumber = 1
     ds.PatientOrientation = ["L", "F"]
     ds.ImageLaterality = "U"
     ds.AcquisitionContextSequence = []
-    ds.PhotometricInterpretation = scanner.photometric
-    ds.Rows, ds.Columns = picture.shape
-    ds.BitsAllocated = 16
-    ds.BitsStored = scanner.bits_stored
-    ds.HighBit = scanner.bits_stored - 1
-    ds.PixelRepresentation = 0
     ds.BurnedInAnnotation = "NO"
     ds.PixelIntensityRelationship = "LOG"
     ds.PixelIntensityRelationshipSign = 1 if inverse else -1
@@ -85,8 +77,8 @@ def make_dataset(picture, patient, study, entropy, scanner):
     ds.WindowWidth = str(scanner.slope + 1)
     ds.LossyImageCompression = "00"
     ds.PresentationLUTShape = "INVERSE" if inverse else "IDENTITY"
-    ds.PixelData = np.rint(scanner.offset + scanner.slope * brightness).astype("<u2").tobytes()
-    ds["PixelData"].VR = "OW"
+    pixels = np.rint(scanner.offset + scanner.slope * brightness).astype(np.uint16)
+    ds.set_pixel_data(pixels, scanner.photometric, scanner.bits_stored, generate_instance_uid=False)
     return ds
 
 
@@ -95,10 +87,3 @@ def snomed_code(value, meaning):
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
     return item
-
-
-def write_file(path, ds):
-    """Write a dataset as a DICOM file, atomically."""
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    atomic_write(path, lambda temporary: ds.save_as(temporary, enforce_file_format=True))

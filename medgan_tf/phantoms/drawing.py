@@ -10,19 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from .anatomy import (
-    FIELD_CM,
-    MIDLINE,
-    SIDES,
-    effusion_depth,
-    heart_depth,
-    lung_edges,
-    rib_lines,
-    to_image,
-    to_patient,
-    vessel_tree,
-)
+from .anatomy import MIDLINE, SIDES, dome_top, heart_depth, lung_edges, rib_lines, to_image, to_patient, vessel_tree
 
+FIELD_CM = 40.0  # side of the image
 TISSUE, BONE, LEAD = 0.20, 0.45, 30.0  # attenuation per cm: tissue, the additional one of bone, a marker's lead
 AIR_DEPTH = 0.49  # air in the lungs along the beam, as a fraction of the chest's depth
 STROKES = {  # of the lead letters: x, y of both ends in letter heights
@@ -166,6 +156,13 @@ def lesion_fraction(anatomy, acquisition, lesion, image_x, image_y, fluff):
     bronchi[:2] = to_image(acquisition, bronchi[0] + 0.006, bronchi[1] - 0.006)
     aerated = np.clip(25 * tubes(*bronchi, len(fluff)), 0, 0.35)
     return lesion.contrast * logistic(1 - radius + 0.3 * fluff, 0.15) * (1 - aerated)
+
+
+def effusion_depth(anatomy, breath, x, y, side, height):
+    """Depth below the surface of an effusion: a meniscus that reaches `height` above the costophrenic angle."""
+    wall = lung_edges(anatomy, breath, x, y, side)[0]
+    top = dome_top(anatomy, breath, side) + anatomy.dome_depth - height
+    return y - top - 0.4 * height * (1 - np.exp(-np.clip(wall, 0, None) / 0.06))
 
 
 def lead_marker(letter, size):

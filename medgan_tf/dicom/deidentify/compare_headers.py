@@ -1,6 +1,5 @@
 """What became of each attribute: the header of a file before and after, tag by tag."""
 
-import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +8,7 @@ from pydicom import dcmread
 from medgan_tf.dicom.deidentify import table
 from medgan_tf.dicom.header import Header
 from medgan_tf.dicom.pseudonyms import load_key, pseudonyms_of
+from medgan_tf.files import sha256_of_file
 
 
 def compare(source, out_dir):
@@ -19,8 +19,7 @@ def compare(source, out_dir):
     """
     for path in sorted(path for path in Path(source).rglob("*") if path.is_file()):
         before = dcmread(path, force=True)
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        instance = pseudonyms_of(Header.of(before), sha256, load_key())["instance"]
+        instance = pseudonyms_of(Header.of(before), sha256_of_file(path), load_key())["instance"]
         found = list(Path(out_dir).glob(f"*/*/*/{instance}.dcm"))
         if found:
             return _compare(before, dcmread(found[0]))
@@ -28,20 +27,9 @@ def compare(source, out_dir):
 
 
 def _compare(before, after):
-    tags, rows = sorted(set(before.keys()) | set(after.keys())), []
-    for tag in tags:
-        rule = table.rule(tag)
-        rows.append(
-            {
-                "tag": str(tag),
-                "name": (before[tag] if tag in before else after[tag]).name,
-                "action": rule.action if rule else "",
-                "before": _text(before, tag),
-                "after": _text(after, tag),
-            }
-        )
-    return pd.DataFrame(rows).set_index("tag")
-
-
-def _text(dataset, tag):
-    return dataset[tag].repval[:60] if tag in dataset else ""
+    rows = {}
+    for tag in sorted(set(before.keys()) | set(after.keys())):
+        rule, elements = table.rule(tag), [dataset.get(tag) for dataset in (before, after)]
+        name = next(filter(None, elements)).name
+        rows[str(tag)] = [name, rule.action if rule else "", *(each.repval[:60] if each else "" for each in elements)]
+    return pd.DataFrame.from_dict(rows, "index", columns=["name", "action", "before", "after"]).rename_axis("tag")

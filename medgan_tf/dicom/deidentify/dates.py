@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from medgan_tf.dicom.pseudonyms import pseudonym
 
 DAYS = 3650  # the longest shift; the shortest is one day
-DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
-TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(\.\d{1,6})?)?)?")
+DATE = re.compile(r"\d{4}\.?\d\d\.?\d\d")
+TIME = re.compile(r"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?")
 DATETIME = re.compile(r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d{1,6})?)?)?)?)?)?([+-]\d{4})?")
 EARLIEST = (1, 1, 1, 0, 0, 0)
 
@@ -30,15 +30,15 @@ def shifted(dataset, span):
         if element.VR == "DA":
             time = _time_of_date(dataset, element)
             times = [""] * len(texts) if time is None else _texts(time)
-            moved = [_date_and_time(*pair, span) for pair in zip(texts, times, strict=True)]
+            moved = [_shift_together(*pair, span) for pair in zip(texts, times, strict=True)]
             values[element.tag] = [date for date, _ in moved]
             if time is not None:
                 values[time.tag] = [time for _, time in moved]
         elif element.VR == "DT":
-            values[element.tag] = [_datetime(text, span) for text in texts]
+            values[element.tag] = [_shift(text, span) for text in texts]
     for element in elements:
         if element.VR == "TM" and element.tag not in values:
-            values[element.tag] = [_date_and_time("20000101", text, span)[1] for text in _texts(element)]
+            values[element.tag] = [_shift_together("20000101", text, span)[1] for text in _texts(element)]
     return {tag: value if all(value) else "" for tag, value in values.items()}
 
 
@@ -59,33 +59,24 @@ def _texts(element):
     return [] if element.is_empty else [str(part).strip() for part in values_of(element.value)]
 
 
-def _date_and_time(date, time, span):
+def _shift_together(date, time, span):
     """(date, time) after the shift, each "" where it was empty or malformed."""
-    day, clock = DATE.fullmatch(date), TIME.fullmatch(time)
-    if not day:
+    if not DATE.fullmatch(date):
         return "", ""
-    parts = [*day.groups(), *((clock.groups()[:3]) if clock else ())]
-    moved = _move([part for part in parts if part], span)
-    if not moved:
-        return "", ""
-    digits = 2 * sum(part is not None for part in clock.groups()[:3]) if clock else 0
-    return moved[:8], moved[8 : 8 + digits] + ((clock[4] or "") if clock else "")
+    moved = _shift(date.replace(".", "") + (time.replace(":", "") if TIME.fullmatch(time) else ""), span)
+    return moved[:8], moved[8:]
 
 
-def _datetime(text, span):
+def _shift(text, span):
+    """A DICOM date and time after the shift, as precise as before; "" where it is malformed."""
     found = DATETIME.fullmatch(text)
     if not found:
         return ""
     *parts, fraction, zone = found.groups()
     parts = [part for part in parts if part]
-    moved = _move(parts, span)
-    return moved and moved[: 2 + 2 * len(parts)] + (fraction or "") + (zone or "")
-
-
-def _move(parts, span):
-    """YYYYMMDDHHMMSS of the moment that begins with these parts, shifted; "" where there is no such moment."""
     try:
         moment = datetime(*map(int, [*parts, *EARLIEST[len(parts) :]])) + span
     except (ValueError, OverflowError):
         return ""
-    return f"{moment.year:04d}{moment:%m%d%H%M%S}"
+    digits = f"{moment.year:04d}{moment:%m%d%H%M%S}"[: 2 + 2 * len(parts)]
+    return digits + (fraction or "") + (zone or "")

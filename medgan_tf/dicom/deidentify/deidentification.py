@@ -1,8 +1,7 @@
 """De-identify folders of DICOM into folders named after patient, study and series, all pseudonyms.
 
-An output folder NAME holds `<patient>/<study>/<series>/<instance>.dcm`, `manifest.csv` and `deidentify.json` (a check
-of the key). Beside it, NAME.private holds `rejected.csv`, `review.csv` and `progress.jsonl`, as for `dicom.convert`,
-whose journal, child processes, pseudonyms and rules for burned-in text this uses.
+An output folder holds `<patient>/<study>/<series>/<instance>.dcm`, `manifest.csv` and `deidentify.json` (a check of
+the key). The folder beside it and the rules for burned-in text are those of `dicom.convert`.
 """
 
 import time
@@ -25,7 +24,7 @@ from medgan_tf.dicom.find_files import find_files
 from medgan_tf.dicom.parsing import PIXEL_DATA, DicomError
 from medgan_tf.dicom.pixels import compressed_frames
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym, pseudonyms_of
-from medgan_tf.dicom.review import cleared_files, describe_review, hold_back, write_sheets
+from medgan_tf.dicom.review import cleared_files, describe_sheets, hold_back, write_sheets
 from medgan_tf.files import atomic_write
 
 COLUMNS = ["file", "patient", "study", "series", "modality", "sop_class"]
@@ -51,32 +50,23 @@ class Report:
     manifest: Path
 
     def __str__(self):
-        folder = self.manifest.parent
-        return (
-            f"{self.written} files de-identified in {self.seconds:.1f} s; {self.rejected} not, see rejected.csv in "
-            f"{journal.private_folder(folder)}. {describe_review(self.held_back, folder)} Manifest: {self.manifest}"
-        )
+        return f"{self.written} files de-identified in {self.seconds:.1f} s; {describe_sheets(self)}"
 
 
 def deidentify(sources, out_dir, workers=None):
     """De-identify the DICOM images in `sources` (folders or files) into `out_dir`; return a Report.
 
-    Files are recognised by content, as in `dicom.convert`; those without pixels (reports, plans) are rejected, because
-    they consist of text and structure only. An image that may show text is left out until review.csv says "yes" in the
-    column `cleared` of its row and this runs again. A rerun does only what is missing. workers: files processed at a
-    time.
-
-    Raises FileNotFoundError or ValueError for sources or settings that cannot be used, and OSError where `out_dir`
-    cannot be written to (what is done is kept).
+    Files are recognised by content; those without pixels (reports, plans) are rejected, because they consist of text
+    and structure only. An image that may show text is left out until it is cleared in review.csv and this runs again.
+    workers, reruns and errors: as for `dicom.convert`.
     """
     start = time.monotonic()
     out_dir = Path(out_dir)
     settings = DeidentificationSettings(out_dir.absolute(), load_key(), cleared_files(out_dir))
     files = find_files(sources, out_dir)
     with journal.explain_write_errors(out_dir):
-        # The check tells which key it is without giving it away.
-        if journal.changed_settings(out_dir / "deidentify.json", {"key": pseudonym(settings.key, "key", "check")}):
-            raise ValueError(f"{out_dir} was made with another key: give another output folder, or that key.")
+        check = {"key": pseudonym(settings.key, "key", "check")}  # tells which key it is without giving it away
+        journal.refuse_other_settings(out_dir / "deidentify.json", check)
         with Batch(deidentify_file, settings, workers) as batch:
             records = batch.run_with_listed({path: () for path in files})
         rows, rejected, held_back = write_sheets(records, COLUMNS, settings, "*/*/*/*.dcm")
@@ -84,10 +74,7 @@ def deidentify(sources, out_dir, workers=None):
 
 
 def deidentify_file(path, settings):
-    """De-identify one file and return its record, a dict as `convert_file` returns it. Raises CannotWrite.
-
-    `deidentify` calls this in child processes, one file a call.
-    """
+    """De-identify one file and return its record, a dict as `convert_file` returns it. Raises CannotWrite."""
     return record_of_file(path, partial(_deidentify, settings=settings))
 
 
@@ -114,22 +101,15 @@ def _write(header, sha256, settings):
     file = f"{names['patient']}/{names['study']}/{names['series']}/{names.pop('instance')}.dcm"
     with journal.writing():
         atomic_write(settings.out_dir / file, partial(dataset.save_as, enforce_file_format=True))
-    return {
-        "file": file,
-        **names,
-        "modality": header.standard_modality,
-        "sop_class": UID(header.sop_class).name,
-    }
+    return {"file": file, **names, "modality": header.standard_modality, "sop_class": UID(header.sop_class).name}
 
 
 def _leave_only_pixels(header):
     """Remove what the pixel data hold beside the pixels, such as comments: it is not shown, and may be anything."""
-    dataset = header.dataset
-    if header.transfer_syntax.is_compressed:
-        frames = [
-            codestreams.clean(frame, header.transfer_syntax, dataset.Rows, dataset.Columns)
-            for frame in compressed_frames(header)
-        ]
+    dataset, syntax = header.dataset, header.transfer_syntax
+    if syntax.is_compressed:
+        size = dataset.Rows, dataset.Columns
+        frames = [codestreams.clean(frame, syntax, *size) for frame in compressed_frames(header)]
         dataset["PixelData"].value = encapsulate(frames, has_bot=len(frames) > 1)
         return
     bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated

@@ -93,7 +93,7 @@ def _walk(dataset, key, span, names, in_dummy=False):
         elif choice == "X":
             del dataset[tag]
         elif choice == "Z":
-            _empty(element)
+            element.clear()
         elif choice == "U" and element.VR == "UI":
             _map(element, lambda uid: replace_uid(uid, key))
         elif element.VR == "SQ":
@@ -141,7 +141,7 @@ def _clean_code(element, names):
     if len(parts) > 1:
         element.value = [part if fit else "OTHER" for part, fit in zip(parts, fits, strict=True)]
     elif not all(fits):
-        _empty(element)
+        element.clear()
 
 
 @cache
@@ -160,10 +160,6 @@ def _remove_unreadable(dataset, tag):
             [float(part) for part in dates.values_of(element.value) if part not in (None, "")]
     except Exception:  # pydicom converts a value at first access, and malformed ones may raise anything
         del dataset[tag]
-
-
-def _empty(element):
-    element.value = Sequence() if element.VR == "SQ" else None
 
 
 def _map(element, function):

@@ -20,7 +20,6 @@ from typing import NamedTuple
 class Rule(NamedTuple):
     """What the table says about an attribute."""
 
-    name: str
     action: str  # as in the table, such as "X/Z/D"
     modified_date: bool  # kept as a shifted date or time
 
@@ -30,7 +29,7 @@ class Rule(NamedTuple):
         return self.action.split("/")[-1]
 
 
-PRIVATE = Rule("Private attributes", "X", False)
+PRIVATE = Rule("X", False)  # private attributes
 # Attributes outside the table that keep their text, because it describes the device, a code or the pixels.
 KEPT_TEXT = frozenset(
     """
@@ -59,10 +58,7 @@ KEPT_BYTES = frozenset(
 def rules():
     """Return {tag of eight characters: Rule}; X stands for any digit."""
     with Path(__file__).with_name("table_e1_1.csv").open(newline="", encoding="utf-8") as file:
-        return {
-            row["tag"]: Rule(row["name"], row["basic_profile"], row["modified_dates"] == "C")
-            for row in csv.DictReader(file)
-        }
+        return {row["tag"]: Rule(row["basic_profile"], row["modified_dates"] == "C") for row in csv.DictReader(file)}
 
 
 def rule(tag):

@@ -4,6 +4,4 @@ network: the U-Net. truth: fresh phantoms and their true masks. rules: from mask
 segmenter's errors, and `check_rules` of generated images. segmenter: train, save, load and apply it.
 """
 
-from .report import check_rules, findings, rules_kept
 from .segmenter import PhantomSegmenter, fit_segmenter, load_or_train_segmenter, load_segmenter, train_segmenter
-from .truth import independent_images

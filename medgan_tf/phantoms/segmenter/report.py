@@ -9,7 +9,6 @@ from medgan_tf.phantoms.cohort import DIAMETERS, MAX_SPOTS
 from .rules import match_nodules, true_nodules
 from .truth import CHANNELS
 
-FINDINGS = ("nodule", "pneumonia", "effusion")
 PIXEL = 1 / 64  # of the image's side
 SIZES = {"0 to 2": (0, 2), "2 to 3": (2, 3), "3 and more": (3, np.inf)}  # pixels of the segmenter's image
 
@@ -80,7 +79,8 @@ def rules_kept(described):
 
 
 def _has_finding(described):
-    return described[["nodules", "pneumonia", "effusion"]].set_axis(list(FINDINGS), axis=1).gt(0).astype(bool)
+    counts = described[["nodules", "pneumonia", "effusion"]].rename(columns={"nodules": "nodule"})
+    return counts.gt(0).astype(bool)
 
 
 def _nodule_errors(described, truth, image_size):

@@ -39,9 +39,8 @@ def describe_maps(maps, thresholds):
 
 def region_areas(mask, smallest=0.0):
     """Areas of the connected regions of a bool mask as fractions of the image; those under `smallest` are left out."""
-    from skimage.measure import label
-
-    sizes = np.bincount(label(mask).ravel())[1:] / mask.size
+    regions, _ = ndimage.label(mask, np.ones((3, 3)))
+    sizes = np.bincount(regions.ravel())[1:] / mask.size
     return sizes[sizes >= smallest].tolist()
 
 
@@ -61,10 +60,8 @@ def find_nodules(maps, level):
 
     maps: (S, S, 6). The diameter is that of a disc whose area is the sum of the map over the region.
     """
-    from skimage.measure import label
-
     size, probability = len(maps), maps[..., CHANNELS.index("nodule")]
-    regions = label(probability > level, connectivity=1)
+    regions, _ = ndimage.label(probability > level)
 
     def total(weights):
         return np.bincount(regions.ravel(), weights.ravel())[1:]

@@ -1,7 +1,7 @@
 """Train, save, load and apply the phantom segmenter, which finds lungs, heart and lesions in images of phantoms.
 
-It checks generated phantoms by rule, as Kelkar et al. do (IEEE TMI 2023). `PhantomSegmenter.report` holds its own
-errors on unseen patients: its findings in generated images are no more accurate than that.
+It checks generated phantoms by rule, as Kelkar et al. do (IEEE TMI 2023). `PhantomSegmenter.report` holds its errors on
+unseen patients: findings in generated images are no more accurate.
 """
 
 import json
@@ -101,12 +101,11 @@ def load_or_train_segmenter(folder, read_image, image_size=64, patients=600, ste
 
 
 def train_segmenter(folder, read_image, image_size=64, patients=600, seed=1000, steps=None):
-    """Draw fresh phantoms into folder/dicom, convert them to folder/images like any DICOM, and train on them.
+    """Draw fresh phantoms as `fresh_images` does, and train a `PhantomSegmenter` on them.
 
-    read_image(path, image_size) -> uint8 (S, S, 1): must be the function that read the generator's training images,
-    `datasets.read_image`. image_size: a multiple of 8. seed: must not be that of the generator's cohort. steps: see
+    read_image: the function that read the generator's training images, `datasets.read_image`. seed: not that of the
+    generator's cohort; the same on the same machine gives the same segmenter. image_size, steps: as for
     `fit_segmenter`. 600 patients (1,400 images) at 64 px take four minutes on one core; 128 px take four times as long.
-    The same seed on the same machine gives the same segmenter. Returns a `PhantomSegmenter`.
     """
     if not isinstance(image_size, int):
         raise ValueError(f"The segmenter's images are squares, as phantoms are, not {image_size}.")

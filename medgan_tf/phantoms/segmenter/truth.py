@@ -9,21 +9,20 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from medgan_tf.files import sha256_of_file
-from medgan_tf.phantoms.anatomy import SIDES, Acquisition, Anatomy, effusion_depth, heart_depth, in_lung, to_patient
-from medgan_tf.phantoms.cohort import PREVALENCE, write_cohort
-from medgan_tf.phantoms.drawing import pixel_grid
+from medgan_tf.phantoms.anatomy import SIDES, Acquisition, Anatomy, heart_depth, in_lung, to_patient
+from medgan_tf.phantoms.cohort import write_cohort
+from medgan_tf.phantoms.drawing import effusion_depth, pixel_grid
 
 CHANNELS = ("right lung", "left lung", "heart", "nodule", "pneumonia", "effusion")  # sides are the patient's
 SEGMENTER_PREVALENCE = {"normal": 0.25, "pneumonia": 0.2, "nodule": 0.4, "effusion": 0.15}  # nodules are the hardest
 
 
 def fresh_images(folder, read_image, image_size, patients, seed):
-    """Draw a new cohort: (images uint8 (N, S, S, 1), truth with one row for each), as files in dicom/ and images/.
+    """Draw a new cohort into folder/dicom, convert it into folder/images: (images uint8 (N, S, S, 1), truth).
 
-    read_image(path, image_size): returns one image as uint8 (S, S, 1).
+    read_image(path, image_size): returns one image as uint8 (S, S, 1). The truth has one row for each image.
     """
     truth = write_cohort(Path(folder) / "dicom", patients, seed, prevalence=SEGMENTER_PREVALENCE)
-    _convert(Path(folder))
     return images_of(truth, folder, read_image, image_size), truth
 
 
@@ -36,8 +35,7 @@ def independent_images(folder, read_image, image_size, count, seed=2000):
     drawn = folder / "dicom" / "truth.csv"
     truth = pd.read_csv(drawn) if drawn.exists() else ()
     if len(truth) != count:
-        truth = write_cohort(folder / "dicom", count, seed, images_per_patient=(1, 1), prevalence=PREVALENCE)
-    _convert(folder)
+        truth = write_cohort(folder / "dicom", count, seed, images_per_patient=(1, 1))
     return images_of(truth, folder, read_image, image_size), truth
 
 
@@ -54,8 +52,12 @@ def _convert(folder):
 
 
 def images_of(truth, folder, read_image, image_size):
-    """The converted images uint8 (N, S, S, 1) of a truth's rows. Raises ValueError where one was not converted."""
+    """Convert folder/dicom and read the images uint8 (N, S, S, 1) of a truth's rows.
+
+    Raises ValueError where one was not converted.
+    """
     folder = Path(folder)
+    _convert(folder)
     files = pd.read_csv(folder / "images" / "manifest.csv").set_index("source_sha256")["file"]
     digests = [sha256_of_file(folder / "dicom" / file) for file in truth["file"]]
     missing = set(digests) - set(files.index)
@@ -93,8 +95,8 @@ def _masks(row, image_size):
 
 
 def _discs(circles, size):
-    """Mask of the circles of lesions: bool (size, size), or (1, 1) where there is no circle."""
-    mask = np.zeros((size, size) if circles else (1, 1), bool)
+    """Mask of the circles of lesions: bool (size, size)."""
+    mask = np.zeros((size, size), bool)
     for circle in circles:
         x, y, radius = size * circle["x"], size * circle["y"], size * circle["size"] / 2
         rows, columns = (slice(int(middle - radius), int(middle + radius) + 1) for middle in (y, x))
@@ -104,8 +106,6 @@ def _discs(circles, size):
 
 
 def _covered_fractions(mask, image_size):
-    """Fraction of true values in each pixel, float16 (S, S), of a bool mask (k S, k S) or (1, 1)."""
-    if len(mask) < image_size:
-        return np.full((image_size, image_size), mask.all(), np.float16)
+    """Fraction of true values in each pixel, float16 (S, S), of a bool mask (k S, k S)."""
     factor = len(mask) // image_size
     return mask.reshape(image_size, factor, image_size, factor).mean((1, 3)).astype(np.float16)
