@@ -6,9 +6,10 @@ variables of all stages from the start: optimizer state and checkpoints keep the
 
 import keras
 import tensorflow as tf
-from keras import layers, ops
+from keras import ops
 
 from medgan_tf.networks.attention import SelfAttention
+from medgan_tf.networks.layers import ConfiguredLayer
 
 
 def schedule(kimg, fade_kimg, stable_kimg, stages):
@@ -32,17 +33,13 @@ def set_stage(network, stage, alpha):
     caller.
     """
     growing = network.get_layer("growing")
-    if not (0 <= stage < growing.stages and 0.0 <= alpha <= 1.0):
-        raise ValueError(
-            f"There are stages 0 to {growing.stages - 1} with alpha in [0, 1], not stage {stage} with alpha {alpha}."
-        )
     growing.alpha.assign(alpha)
     if growing.stage != stage:
         growing.stage = stage
         network.predict_function = None
 
 
-class Growth(layers.Layer):
+class Growth(ConfiguredLayer):
     """Base of the growing layers: the stage (int) and alpha (float32), as variables, and the widths of the stages.
 
     At stage s the shorter side has first_size * 2**s px, up to that of the images at the last stage. Weight files and
@@ -109,8 +106,3 @@ class Growth(layers.Layer):
 
     def _attended(self, x, stage):
         return self.self_attention(x) if stage == self.attention_stage else x
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        names = ("image_size", "base_filters", "first_size", "wide_size", "fade_kimg", "stable_kimg", "attention")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

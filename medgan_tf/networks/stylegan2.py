@@ -13,7 +13,7 @@ from functools import partial
 import keras
 from keras import layers, ops
 
-from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, MinibatchStandardDeviation
+from medgan_tf.networks.layers import ConfiguredLayer, EqualisedConv2D, EqualisedDense, MinibatchStandardDeviation
 from medgan_tf.networks.replicas import draw
 from medgan_tf.networks.resampling import downsampled_convolution, upsample, upsampled_convolution
 from medgan_tf.networks.styles import ScaledLeakyReLU, activated, clamped, embedded, generator, mapped, precision
@@ -142,13 +142,9 @@ class ModulatedConv2D(EqualisedConv2D):
         """The output shape for the first of the two inputs, the maps."""
         return super().compute_output_shape(input_shape[0])
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "demodulate": self.demodulate}
-
 
 @_register
-class Noise(layers.Layer):
+class Noise(ConfiguredLayer):
     """Add one map of normal noise to all channels, times a learned strength that starts at 0: (B, H, W, C).
 
     The noise is new for each image in training, and otherwise a constant map that is saved with the layer.
@@ -173,13 +169,9 @@ class Noise(layers.Layer):
             noise = draw(partial(keras.random.normal, dtype=x.dtype, seed=self.random), *ops.shape(x)[:3], 1)
         return x + noise * self.strength
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "seed": self.seed}
-
 
 @_register
-class Synthesis(layers.Layer):
+class Synthesis(ConfiguredLayer):
     """ws (B, num_ws, D) -> images (B, H, W, 1) float32, the sum of the images of every resolution (section 4.1).
 
     Convolution i uses ws[:, i]. There is one convolution at 4 px and two at each higher resolution, the first of which
@@ -235,8 +227,3 @@ class Synthesis(layers.Layer):
                 part = ops.cast(clamped(self.to_image[index // 2]([x, ws[index + 1]])), "float32")
                 image = part if image is None else upsample(image) + part
         return image
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        names = ("image_size", "channel_base", "channel_max", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
