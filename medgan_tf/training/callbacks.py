@@ -1,4 +1,4 @@
-"""Keras callbacks of a training: progress, log, sample grids, evaluation, growth, peak memory, checkpoint."""
+"""Keras callbacks of a training: progress, log, sample grids, evaluation, growth, peak memory."""
 
 import time
 from pathlib import Path
@@ -28,14 +28,9 @@ class Progress(keras.callbacks.Callback):
         total, done = self.params["epochs"] * self.params["steps"], int(self.model.step.numpy())
         self.bar = tqdm(desc=self.description, total=total, initial=done, unit="step")
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Keras counts the batches of each epoch from 0."""
-        self.shown = 0
-
     def on_train_batch_end(self, batch, logs=None):
         """Keras calls this once for all steps of one execution."""
-        self.bar.update(batch + 1 - self.shown)
-        self.shown = batch + 1
+        self.bar.update(self.model.steps_per_execution)
 
     def on_epoch_end(self, epoch, logs=None):
         """Show the logs."""
@@ -238,15 +233,3 @@ class PeakMemory(keras.callbacks.Callback):
         elif self.STATUS.exists():
             lines = dict(line.split(":", 1) for line in self.STATUS.read_text().splitlines())
             logs["peak_memory_mib"] = int(lines["VmHWM"].split()[0]) / 2**10
-
-
-class Checkpoint(keras.callbacks.Callback):
-    """Saves the state of the training at the end of each epoch; must come after TrainingLog."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = Path(path)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Save the state."""
-        self.model.save_state(self.path)
