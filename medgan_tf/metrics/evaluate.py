@@ -8,6 +8,7 @@ from tqdm import tqdm
 from medgan_tf.datasets import match_encoding, read_at_one_size
 from medgan_tf.intervals import TooFewError, draw_halves
 
+from . import statistics
 from .agreement import knows_labels, label_agreement
 from .copies import copies, nearest
 from .coverage import precision_recall
@@ -15,14 +16,6 @@ from .distances import frechet_distance_infinity, inception_score, kernel_distan
 from .features import extract
 from .records import METRICS, record
 from .similarity import Similarities, scales, similarities
-from .statistics import (
-    autocorrelation_distance,
-    autocovariances,
-    intensity_distance,
-    intensity_histograms,
-    power_spectra,
-    power_spectrum_distance,
-)
 
 NEIGHBOURS = 5
 PAIRS = 2000  # image pairs for MS-SSIM; about a quarter lie within a half, and fewer would make it noisy
@@ -118,8 +111,8 @@ def _measure_images(image_set, extractor, cache, learned):
     images = image_set.images
     features, logits = extract(extractor, images, cache)
     to_training = None if learned is None else nearest(features, learned)
-    statistics = power_spectra(images), intensity_histograms(images), autocovariances(images)
-    return _Measured(features, *statistics, logits, to_training, None)
+    measures = (statistics.power_spectra, statistics.intensity_histograms, statistics.autocovariances)
+    return _Measured(features, *(measure(images) for measure in measures), logits, to_training, None)
 
 
 def _of_class(image_set, measured, label):
@@ -189,9 +182,9 @@ def _compare(reference, sample, seed):
         "by_size": frechet,
         "kernel_distance": kernel_distance(reference.features, sample.features),
         **precision_recall(reference.features, sample.features, NEIGHBOURS),
-        "power_spectrum_distance": power_spectrum_distance(reference.spectra, sample.spectra),
-        "autocorrelation_distance": autocorrelation_distance(reference.covariances, sample.covariances),
-        "intensity_distance": intensity_distance(reference.histograms, sample.histograms),
+        "power_spectrum_distance": statistics.power_spectrum_distance(reference.spectra, sample.spectra),
+        "autocorrelation_distance": statistics.autocorrelation_distance(reference.covariances, sample.covariances),
+        "intensity_distance": statistics.intensity_distance(reference.histograms, sample.histograms),
     }
     if sample.logits is not None:
         values["inception_score"] = inception_score(sample.logits)

@@ -114,12 +114,14 @@ class RecomputeBatchNorm(keras.callbacks.Callback):
 class SampleGrid(keras.callbacks.Callback):
     """Saves images of the same latents from the averaged generator at each epoch, as folder/kimg_000012.800.png.
 
-    labels: (rows * columns,) int for a conditional generator, else None.
+    labels: (ROWS * COLUMNS,) int for a conditional generator, else None.
     """
 
-    def __init__(self, folder, labels=None, rows=4, columns=8, seed=0):
+    ROWS, COLUMNS = 4, 8
+
+    def __init__(self, folder, labels):
         super().__init__()
-        self.folder, self.labels, self.rows, self.columns, self.seed = Path(folder), labels, rows, columns, seed
+        self.folder, self.labels = Path(folder), labels
 
     def on_train_begin(self, logs=None):
         """Begin with the untrained generator."""
@@ -128,9 +130,9 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Save the grid."""
-        images = self.model.sample(self.rows * self.columns, self.labels, self.seed)
+        images = self.model.sample(self.ROWS * self.COLUMNS, self.labels)
         name = f"kimg_{int(self.model.images_seen.numpy()) / 1000:010.3f}.png"
-        atomic_write(self.folder / name, lambda path: Image.fromarray(tile(images, self.columns)).save(path, "PNG"))
+        atomic_write(self.folder / name, lambda path: Image.fromarray(tile(images, self.COLUMNS)).save(path, "PNG"))
 
 
 class EvaluationCallback(keras.callbacks.Callback):
@@ -157,12 +159,12 @@ class EvaluationCallback(keras.callbacks.Callback):
 
     IMAGES, MARGIN, LOW_COVERAGE = 1000, 0.05, 0.1
 
-    def __init__(self, extractor, train, validation, best_weights, seed=1):
+    def __init__(self, extractor, train, validation, best_weights):
         super().__init__()
         self.features = lambda images: metrics.extract(extractor, images).features
         self.real = [(split.images[: self.IMAGES], split.labels[: self.IMAGES]) for split in (train, validation)]
         self.real_features = [self.features(images) for images, _ in self.real]
-        self.best_weights, self.seed = Path(best_weights), seed
+        self.best_weights = Path(best_weights)
 
     def on_train_begin(self, logs=None):
         """Measure how similar real images are to each other."""
@@ -173,7 +175,7 @@ class EvaluationCallback(keras.callbacks.Callback):
         """Measure, and keep the weights if they are the best so far."""
         requested = self.real[0][1]
         labels = requested if self.model.conditional else None
-        samples = self.model.sample(len(requested), labels, self.seed)
+        samples = self.model.sample(len(requested), labels, seed=1)
         features = self.features(samples)
         distance, validation_distance = (metrics.kernel_distance(real, features) for real in self.real_features)
         neighbours = metrics.precision_recall(self.real_features[0], features)
