@@ -60,7 +60,6 @@ def evaluate(
     """
     fake, real, training = read_at_one_size(fake, real, training)
     real, fake = match_encoding(real, fake)
-    quality = real.jpg_quality
     same_classes = real.classes == fake.classes and len(real.classes) != 1
     labelled = real.labels is not None and fake.labels is not None and same_classes
     if by_class and not (real.classes and (labelled or fake.labels is None)):
@@ -71,7 +70,7 @@ def evaluate(
     if label_classifier is None and knows_labels(features, fake):
         label_classifier = features
     agreed = label_classifier and label_agreement(label_classifier, real, fake, cache)
-    learned = None if training is None else extract(features, training.as_jpg(quality), cache).features
+    learned = None if training is None else extract(features, training.as_jpg(real.jpg_quality), cache).features
     sides = [(images, _measure_images(images, features, cache, learned)) for images in (real, fake)]
     settings = {"extractor": features, "repeats": repeats, "seed": seed}
     records = _records(*sides, within_classes=labelled, **settings) | ({"label_agreement": agreed} if agreed else {})
@@ -82,10 +81,6 @@ def evaluate(
             classes[name] = _records(*own, within_classes=False, **settings)
         except TooFewError:
             classes[name] = {"too_few": len(own[0][0])}
-    for each in (records, *classes.values()):
-        for found in each.values():
-            if isinstance(found, dict):
-                found["jpg_quality"] = quality
     return records | ({"classes": classes} if by_class else {})
 
 
@@ -149,7 +144,7 @@ def _records(real, fake, extractor, within_classes, repeats, seed):
             measured.append(_compare(against, rows.take(chosen), repeat) | {"ms_ssim": pairs.within(chosen)})
     known = None if real.patients is None else len(np.unique(patients))
     size = "{} x {}".format(*real.pixels.shape[1:3])
-    shared = {"n": n, "repeats": repeats, "patients": known, "image_size": size}
+    shared = {"n": n, "repeats": repeats, "patients": known, "image_size": size, "jpg_quality": real.jpg_quality}
     features = {"extractor": extractor.name, "weights_sha256": extractor.weights_sha256}
     records = {
         metric: record(metric, values, others, real_vs_real) | shared | (PIXELS if metric in OF_PIXELS else features)

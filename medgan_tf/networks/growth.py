@@ -10,6 +10,7 @@ from keras import ops
 
 from medgan_tf.networks.attention import SelfAttention
 from medgan_tf.networks.layers import ConfiguredLayer
+from medgan_tf.networks.resampling import count_doublings
 
 
 def schedule(kimg, fade_kimg, stable_kimg, stages):
@@ -54,12 +55,9 @@ class Growth(ConfiguredLayer):
         self.image_size, self.first_size, self.attention = tuple(image_size), first_size, attention
         self.base_filters, self.wide_size = base_filters, wide_size
         self.fade_kimg, self.stable_kimg = fade_kimg, stable_kimg
-        last = (min(image_size) // first_size).bit_length() - 1
-        if first_size not in (4, 8) or min(image_size) != first_size * 2**last or max(image_size) % 2**last or not last:
-            raise ValueError(
-                f"Growing doubles {first_size} px (4 or 8), which does not give {self.image_size} pixels; "
-                "use 32, 64, 128 or 256."
-            )
+        if first_size not in (4, 8):
+            raise ValueError(f"first_size is 4 or 8 px, not {first_size}.")
+        last = count_doublings(image_size, first_size)
         if fade_kimg < 0 or stable_kimg <= 0:
             raise ValueError(
                 f"Growing needs stable_kimg above 0, not {stable_kimg}, and fade_kimg of 0 or more, not {fade_kimg}."

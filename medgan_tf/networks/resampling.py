@@ -7,6 +7,19 @@ Repeating pixels, or keeping every second one, causes aliasing; the filter [1, 3
 from keras import ops
 
 
+def count_doublings(image_size, coarsest):
+    """How many times a map whose shorter side has `coarsest` px is doubled to the image (height, width), at least once.
+
+    Raises ValueError for an image that this does not give.
+    """
+    count = (min(image_size) // coarsest).bit_length() - 1
+    if count < 1 or min(image_size) != coarsest * 2**count or max(image_size) % 2**count:
+        raise ValueError(
+            f"Doubling a map of {coarsest} px does not give {tuple(image_size)} pixels; use 32, 64, 128 or 256."
+        )
+    return count
+
+
 def smooth(x, padding, strides=1):
     """Filter x (B, H, W, C) with [1, 3, 3, 1] / 8 along both axes after padding zeros: H -> H + 2 * padding - 3.
 

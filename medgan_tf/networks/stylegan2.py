@@ -15,7 +15,7 @@ from keras import layers, ops
 
 from medgan_tf.networks.layers import ConfiguredLayer, EqualisedConv2D, EqualisedDense, MinibatchStandardDeviation
 from medgan_tf.networks.replicas import draw
-from medgan_tf.networks.resampling import downsampled_convolution, upsample, upsampled_convolution
+from medgan_tf.networks.resampling import count_doublings, downsampled_convolution, upsample, upsampled_convolution
 from medgan_tf.networks.styles import ScaledLeakyReLU, activated, clamped, embedded, generator, mapped, precision
 
 COARSE = 4  # px, shorter side of the smallest map
@@ -42,15 +42,10 @@ def build(
 
 def widths(image_size, channel_base, channel_max):
     """Numbers of channels at 4 px, 8 px, ... up to the shorter side of the image."""
-    blocks = (min(image_size) // COARSE).bit_length()
-    if blocks < 2 or min(image_size) != COARSE * 2 ** (blocks - 1) or max(image_size) % 2 ** (blocks - 1):
-        raise ValueError(
-            f"StyleGAN2 doubles a map of {COARSE} px, which does not give {tuple(image_size)} pixels; "
-            "use 32, 64, 128 or 256."
-        )
+    doublings = count_doublings(image_size, COARSE)
     if min(channel_base // min(image_size), channel_max) < 1:
         raise ValueError(f"channel_base {channel_base} and channel_max {channel_max} leave a layer without channels.")
-    return [min(channel_base // (COARSE * 2**block), channel_max) for block in range(blocks)]
+    return [min(channel_base // (COARSE * 2**block), channel_max) for block in range(doublings + 1)]
 
 
 def discriminator(image_size, num_classes, channels, mapping_layers):
