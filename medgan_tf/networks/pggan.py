@@ -1,11 +1,8 @@
 """Progressive growing (Karras et al. 2018, arXiv 1710.10196), optionally conditional.
 
-At stage s both networks work at first_size * 2**s px of the shorter side. Each is a keras.Model around one layer named
-"growing", which contains the convolutions of all stages from the start, so that layers keep their optimizer state
-while the network grows (see growth.py). Images have the full size at any stage: the generator repeats pixels, the
-critic averages them.
-
-Maps at r px have base_filters * min(1, wide_size / r) channels: 512 up to 32 px, 256 at 64, 128 at 128 and 64 at 256.
+Each network is a keras.Model around one layer named "growing" (see growth.py). Images have the full size at any stage:
+the generator repeats pixels, the critic averages them. Maps at r px have base_filters * min(1, wide_size / r) channels:
+512 up to 32 px, 256 at 64, 128 at 128 and 64 at 256.
 
 Differences from the paper: a tanh keeps images in [-1, 1]; maps (not images) are upsampled through the low-pass filter
 of StyleGAN2, because repeated pixels leave a woven texture after short trainings; the label is concatenated with the

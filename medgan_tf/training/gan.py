@@ -75,7 +75,10 @@ class GAN(keras.Model):
 
     def train_step(self, data):
         """discriminator_steps updates of the discriminator, one of the generator with the last images that it made."""
-        *earlier, (real, labels) = self.minibatches(data)
+        for layer in self.growing:
+            layer.fade(self.images_seen.value)
+        minibatches = zip(*(tf.split(part, self.discriminator_steps) for part in data), strict=True)
+        *earlier, (real, labels) = minibatches  # one for each update of the discriminator
         for index, minibatch in enumerate(earlier):
             self.train_discriminator(*minibatch, index)
         last = len(earlier)
@@ -87,14 +90,6 @@ class GAN(keras.Model):
         return self.update_generator(last_discriminator_step_and_generator_losses, data)
 
     # ------------------------------------------------------------ building blocks of a training step
-
-    def minibatches(self, data):
-        """A batch of `fit` as a list of (real (b, H, W, C), labels (b,)), one for each discriminator step."""
-        images, labels = data
-        for layer in self.growing:
-            layer.fade(self.images_seen.value)
-        steps = self.discriminator_steps
-        return list(zip(tf.split(images, steps), tf.split(labels, steps), strict=True))
 
     def generate(self, labels, index, after):
         """(b, H, W, C): one image of a fresh latent for each label; after: gradients that XLA must compute first."""
