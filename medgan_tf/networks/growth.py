@@ -48,9 +48,7 @@ class Growth(ConfiguredLayer):
     have no gradient. Raises ValueError if first_size, 4 or 8 px, cannot be doubled to the image size.
     """
 
-    def __init__(
-        self, image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention=None, **settings
-    ):
+    def __init__(self, image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention, **settings):
         super().__init__(**settings)
         self.image_size, self.first_size, self.attention = tuple(image_size), first_size, attention
         self.base_filters, self.wide_size = base_filters, wide_size
