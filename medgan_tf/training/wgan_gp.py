@@ -46,7 +46,7 @@ class WGANGP(GAN):
 
         # 3. The critic lowers its scores of them; no gradient flows into the generator.
         detached = tf.stop_gradient(fake)
-        fake_loss, fake_scores, more = self.discriminator_gradients(mean, detached, labels, index, FAKE)
+        fake_loss, fake_scores, more = self.discriminator_gradients(tf.reduce_mean, detached, labels, index, FAKE)
         gradients = optimizers.add_gradients(gradients, more)
 
         # 4. Penalty: at a random point on the line between a real and a generated image, the gradient of the score
@@ -77,8 +77,3 @@ class WGANGP(GAN):
 def negative_mean(scores):
     """-E[D], the loss that raises scores."""
     return -tf.reduce_mean(scores)
-
-
-def mean(scores):
-    """E[D], the loss that lowers scores."""
-    return tf.reduce_mean(scores)
