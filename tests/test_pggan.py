@@ -267,6 +267,3 @@ def test_it_works_without_labels():
 def test_what_cannot_be_built_is_refused_in_a_sentence(size, settings, message):
     with pytest.raises(ValueError, match=message):
         build(size, **settings)
-    generator, _ = build(32)
-    with pytest.raises(ValueError, match="stages 0 to 3"):
-        set_stage(generator, 4, 1.0)

@@ -92,7 +92,7 @@ class Generator:
         The weights of both classes are interpolated linearly. The images in between belong to no class of the training
         data: they show what the label changes, not a stage of a disease. Raises ValueError as `sample` does.
         """
-        start, end = np.eye(len(self.classes))[self._class_numbers(2, [first, second])]
+        start, end = np.eye(len(self.classes))[self.numbers(2, [first, second])]
         weights = np.linspace(0, 1, steps)[:, None]
         network = self._with_classes((1 - weights) * start + weights * end)
         z = sampling.latents(1, self.network.inputs[0].shape[-1], seed)
@@ -108,14 +108,10 @@ class Generator:
 
     def numbers(self, count, label):
         """Class numbers (count,) of a `label` as `sample` accepts it; None for an unconditional model."""
-        if self.classes:
-            return self._class_numbers(count, label)
-        if label is not None:
+        if not self.classes and label is not None:
             raise ValueError(f"This {self.record['settings']['architecture']} knows no classes; leave the label out.")
-
-    def _class_numbers(self, count, label):
         if label is None:
-            return np.arange(count) % len(self.classes)
+            return np.arange(count) % len(self.classes) if self.classes else None
         labels = [label] * count if isinstance(label, str | int | np.integer) else list(label)
         numbers = [self.classes.index(name) if name in self.classes else name for name in labels]
         unknown = [number for number in numbers if number not in range(len(self.classes))]

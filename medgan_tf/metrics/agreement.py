@@ -83,6 +83,7 @@ def label_agreement(label_classifier, real, fake, cache=None):
         "image_size": "{} x {}".format(*fake.pixels.shape[1:3]),
         "extractor": label_classifier.name,
         "weights_sha256": label_classifier.weights_sha256,
+        "jpg_quality": real.jpg_quality,
         "by_class": found,
     }
 

@@ -14,6 +14,7 @@ from medgan_tf.intervals import proportion
 from medgan_tf.phantoms import findings, rules_kept
 
 SEVERAL, NO_CHEST = "several findings", "no two lungs"
+SHOWN = ["normal", "nodule", "pneumonia", "effusion", SEVERAL, NO_CHEST]
 DRAWS = 9999  # simulated tables
 
 
@@ -37,16 +38,14 @@ def canonical(read, reference, seed=0):
     """
     sets = read, reference
     lesions = [_lesions(each) for each in sets]
-    counts = (
-        pd.DataFrame([_shown(each).value_counts() for each in sets]).reindex(columns=_names()).fillna(0).astype(int)
-    )
+    counts = pd.DataFrame([_shown(each).value_counts() for each in sets]).reindex(columns=SHOWN).fillna(0).astype(int)
     tests = {name: _ks(*(each[name] for each in lesions)) for name in lesions[0]}
     return {
         "broken": _with_real_vs_real(
             *({rule: proportion(hits) for rule, hits in _broken(each).items()} for each in sets)
         ),
         "prevalence": _with_real_vs_real(
-            *({name: proportion(_shown(each) == name) for name in _names()} for each in sets)
+            *({name: proportion(_shown(each) == name) for name in SHOWN} for each in sets)
         ),
         "lesions": _with_real_vs_real(*({name: _mean(values) for name, values in each.items()} for each in lesions)),
         "tests": {"prevalence": _chi_square(counts, seed)} | tests,
@@ -60,12 +59,8 @@ def _broken(read):
     return {"any rule": ~kept.fillna(True).to_numpy(bool).all(axis=1)} | broken
 
 
-def _names():
-    return ["normal", "nodule", "pneumonia", "effusion", SEVERAL, NO_CHEST]
-
-
 def _shown(read):
-    """What each image shows: a Series of `_names`."""
+    """What each image shows: a Series of SHOWN."""
     found = findings(read)
     shown = pd.Series(found.idxmax(axis=1), read.index, object)
     shown[found.sum(axis=1) == 0] = "normal"

@@ -20,14 +20,13 @@ class Extrapolation(NamedTuple):
 
 
 def frechet_distance(a, b):
-    """Frechet distance between the Gaussians fitted to two feature sets (FID when the features are
-    Inception's).
+    """Frechet distance between the Gaussians fitted to two feature sets (FID when the features are Inception's).
 
-    a is (N, D) and b is (M, D). With centred features scaled by 1/sqrt(n - 1), so that the covariances are
-    A'A and B'B, the trace of the root of their product is the nuclear norm of A B'. This needs no matrix
-    square root, has no imaginary part to discard and no epsilon to add, and costs the smaller of n and D
-    cubed. Heusel et al. 2017 (arXiv 1706.08500). Biased upward by an amount that falls with n: compare equal
-    n. Raises ValueError for sets of different width, fewer than two rows, or values that are not finite.
+    a is (N, D) and b is (M, D). With centred features scaled by 1/sqrt(n - 1), so that the covariances are A'A and B'B,
+    the trace of the root of their product is the nuclear norm of A B'. This needs no matrix square root, has no
+    imaginary part to discard and no epsilon to add, and costs the smaller of n and D cubed. Heusel et al. 2017 (arXiv
+    1706.08500). Biased upward by an amount that falls with n: compare equal n. Raises ValueError for sets of different
+    width, fewer than two rows, or values that are not finite.
     """
     a, b = _pair(a, b)
     squares = np.square(a.mean(0) - b.mean(0)).sum()
@@ -72,9 +71,8 @@ def frechet_distance_infinity(a, b, a_patients=None, b_patients=None, seed=0):
 def kernel_distance(a, b):
     """Kernel distance: unbiased squared MMD with the kernel (x.y / D + 1)^3 (KID on Inception features).
 
-    a is (N, D) and b is (M, D). Unbiased, so it may be slightly negative when the sets agree; its
-    expectation does not depend on n. Binkowski et al. 2018 (arXiv 1801.01401).
-    Raises ValueError as `frechet_distance` does.
+    a is (N, D) and b is (M, D). Unbiased, so it may be slightly negative when the sets agree; its expectation does not
+    depend on n. Binkowski et al. 2018 (arXiv 1801.01401). Raises ValueError as `frechet_distance` does.
     """
     a, b = _pair(a, b)
     n, m = len(a), len(b)

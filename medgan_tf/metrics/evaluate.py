@@ -8,6 +8,7 @@ from tqdm import tqdm
 from medgan_tf.datasets import match_encoding, read_at_one_size
 from medgan_tf.intervals import TooFewError, draw_halves
 
+from . import statistics
 from .agreement import knows_labels, label_agreement
 from .copies import copies, nearest
 from .coverage import precision_recall
@@ -15,14 +16,6 @@ from .distances import frechet_distance_infinity, inception_score, kernel_distan
 from .features import extract
 from .records import METRICS, record
 from .similarity import Similarities, scales, similarities
-from .statistics import (
-    autocorrelation_distance,
-    autocovariances,
-    intensity_distance,
-    intensity_histograms,
-    power_spectra,
-    power_spectrum_distance,
-)
 
 NEIGHBOURS = 5
 PAIRS = 2000  # image pairs for MS-SSIM; about a quarter lie within a half, and fewer would make it noisy
@@ -67,7 +60,6 @@ def evaluate(
     """
     fake, real, training = read_at_one_size(fake, real, training)
     real, fake = match_encoding(real, fake)
-    quality = real.jpg_quality
     same_classes = real.classes == fake.classes and len(real.classes) != 1
     labelled = real.labels is not None and fake.labels is not None and same_classes
     if by_class and not (real.classes and (labelled or fake.labels is None)):
@@ -78,7 +70,7 @@ def evaluate(
     if label_classifier is None and knows_labels(features, fake):
         label_classifier = features
     agreed = label_classifier and label_agreement(label_classifier, real, fake, cache)
-    learned = None if training is None else extract(features, training.as_jpg(quality), cache).features
+    learned = None if training is None else extract(features, training.as_jpg(real.jpg_quality), cache).features
     sides = [(images, _measure_images(images, features, cache, learned)) for images in (real, fake)]
     settings = {"extractor": features, "repeats": repeats, "seed": seed}
     records = _records(*sides, within_classes=labelled, **settings) | ({"label_agreement": agreed} if agreed else {})
@@ -89,10 +81,6 @@ def evaluate(
             classes[name] = _records(*own, within_classes=False, **settings)
         except TooFewError:
             classes[name] = {"too_few": len(own[0][0])}
-    for each in (records, *classes.values()):
-        for found in each.values():
-            if isinstance(found, dict):
-                found["jpg_quality"] = quality
     return records | ({"classes": classes} if by_class else {})
 
 
@@ -118,8 +106,8 @@ def _measure_images(image_set, extractor, cache, learned):
     images = image_set.images
     features, logits = extract(extractor, images, cache)
     to_training = None if learned is None else nearest(features, learned)
-    statistics = power_spectra(images), intensity_histograms(images), autocovariances(images)
-    return _Measured(features, *statistics, logits, to_training, None)
+    measures = (statistics.power_spectra, statistics.intensity_histograms, statistics.autocovariances)
+    return _Measured(features, *(measure(images) for measure in measures), logits, to_training, None)
 
 
 def _of_class(image_set, measured, label):
@@ -156,7 +144,7 @@ def _records(real, fake, extractor, within_classes, repeats, seed):
             measured.append(_compare(against, rows.take(chosen), repeat) | {"ms_ssim": pairs.within(chosen)})
     known = None if real.patients is None else len(np.unique(patients))
     size = "{} x {}".format(*real.pixels.shape[1:3])
-    shared = {"n": n, "repeats": repeats, "patients": known, "image_size": size}
+    shared = {"n": n, "repeats": repeats, "patients": known, "image_size": size, "jpg_quality": real.jpg_quality}
     features = {"extractor": extractor.name, "weights_sha256": extractor.weights_sha256}
     records = {
         metric: record(metric, values, others, real_vs_real) | shared | (PIXELS if metric in OF_PIXELS else features)
@@ -189,9 +177,9 @@ def _compare(reference, sample, seed):
         "by_size": frechet,
         "kernel_distance": kernel_distance(reference.features, sample.features),
         **precision_recall(reference.features, sample.features, NEIGHBOURS),
-        "power_spectrum_distance": power_spectrum_distance(reference.spectra, sample.spectra),
-        "autocorrelation_distance": autocorrelation_distance(reference.covariances, sample.covariances),
-        "intensity_distance": intensity_distance(reference.histograms, sample.histograms),
+        "power_spectrum_distance": statistics.power_spectrum_distance(reference.spectra, sample.spectra),
+        "autocorrelation_distance": statistics.autocorrelation_distance(reference.covariances, sample.covariances),
+        "intensity_distance": statistics.intensity_distance(reference.histograms, sample.histograms),
     }
     if sample.logits is not None:
         values["inception_score"] = inception_score(sample.logits)

@@ -4,9 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from medgan_tf.files import sha256_of_weights
-
 from . import tfgan
+from .custom_extractor import custom
 from .features import Extractor, on_images
 
 KERAS_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -14,11 +13,10 @@ KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/incep
 
 
 def inception():
-    """The 2015 Inception graph that published FID, KID and IS values use: pool_3 (N, 2048) and logits (N,
-    1008).
+    """The 2015 Inception graph that published FID, KID and IS values use: pool_3 (N, 2048) and logits (N, 1008).
 
-    Loaded from TensorFlow Hub by tensorflow-gan's handle, or from the folder named in MEDGAN_TF_INCEPTION.
-    Raises FileNotFoundError if neither is available.
+    Loaded from TensorFlow Hub by tensorflow-gan's handle, or from the folder named in MEDGAN_TF_INCEPTION. Raises
+    FileNotFoundError if neither is available.
     """
     import tensorflow_hub
 
@@ -41,11 +39,10 @@ def inception():
 
 
 def keras_inception():
-    """InceptionV3 with Keras's ImageNet weights: average pool (N, 2048), no logits. Not the graph of
-    published FIDs.
+    """InceptionV3 with Keras's ImageNet weights: average pool (N, 2048), no logits. Not the graph of published FIDs.
 
-    Weights are fetched by Keras, or read from the file named in MEDGAN_TF_KERAS_INCEPTION. Raises
-    FileNotFoundError if neither is available.
+    Weights are fetched by Keras, or read from the file named in MEDGAN_TF_KERAS_INCEPTION. Raises FileNotFoundError if
+    neither is available.
     """
     import keras
 
@@ -57,8 +54,7 @@ def keras_inception():
             f"InceptionV3 weights could not be loaded from {weights}: save {KERAS_URL} anywhere and set "
             f"MEDGAN_TF_KERAS_INCEPTION to that file"
         ) from error
-    function = on_images(lambda images: model(images, training=False), 299, channels=3)
-    return Extractor("keras_inception", sha256_of_weights(model), 299, function, model)
+    return custom("keras_inception", model, 299)
 
 
 def _folder_hash(folder):

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from medgan_tf.files import sha256_of_weights
-
-from .features import Extractor, on_images
+from .custom_extractor import custom
 
 NETWORKS = ("InceptionV3", "ResNet50", "DenseNet121")  # of keras.applications
 IMAGE_SIZE = 224
@@ -37,5 +35,4 @@ def radimagenet(path):
         raise ValueError(
             f"{file} does not hold weights of {name} without its top; get it again from {SOURCE}"
         ) from error
-    function = on_images(lambda images: model(images, training=False), IMAGE_SIZE, channels=3)
-    return Extractor(f"radimagenet {name}", sha256_of_weights(model), IMAGE_SIZE, function, model)
+    return custom(f"radimagenet {name}", model, IMAGE_SIZE)

@@ -35,9 +35,9 @@ def record(metric, values, others, real_vs_real):
     real_vs_real: the same of real against real images.
     """
     better, *limits = METRICS[metric]
-    of = lambda measured: [each[metric] for each in measured]  # noqa: E731
+    values, others, real_vs_real = ([each[metric] for each in side] for side in (values, others, real_vs_real))
     names = ("value", "low", "high", "real_vs_real", "real_vs_real_low", "real_vs_real_high")
-    numbers = *half_split_interval(of(values), of(others), *limits), *repeat_interval(of(real_vs_real), *limits)
+    numbers = *half_split_interval(values, others, *limits), *repeat_interval(real_vs_real, *limits)
     found = dict(zip(names, numbers, strict=True)) | {"better": better}
     return found | {"interpretation": interpret(metric, found)}
 

@@ -26,26 +26,18 @@ def scales(height, width):
 def ms_ssim(pairs_a, pairs_b):
     """Multi-scale structural similarity (N,), 0 to 1, of uint8 images (N, H, W, 1) taken pair by pair.
 
-    tf.image.ssim_multiscale with the first `scales(H, W)` of the five published weights, renormalised to sum
-    to 1. Values for different numbers of scales are not comparable. Wang et al. 2003. Raises ValueError for
-    images of different shape, not uint8, or under 11 pixels.
+    tf.image.ssim_multiscale with the first `scales(H, W)` of the five published weights, renormalised to sum to 1.
+    Values for different numbers of scales are not comparable. Wang et al. 2003. Raises ValueError for images of
+    different shape, not uint8, or under 11 pixels.
     """
     import tensorflow as tf
 
     _check_pairs(pairs_a, pairs_b)
     weights = np.array(WEIGHTS[: scales(*pairs_a.shape[1:3])])
     weights = tuple(weights / weights.sum())
-    batches = range(0, len(pairs_a), BATCH)
-    values = [
-        tf.image.ssim_multiscale(
-            tf.constant(pairs_a[i : i + BATCH]),
-            tf.constant(pairs_b[i : i + BATCH]),
-            255,
-            power_factors=weights,
-        )
-        for i in batches
-    ]
-    return np.concatenate([value.numpy() for value in values])
+    batches = [slice(start, start + BATCH) for start in range(0, len(pairs_a), BATCH)]
+    values = [tf.image.ssim_multiscale(pairs_a[i], pairs_b[i], 255, power_factors=weights).numpy() for i in batches]
+    return np.concatenate(values)
 
 
 def diversity(images, labels=None, pairs=100, seed=0, patients=None):
@@ -100,8 +92,7 @@ def ssim(a, b, paired_by=None):
 
 
 def psnr(a, b, paired_by=None):
-    """Peak signal-to-noise ratio (N,) in dB, data range 255, infinite for equal images; arguments as for
-    `ssim`."""
+    """Peak signal-to-noise ratio (N,) in dB, data range 255, infinite for equal images; arguments as for `ssim`."""
     _check_declared(a, b, paired_by)
     error = np.square(a.astype(np.float64) - b).mean(axis=(1, 2, 3))
     with np.errstate(divide="ignore"):

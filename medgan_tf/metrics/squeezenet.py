@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from medgan_tf.files import sha256_of_weights
-
-from .features import Extractor, on_images
+from .custom_extractor import custom
 
 IMAGE_SIZE = 227
 SOURCE = "https://github.com/DeepCognition/keras-squeezenet"
@@ -13,11 +11,8 @@ BLOCKS = [  # of "fire" modules, each after a pooling: (filters that squeeze, fi
     [(32, 128), (32, 128)],
     [(48, 192), (48, 192), (64, 256), (64, 256)],
 ]
-IMAGENET_MEAN = (
-    103.939,
-    116.779,
-    123.68,
-)  # of blue, green and red, which these weights expect to be subtracted from [0, 255]
+# of blue, green and red, which these weights expect to be subtracted from [0, 255]
+IMAGENET_MEAN = (103.939, 116.779, 123.68)
 
 
 def squeezenet(path):
@@ -38,8 +33,7 @@ def squeezenet(path):
         model.load_weights(file)
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"{file} does not hold SqueezeNet 1.1 without its top; get it again from {SOURCE}") from error
-    function = on_images(lambda images: model(images, training=False), IMAGE_SIZE, channels=3)
-    return Extractor("squeezenet", sha256_of_weights(model), IMAGE_SIZE, function, model)
+    return custom("squeezenet", model, IMAGE_SIZE)
 
 
 def network():

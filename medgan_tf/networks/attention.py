@@ -41,10 +41,6 @@ class SelfAttention(layers.Layer):
         mixed = ops.reshape(mixed, (-1, *x.shape[1:3], mixed.shape[-1]))
         return x + self.gamma * self.output_convolution(mixed)
 
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return input_shape
-
 
 def _pooled(x):
     return ops.max_pool(x, 2, strides=2)

@@ -17,6 +17,7 @@ from keras import layers
 from medgan_tf.networks.attention import SelfAttention
 from medgan_tf.networks.layers import LABEL_WIDTH, LabelEmbedding, LeakyReLU, UpsampledConv2D
 from medgan_tf.networks.replicas import batch_normalisation
+from medgan_tf.networks.resampling import count_doublings
 
 COARSE = 8  # px, shorter side of the generator's first map
 
@@ -32,7 +33,7 @@ def build(
     projection=True,  # False removes the label from the score, for an ablation
 ):
     """Both networks take labels if num_classes > 0. Raises ValueError for an impossible size or setting."""
-    blocks = _count_blocks(image_size)
+    blocks = count_doublings(image_size, COARSE)
     resolutions = [COARSE * 2**block for block in range(blocks)]  # 8 px to half of the image
     if attention not in (None, *resolutions):
         raise ValueError(f"attention is None or one of {resolutions} px for images of {image_size}, not {attention}.")
@@ -45,17 +46,6 @@ def build(
         generator(image_size, num_classes, latent_dim, widths, residual, attention),
         critic(image_size, num_classes, widths[::-1], residual, attention, projection),
     )
-
-
-def _count_blocks(image_size):
-    """How many times the generator doubles its first map."""
-    blocks = (min(image_size) // COARSE).bit_length() - 1
-    if blocks < 1 or min(image_size) != COARSE * 2**blocks or max(image_size) % 2**blocks:
-        raise ValueError(
-            f"A conditional GAN doubles a map of {COARSE} px, which does not give {image_size} pixels; "
-            "use 32, 64, 128 or 256."
-        )
-    return blocks
 
 
 def generator(image_size, num_classes, latent_dim, widths, residual, attention):

@@ -6,9 +6,11 @@ variables of all stages from the start: optimizer state and checkpoints keep the
 
 import keras
 import tensorflow as tf
-from keras import layers, ops
+from keras import ops
 
 from medgan_tf.networks.attention import SelfAttention
+from medgan_tf.networks.layers import ConfiguredLayer
+from medgan_tf.networks.resampling import count_doublings
 
 
 def schedule(kimg, fade_kimg, stable_kimg, stages):
@@ -32,17 +34,13 @@ def set_stage(network, stage, alpha):
     caller.
     """
     growing = network.get_layer("growing")
-    if not (0 <= stage < growing.stages and 0.0 <= alpha <= 1.0):
-        raise ValueError(
-            f"There are stages 0 to {growing.stages - 1} with alpha in [0, 1], not stage {stage} with alpha {alpha}."
-        )
     growing.alpha.assign(alpha)
     if growing.stage != stage:
         growing.stage = stage
         network.predict_function = None
 
 
-class Growth(layers.Layer):
+class Growth(ConfiguredLayer):
     """Base of the growing layers: the stage (int) and alpha (float32), as variables, and the widths of the stages.
 
     At stage s the shorter side has first_size * 2**s px, up to that of the images at the last stage. Weight files and
@@ -50,19 +48,14 @@ class Growth(layers.Layer):
     have no gradient. Raises ValueError if first_size, 4 or 8 px, cannot be doubled to the image size.
     """
 
-    def __init__(
-        self, image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention=None, **settings
-    ):
+    def __init__(self, image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention, **settings):
         super().__init__(**settings)
         self.image_size, self.first_size, self.attention = tuple(image_size), first_size, attention
         self.base_filters, self.wide_size = base_filters, wide_size
         self.fade_kimg, self.stable_kimg = fade_kimg, stable_kimg
-        last = (min(image_size) // first_size).bit_length() - 1
-        if first_size not in (4, 8) or min(image_size) != first_size * 2**last or max(image_size) % 2**last or not last:
-            raise ValueError(
-                f"Growing doubles {first_size} px (4 or 8), which does not give {self.image_size} pixels; "
-                "use 32, 64, 128 or 256."
-            )
+        if first_size not in (4, 8):
+            raise ValueError(f"first_size is 4 or 8 px, not {first_size}.")
+        last = count_doublings(image_size, first_size)
         if fade_kimg < 0 or stable_kimg <= 0:
             raise ValueError(
                 f"Growing needs stable_kimg above 0, not {stable_kimg}, and fade_kimg of 0 or more, not {fade_kimg}."
@@ -109,8 +102,3 @@ class Growth(layers.Layer):
 
     def _attended(self, x, stage):
         return self.self_attention(x) if stage == self.attention_stage else x
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        names = ("image_size", "base_filters", "first_size", "wide_size", "fade_kimg", "stable_kimg", "attention")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

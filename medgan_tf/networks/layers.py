@@ -4,6 +4,7 @@ All of them compile under XLA and work under mixed precision: what half precisio
 float32.
 """
 
+import inspect
 import math
 
 import keras
@@ -12,6 +13,7 @@ from keras import layers, ops
 from medgan_tf.networks.resampling import upsampled_convolution
 
 HE_GAIN = math.sqrt(2.0)  # keeps the variance through a rectifier (He et al. 2015)
+LARGEST_GROUP = 4  # images whose standard deviation a critic sees together
 LABEL_WIDTH = 50  # length of the label vector that a conditional generator concatenates with its latent
 _register = keras.saving.register_keras_serializable("medgan_tf")
 
@@ -49,7 +51,18 @@ class UpsampledConv2D(layers.Conv2D):
         return (batch, 2 * height, 2 * width, self.filters)
 
 
-class _Equalised(layers.Layer):
+class ConfiguredLayer(layers.Layer):
+    """Base of layers that keep each argument of their constructor as an attribute of the same name."""
+
+    def get_config(self):
+        """These arguments, also those of the base classes."""
+        classes = [each for each in type(self).__mro__ if issubclass(each, ConfiguredLayer)]
+        constructors = [vars(each)["__init__"] for each in classes if "__init__" in vars(each)]
+        names = {name for each in constructors for name in inspect.signature(each).parameters} - {"self", "settings"}
+        return {**super().get_config(), **{name: getattr(self, name) for name in sorted(names)}}
+
+
+class _Equalised(ConfiguredLayer):
     """Base of layers with an equalised learning rate (Karras et al. 2018, section 4.1).
 
     Weights start as N(0, 1 / multiplier) and are scaled by gain * multiplier / sqrt(fan_in) whenever they are used.
@@ -70,10 +83,6 @@ class _Equalised(layers.Layer):
     def _biased(self, x):
         return x if self.bias is None else x + self.bias * self.learning_rate_multiplier
 
-    def get_config(self):
-        own = {name: getattr(self, name) for name in ("gain", "learning_rate_multiplier", "use_bias")}
-        return {**super().get_config(), **own}
-
 
 @_register
 class EqualisedDense(_Equalised):
@@ -91,14 +100,6 @@ class EqualisedDense(_Equalised):
         """Return x times the scaled kernel, plus the bias."""
         return self._biased(ops.matmul(x, self.kernel * self.scale))
 
-    def compute_output_shape(self, input_shape):
-        """(B, units)."""
-        return (*input_shape[:-1], self.units)
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "units": self.units}
-
 
 @_register
 class EqualisedConv2D(_Equalised):
@@ -109,8 +110,6 @@ class EqualisedConv2D(_Equalised):
 
     def __init__(self, filters, kernel_size, upsample=False, **settings):
         super().__init__(**settings)
-        if upsample and kernel_size != 3:
-            raise ValueError(f"An upsampling convolution has a 3x3 kernel, not {kernel_size}x{kernel_size}.")
         self.filters, self.kernel_size, self.upsample = filters, kernel_size, upsample
 
     def build(self, input_shape):
@@ -127,11 +126,6 @@ class EqualisedConv2D(_Equalised):
         batch, *sides, _ = input_shape
         return (batch, *(side * (2 if self.upsample else 1) for side in sides), self.filters)
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        own = {"filters": self.filters, "kernel_size": self.kernel_size, "upsample": self.upsample}
-        return {**super().get_config(), **own}
-
 
 @_register
 class PixelNormalisation(layers.Layer):
@@ -142,22 +136,14 @@ class PixelNormalisation(layers.Layer):
         wide = ops.cast(x, "float32")
         return ops.cast(wide * ops.rsqrt(ops.mean(wide**2, axis=-1, keepdims=True) + 1e-8), x.dtype)
 
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return input_shape
-
 
 @_register
 class MinibatchStandardDeviation(layers.Layer):
     """Append a channel that measures how much the images of a group differ (Karras et al. 2018, section 3).
 
     (B, H, W, C) -> (B, H, W, C + 1): the standard deviation of each value over the group, averaged over pixels and
-    channels. Groups have the largest size up to group_size that divides B; image i is in group i mod (B / size).
+    channels. Groups have the largest size up to 4 that divides B; image i is in group i mod (B / size).
     """
-
-    def __init__(self, group_size=4, **settings):
-        super().__init__(**settings)
-        self.group_size = group_size
 
     def call(self, x):
         """Append the channel; the only operation of a critic that compares the images of a batch."""
@@ -171,17 +157,13 @@ class MinibatchStandardDeviation(layers.Layer):
 
     def _group(self, batch):
         if isinstance(batch, int):
-            return max(size for size in range(1, self.group_size + 1) if batch % size == 0)
-        sizes = ops.arange(1, self.group_size + 1)
+            return max(size for size in range(1, LARGEST_GROUP + 1) if batch % size == 0)
+        sizes = ops.arange(1, LARGEST_GROUP + 1)
         return ops.max(ops.where(batch % sizes == 0, sizes, 1))
 
     def compute_output_shape(self, input_shape):
         """The shape of the input with one more channel."""
         return (*input_shape[:-1], input_shape[-1] + 1)
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "group_size": self.group_size}
 
 
 @_register

@@ -1,11 +1,8 @@
 """Progressive growing (Karras et al. 2018, arXiv 1710.10196), optionally conditional.
 
-At stage s both networks work at first_size * 2**s px of the shorter side. Each is a keras.Model around one layer named
-"growing", which contains the convolutions of all stages from the start, so that layers keep their optimizer state
-while the network grows (see growth.py). Images have the full size at any stage: the generator repeats pixels, the
-critic averages them.
-
-Maps at r px have base_filters * min(1, wide_size / r) channels: 512 up to 32 px, 256 at 64, 128 at 128 and 64 at 256.
+Each network is a keras.Model around one layer named "growing" (see growth.py). Images have the full size at any stage:
+the generator repeats pixels, the critic averages them. Maps at r px have base_filters * min(1, wide_size / r) channels:
+512 up to 32 px, 256 at 64, 128 at 128 and 64 at 256.
 
 Differences from the paper: a tanh keeps images in [-1, 1]; maps (not images) are upsampled through the low-pass filter
 of StyleGAN2, because repeated pixels leave a woven texture after short trainings; the label is concatenated with the
@@ -41,38 +38,27 @@ def build(
     attention=None,  # px of the shorter side at which both networks have self-attention; None: nowhere
 ):
     """Both networks are fully grown until `growth.set_stage` is called. Raises ValueError for an impossible size."""
-    growth = {
-        "image_size": image_size,
-        "base_filters": base_filters,
-        "first_size": first_size,
-        "wide_size": wide_size,
-        "fade_kimg": fade_kimg,
-        "stable_kimg": stable_kimg,
-        "attention": attention,
-    }
-    return generator(num_classes, latent_dim, growth), critic(num_classes, growth)
+    growth = image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention
+    return generator(num_classes, latent_dim, growth), critic(image_size, num_classes, growth)
 
 
 def generator(num_classes, latent_dim, growth):
-    """(B, latent_dim) [, labels (B,)] -> (B, H, W, 1) in [-1, 1]."""
+    """(B, latent_dim) [, labels (B,)] -> (B, H, W, 1) in [-1, 1]. growth: the arguments of `Growth`."""
     latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
     x = PixelNormalisation()(latents)
     if num_classes:
         normal = keras.initializers.RandomNormal(0.0, 1.0)
         label = LabelEmbedding(num_classes, LABEL_WIDTH, embeddings_initializer=normal)(labels)
         x = layers.Concatenate()([x, PixelNormalisation()(label)])
-    x = GrowingGenerator(name="growing", **growth)(x)
+    x = GrowingGenerator(*growth, name="growing")(x)
     images = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model([latents, labels] if num_classes else latents, images, name="generator")
 
 
-def critic(num_classes, growth):
+def critic(image_size, num_classes, growth):
     """(B, H, W, 1) in [-1, 1] [, labels (B,)] -> (B, 1): f(phi(x)) + <e_y, phi(x)>."""
-    images, labels = (
-        keras.Input((*growth["image_size"], 1), name="images"),
-        keras.Input((), dtype="int32", name="labels"),
-    )
-    phi = GrowingCritic(name="growing", **growth)(images)
+    images, labels = keras.Input((*image_size, 1), name="images"), keras.Input((), dtype="int32", name="labels")
+    phi = GrowingCritic(*growth, name="growing")(images)
     score = EqualisedDense(1, gain=1.0, dtype="float32")(phi)
     if num_classes:
         normal = keras.initializers.RandomNormal(0.0, 1.0)  # equalised by the Rescaling below

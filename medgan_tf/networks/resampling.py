@@ -4,33 +4,20 @@ Repeating pixels, or keeping every second one, causes aliasing; the filter [1, 3
 (Karras et al. 2020, arXiv 1912.04958, section 2.2). Maps are zero beyond their border.
 """
 
-import numpy as np
 from keras import ops
 
 
-def resample(x, taps, up=1, down=1, padding=(0, 0)):
-    """Along both axes: insert up - 1 zeros after each pixel, pad, convolve with taps, and keep every down-th value.
+def count_doublings(image_size, coarsest):
+    """How many times a map whose shorter side has `coarsest` px is doubled to the image (height, width), at least once.
 
-    x: (B, H, W, C). taps: K numbers; if they sum to 1, constant maps stay constant, because a factor `up` makes up for
-    the inserted zeros. padding: zeros (before, after) along both axes, counted after the insertion; negative ones crop.
-    Returns (B, H', W', C) with H' = (up * H + before + after - K) // down + 1, as scipy.signal.upfirdn does.
-
-    Each axis is one matrix product, with derivatives of any order; a depthwise convolution is somewhat faster on a CPU,
-    but more than ten times slower there under XLA.
+    Raises ValueError for an image that this does not give.
     """
-    height, width, channels = x.shape[1:]
-    rows, columns = (_matrix(side, np.asarray(taps), up, down, padding) for side in (height, width))
-    x = ops.matmul(ops.cast(rows, x.dtype), ops.reshape(x, (-1, height, width * channels)))
-    x = ops.matmul(ops.cast(columns, x.dtype), ops.reshape(x, (-1, width, channels)))
-    return ops.reshape(x, (-1, len(rows), len(columns), channels))
-
-
-def _matrix(size, taps, up, down, padding):
-    """(outputs, size): the tap that connects each pixel to each output."""
-    outputs = (up * size + sum(padding) - len(taps)) // down + 1
-    tap = down * np.arange(outputs)[:, None] - up * np.arange(size) + len(taps) - 1 - padding[0]
-    inside = (tap >= 0) & (tap < len(taps))
-    return np.where(inside, up * taps[np.where(inside, tap, 0)], 0.0).astype("float32")
+    count = (min(image_size) // coarsest).bit_length() - 1
+    if count < 1 or min(image_size) != coarsest * 2**count or max(image_size) % 2**count:
+        raise ValueError(
+            f"Doubling a map of {coarsest} px does not give {tuple(image_size)} pixels; use 32, 64, 128 or 256."
+        )
+    return count
 
 
 def smooth(x, padding, strides=1):

@@ -13,9 +13,9 @@ from functools import partial
 import keras
 from keras import layers, ops
 
-from medgan_tf.networks.layers import EqualisedConv2D, EqualisedDense, MinibatchStandardDeviation
+from medgan_tf.networks.layers import ConfiguredLayer, EqualisedConv2D, EqualisedDense, MinibatchStandardDeviation
 from medgan_tf.networks.replicas import draw
-from medgan_tf.networks.resampling import downsampled_convolution, upsample, upsampled_convolution
+from medgan_tf.networks.resampling import count_doublings, downsampled_convolution, upsample, upsampled_convolution
 from medgan_tf.networks.styles import ScaledLeakyReLU, activated, clamped, embedded, generator, mapped, precision
 
 COARSE = 4  # px, shorter side of the smallest map
@@ -42,15 +42,10 @@ def build(
 
 def widths(image_size, channel_base, channel_max):
     """Numbers of channels at 4 px, 8 px, ... up to the shorter side of the image."""
-    blocks = (min(image_size) // COARSE).bit_length()
-    if blocks < 2 or min(image_size) != COARSE * 2 ** (blocks - 1) or max(image_size) % 2 ** (blocks - 1):
-        raise ValueError(
-            f"StyleGAN2 doubles a map of {COARSE} px, which does not give {tuple(image_size)} pixels; "
-            "use 32, 64, 128 or 256."
-        )
+    doublings = count_doublings(image_size, COARSE)
     if min(channel_base // min(image_size), channel_max) < 1:
         raise ValueError(f"channel_base {channel_base} and channel_max {channel_max} leave a layer without channels.")
-    return [min(channel_base // (COARSE * 2**block), channel_max) for block in range(blocks)]
+    return [min(channel_base // (COARSE * 2**block), channel_max) for block in range(doublings + 1)]
 
 
 def discriminator(image_size, num_classes, channels, mapping_layers):
@@ -142,13 +137,9 @@ class ModulatedConv2D(EqualisedConv2D):
         """The output shape for the first of the two inputs, the maps."""
         return super().compute_output_shape(input_shape[0])
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "demodulate": self.demodulate}
-
 
 @_register
-class Noise(layers.Layer):
+class Noise(ConfiguredLayer):
     """Add one map of normal noise to all channels, times a learned strength that starts at 0: (B, H, W, C).
 
     The noise is new for each image in training, and otherwise a constant map that is saved with the layer.
@@ -173,13 +164,9 @@ class Noise(layers.Layer):
             noise = draw(partial(keras.random.normal, dtype=x.dtype, seed=self.random), *ops.shape(x)[:3], 1)
         return x + noise * self.strength
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "seed": self.seed}
-
 
 @_register
-class Synthesis(layers.Layer):
+class Synthesis(ConfiguredLayer):
     """ws (B, num_ws, D) -> images (B, H, W, 1) float32, the sum of the images of every resolution (section 4.1).
 
     Convolution i uses ws[:, i]. There is one convolution at 4 px and two at each higher resolution, the first of which
@@ -235,8 +222,3 @@ class Synthesis(layers.Layer):
                 part = ops.cast(clamped(self.to_image[index // 2]([x, ws[index + 1]])), "float32")
                 image = part if image is None else upsample(image) + part
         return image
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        names = ("image_size", "channel_base", "channel_max", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -10,10 +10,10 @@ import math
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from medgan_tf.networks.alias_free import FilteredLeakyReLU, Signal
-from medgan_tf.networks.layers import EqualisedDense
+from medgan_tf.networks.layers import ConfiguredLayer, EqualisedDense
 from medgan_tf.networks.stylegan2 import ModulatedConv2D, discriminator
 from medgan_tf.networks.stylegan2 import widths as discriminator_widths
 from medgan_tf.networks.styles import HALF_RESOLUTIONS, clamped, generator
@@ -71,7 +71,7 @@ def schedule(image_size, num_layers=14):
 
 
 @_register
-class Synthesis(layers.Layer):
+class Synthesis(ConfiguredLayer):
     """ws (B, num_ws, D) -> images (B, H, W, 1) float32: one vector for the sine waves and one for each layer.
 
     Configuration R has 1x1 kernels and twice the channels to make up for their fewer weights. Under a mixed policy the
@@ -132,15 +132,6 @@ class Synthesis(layers.Layer):
         image = clamped(self.to_grey([x, last]))
         return OUTPUT_SCALE * ops.cast(image, "float32")
 
-    def compute_output_spec(self, ws, training=None):
-        """Images (B, H, W, 1), float32 under any policy."""
-        return keras.KerasTensor((ws.shape[0], *self.image_size, 1), "float32")
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        names = ("image_size", "configuration", "channel_base", "channel_max", "num_layers")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 def _layer(convolution, nonlinearity):
     """A function (x, w) -> next x. In half precision, for GPUs, it is recomputed for its derivatives to save memory.
@@ -155,7 +146,7 @@ def _layer(convolution, nonlinearity):
 
 
 @_register
-class FourierFeatures(layers.Layer):
+class FourierFeatures(ConfiguredLayer):
     """Styles (B, D) -> mixtures of sine waves (B, h, w, channels), translated and rotated by the style (section 4).
 
     Fixed frequencies are drawn uniformly from the disc up to the signal's cutoff, and phases uniformly. The affine
@@ -210,14 +201,6 @@ class FourierFeatures(layers.Layer):
         rows, columns = ((np.arange(size) - (size - 1) / 2) / self.signal.rate for size in self.signal.size)
         return np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2).astype(np.float32)
 
-    def compute_output_shape(self, input_shape):
-        """(B, h, w, channels), the size of the signal."""
-        return (input_shape[0], *self.signal.size, self.channels)
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "channels": self.channels, "signal": tuple(self.signal)}
-
 
 @_register
 class NormalisedModulatedConv2D(ModulatedConv2D):
@@ -228,9 +211,7 @@ class NormalisedModulatedConv2D(ModulatedConv2D):
     image's own statistics, its content would affect every pixel.
     """
 
-    def __init__(self, filters, kernel_size, decay=0.999, **settings):
-        super().__init__(filters, kernel_size, **settings)
-        self.decay = decay
+    decay = 0.999  # of the running mean square
 
     def build(self, input_shape):
         """Make the magnitude, averaged over all replicas, and kernel, bias and affine function."""
@@ -255,7 +236,3 @@ class NormalisedModulatedConv2D(ModulatedConv2D):
         """Larger by kernel_size - 1 on both sides."""
         batch, height, width, _ = input_shape[0]
         return (batch, height + self.kernel_size - 1, width + self.kernel_size - 1, self.filters)
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "decay": self.decay}

@@ -11,7 +11,7 @@ from functools import partial
 import keras
 from keras import layers, ops
 
-from medgan_tf.networks.layers import HE_GAIN, EqualisedDense, LabelEmbedding, PixelNormalisation
+from medgan_tf.networks.layers import HE_GAIN, ConfiguredLayer, EqualisedDense, LabelEmbedding, PixelNormalisation
 from medgan_tf.networks.replicas import draw
 
 HALF_RESOLUTIONS = 4  # how many of the highest resolutions are in half precision under a mixed policy
@@ -58,7 +58,7 @@ def mapped(x, width, depth):
 
 
 @_register
-class SecondLatents(layers.Layer):
+class SecondLatents(ConfiguredLayer):
     """In training, append new random latents for style mixing: (B, D) -> (2B, D); labels (B,), if any, are repeated.
 
     The mapping then computes both w of a mixed image in one pass. At inference, inputs are returned unchanged.
@@ -78,13 +78,9 @@ class SecondLatents(layers.Layer):
             labels = [ops.tile(labels[0], (2,))] if labels else []
         return [latents, *labels] if labels else latents
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "seed": self.seed}
-
 
 @_register
-class Styles(layers.Layer):
+class Styles(ConfiguredLayer):
     """w (B, D) -> ws (B, num_ws, D): one vector for each layer of the synthesis.
 
     With a mixing_probability above 0, w is (2B, D) in training, and an image takes its second w from a random layer on
@@ -121,15 +117,6 @@ class Styles(layers.Layer):
     def _uniform_pairs(self, shape):
         return ops.transpose(keras.random.uniform((2, shape[0], 1), seed=self.random), (1, 0, 2))
 
-    def compute_output_shape(self, input_shape):
-        """(B, num_ws, D); B is the number of images, not of vectors w."""
-        return (None, self.num_ws, input_shape[-1])
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        names = ("num_ws", "mixing_probability", "decay", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 def precision(block, blocks, policy):
     """The dtype policy of a block, counted from the coarsest: `policy` at the four highest resolutions, or float32."""
@@ -147,7 +134,7 @@ def clamped(x):
 
 
 @_register
-class ScaledLeakyReLU(layers.Layer):
+class ScaledLeakyReLU(ConfiguredLayer):
     """`activated` as a layer, for any shape."""
 
     def __init__(self, gain=HE_GAIN, **settings):
@@ -157,7 +144,3 @@ class ScaledLeakyReLU(layers.Layer):
     def call(self, x):
         """Activate x, in the shape of the input."""
         return activated(x, self.gain)
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {**super().get_config(), "gain": self.gain}

@@ -15,7 +15,6 @@ import tensorflow as tf
 from medgan_tf.networks.replicas import draw
 
 BLUR = 10.0  # pixels, the initial sigma of `blurred` for StyleGAN3-R
-
 BACKGROUND = -1.0  # black
 OUTSIDE = -1e6  # pixels: a square centred there covers nothing
 
@@ -30,12 +29,6 @@ class Transformation(NamedTuple):
 
 def _brighten(images, values):
     return images + tf.cast(values, images.dtype)[:, :, None, None]
-
-
-def _contrast(images, values):
-    """Written so that a factor of 1 changes nothing, to the bit."""
-    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-    return images + tf.cast(values - 1, images.dtype)[:, :, None, None] * (images - mean)
 
 
 def _translate(images, values):
@@ -59,10 +52,6 @@ def _cut_out(images, values):
     return tf.where(covered, _constant(0.0, images), images)
 
 
-def _flip(images, values):
-    return tf.where(values[:, :, None, None] > 0, images[:, :, ::-1], images)
-
-
 def _along(axis, images, values):
     """Pixel numbers along axis 1 or 2, and each image's parameter for it; integers that broadcast with the images."""
     shape = [1, 1, 1, 1]
@@ -80,9 +69,8 @@ def _whole(numbers, counts):
     return tf.floor(numbers * tf.constant(counts, tf.float32))
 
 
-TRANSFORMATIONS = {  # with DiffAugment's ranges, for images in [-1, 1]
+TRANSFORMATIONS = {  # with DiffAugment's ranges, for images in [-1, 1]; applied in this order
     "brightness": Transformation(0.0, lambda numbers, size: numbers[:, :1] - 0.5, _brighten),
-    "contrast": Transformation(1.0, lambda numbers, size: numbers[:, :1] + 0.5, _contrast),
     "translation": Transformation(  # by up to an eighth of each side
         0.0,
         lambda numbers, size: _whole(numbers, [side // 8 * 2 + 1 for side in size]) - [side // 8 for side in size],
@@ -94,8 +82,6 @@ TRANSFORMATIONS = {  # with DiffAugment's ranges, for images in [-1, 1]
         _cut_out,
     ),
 }
-# Half of the chosen images, as in ADA: were all of them mirrored, the generator would learn a mirrored world.
-FLIP = Transformation(0.0, lambda numbers, size: _whole(numbers[:, :1], 2), _flip)
 
 
 def blurred(images, sigma):
@@ -115,39 +101,21 @@ def blurred(images, sigma):
     return images
 
 
-@keras.saving.register_keras_serializable("medgan_tf")
 class Augmentation(keras.layers.Layer):
-    """Transforms each image of a batch at random, with each transformation independently with probability p.
+    """Transforms each image of a batch at random, by each of TRANSFORMATIONS independently with probability p.
 
-    policy: keys of TRANSFORMATIONS, applied in this order. Ranges are DiffAugment's, for images in [-1, 1].
-    flips: also mirror left and right; only where anatomy allows it: a mirrored chest has its heart on the wrong side.
     probability: p; 1 is DiffAugment. target: None, or the mean sign of the discriminator's scores of real images that
     ADA holds (paper: 0.6); p then starts at 0. The sign has a meaning only where the loss puts the boundary between
     real and generated images at a score of 0: "non_saturating" does, "wasserstein" does not.
     adjust_kimg: thousands of images in which p can rise from 0 to 1. interval: calls of `update` per adjustment of p.
 
-    Raises ValueError for an unknown transformation or a p outside [0, 1].
+    Raises ValueError for a p outside [0, 1].
     """
 
-    def __init__(
-        self,
-        policy=("brightness", "translation", "cutout"),
-        flips=False,
-        probability=1.0,
-        target=None,
-        adjust_kimg=500,
-        interval=4,
-        **settings,
-    ):
-        settings.setdefault("autocast", False)  # what leaves has the precision of what enters
-        super().__init__(**settings)
-        for name in policy:
-            if name not in TRANSFORMATIONS:
-                raise ValueError(f"There is no augmentation '{name}'; choose from {', '.join(TRANSFORMATIONS)}.")
+    def __init__(self, probability=1.0, target=None, adjust_kimg=500, interval=4):
+        super().__init__(autocast=False)  # what leaves has the precision of what enters
         if not 0 <= probability <= 1:
             raise ValueError(f"The probability of an augmentation lies between 0 and 1, not at {probability}.")
-        self.policy, self.flips, self.initial_probability = tuple(policy), flips, probability
-        self.transformations = ({"flip": FLIP} if flips else {}) | {name: TRANSFORMATIONS[name] for name in policy}
         self.target, self.adjust_kimg, self.interval = target, adjust_kimg, interval
         self.probability = self._state("probability", probability if target is None else 0.0)
         self.calls = self._state("calls", 0.0)  # of update since p was last adjusted, as are the next two
@@ -165,30 +133,19 @@ class Augmentation(keras.layers.Layer):
             aggregation="only_first_replica",
         )
 
-    def get_config(self):
-        """The arguments of __init__."""
-        return super().get_config() | {
-            "policy": self.policy,
-            "flips": self.flips,
-            "probability": self.initial_probability,
-            "target": self.target,
-            "adjust_kimg": self.adjust_kimg,
-            "interval": self.interval,
-        }
-
     def call(self, images, seed):
         """(B, H, W, C) in [-1, 1], float32 or half -> the same shape and type; seed (2,) int64, as tf.random.stateless.
 
-        Brightness and contrast may leave [-1, 1], as in the paper. At p = 0 the images come back unchanged.
+        Brightness may leave [-1, 1], as in the paper. At p = 0 the images come back unchanged.
         """
         return self.apply(images, self.draw(seed, tf.shape(images)[0], images.shape[1:3]))
 
     def draw(self, seed, batch, size):
         """One tensor of parameters a transformation, rows as images; those of an image left alone change nothing."""
         uniform = partial(tf.random.stateless_uniform, seed=seed, alg="philox")
-        numbers = draw(uniform, batch, len(self.transformations), 3)
+        numbers = draw(uniform, batch, len(TRANSFORMATIONS), 3)
         parameters = {}
-        for index, (name, transformation) in enumerate(self.transformations.items()):
+        for index, (name, transformation) in enumerate(TRANSFORMATIONS.items()):
             chosen = numbers[:, index, :1] < self.probability.value
             drawn = transformation.draw(numbers[:, index, 1:], size)
             parameters[name] = tf.where(chosen, drawn, transformation.neutral)
@@ -196,7 +153,7 @@ class Augmentation(keras.layers.Layer):
 
     def apply(self, images, parameters):
         """Transform images by what `draw` returned: no chance, and differentiable to any order in the images."""
-        for name, transformation in self.transformations.items():
+        for name, transformation in TRANSFORMATIONS.items():
             images = transformation.apply(images, parameters[name])
         return images
 

@@ -21,7 +21,7 @@ def build(settings, image_size, num_classes=0):
     strategy = distribution.strategy()
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    distribution.per_replica_batch_size(settings.batch_size, strategy)
+    distribution.check_batch_size(settings.batch_size, strategy)
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():

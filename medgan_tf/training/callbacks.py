@@ -1,4 +1,4 @@
-"""Keras callbacks of a training: progress, log, sample grids, evaluation, growth, peak memory, checkpoint."""
+"""Keras callbacks of a training: progress, log, sample grids, evaluation, growth, peak memory."""
 
 import time
 from pathlib import Path
@@ -28,14 +28,9 @@ class Progress(keras.callbacks.Callback):
         total, done = self.params["epochs"] * self.params["steps"], int(self.model.step.numpy())
         self.bar = tqdm(desc=self.description, total=total, initial=done, unit="step")
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Keras counts the batches of each epoch from 0."""
-        self.shown = 0
-
     def on_train_batch_end(self, batch, logs=None):
         """Keras calls this once for all steps of one execution."""
-        self.bar.update(batch + 1 - self.shown)
-        self.shown = batch + 1
+        self.bar.update(self.model.steps_per_execution)
 
     def on_epoch_end(self, epoch, logs=None):
         """Show the logs."""
@@ -119,12 +114,14 @@ class RecomputeBatchNorm(keras.callbacks.Callback):
 class SampleGrid(keras.callbacks.Callback):
     """Saves images of the same latents from the averaged generator at each epoch, as folder/kimg_000012.800.png.
 
-    labels: (rows * columns,) int for a conditional generator, else None.
+    labels: (ROWS * COLUMNS,) int for a conditional generator, else None.
     """
 
-    def __init__(self, folder, labels=None, rows=4, columns=8, seed=0):
+    ROWS, COLUMNS = 4, 8
+
+    def __init__(self, folder, labels):
         super().__init__()
-        self.folder, self.labels, self.rows, self.columns, self.seed = Path(folder), labels, rows, columns, seed
+        self.folder, self.labels = Path(folder), labels
 
     def on_train_begin(self, logs=None):
         """Begin with the untrained generator."""
@@ -133,9 +130,9 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Save the grid."""
-        images = self.model.sample(self.rows * self.columns, self.labels, self.seed)
+        images = self.model.sample(self.ROWS * self.COLUMNS, self.labels)
         name = f"kimg_{int(self.model.images_seen.numpy()) / 1000:010.3f}.png"
-        atomic_write(self.folder / name, lambda path: Image.fromarray(tile(images, self.columns)).save(path, "PNG"))
+        atomic_write(self.folder / name, lambda path: Image.fromarray(tile(images, self.COLUMNS)).save(path, "PNG"))
 
 
 class EvaluationCallback(keras.callbacks.Callback):
@@ -162,12 +159,12 @@ class EvaluationCallback(keras.callbacks.Callback):
 
     IMAGES, MARGIN, LOW_COVERAGE = 1000, 0.05, 0.1
 
-    def __init__(self, extractor, train, validation, best_weights, seed=1):
+    def __init__(self, extractor, train, validation, best_weights):
         super().__init__()
         self.features = lambda images: metrics.extract(extractor, images).features
         self.real = [(split.images[: self.IMAGES], split.labels[: self.IMAGES]) for split in (train, validation)]
         self.real_features = [self.features(images) for images, _ in self.real]
-        self.best_weights, self.seed = Path(best_weights), seed
+        self.best_weights = Path(best_weights)
 
     def on_train_begin(self, logs=None):
         """Measure how similar real images are to each other."""
@@ -178,7 +175,7 @@ class EvaluationCallback(keras.callbacks.Callback):
         """Measure, and keep the weights if they are the best so far."""
         requested = self.real[0][1]
         labels = requested if self.model.conditional else None
-        samples = self.model.sample(len(requested), labels, self.seed)
+        samples = self.model.sample(len(requested), labels, seed=1)
         features = self.features(samples)
         distance, validation_distance = (metrics.kernel_distance(real, features) for real in self.real_features)
         neighbours = metrics.precision_recall(self.real_features[0], features)
@@ -238,15 +235,3 @@ class PeakMemory(keras.callbacks.Callback):
         elif self.STATUS.exists():
             lines = dict(line.split(":", 1) for line in self.STATUS.read_text().splitlines())
             logs["peak_memory_mib"] = int(lines["VmHWM"].split()[0]) / 2**10
-
-
-class Checkpoint(keras.callbacks.Callback):
-    """Saves the state of the training at the end of each epoch; must come after TrainingLog."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = Path(path)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Save the state."""
-        self.model.save_state(self.path)

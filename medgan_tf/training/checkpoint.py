@@ -10,12 +10,7 @@ from medgan_tf.files import atomic_write
 def save(path, variables):
     """Write {name: variable} to one .npz file."""
     values = {name: variable.numpy() for name, variable in variables.items()}
-
-    def write(unfinished):
-        with unfinished.open("wb") as file:
-            np.savez(file, **values)
-
-    atomic_write(path, write)
+    atomic_write(path, lambda temporary: np.savez(temporary, **values))
 
 
 def read(path):

@@ -49,15 +49,14 @@ def is_chief(strategy):
     return resolver is None or resolver.task_type in (None, "", "chief") or resolver.task_id == 0
 
 
-def per_replica_batch_size(batch_size, strategy):
-    """Batch size on each device. Raises ValueError where the devices cannot share a batch evenly."""
+def check_batch_size(batch_size, strategy):
+    """Raise ValueError where the devices cannot share a batch evenly."""
     devices = strategy.num_replicas_in_sync
     if batch_size % devices:
         raise ValueError(
             f"A batch of {batch_size} cannot be shared evenly by {devices} devices: change batch_size, or use fewer "
             "(CUDA_VISIBLE_DEVICES names the GPUs to use)."
         )
-    return batch_size // devices
 
 
 def feed(strategy, batches):

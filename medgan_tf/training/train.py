@@ -100,7 +100,7 @@ def _callbacks(gan, settings, data, model_dir, extractor, chief):
         callbacks.PeakMemory(),
         callbacks.TrainingLog(model_dir / resume.LOG),
         keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
-        callbacks.Checkpoint(model_dir / resume.STATE),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: gan.save_state(model_dir / resume.STATE)),
         callbacks.Progress(model_dir.name),
     ]
 
