@@ -93,11 +93,8 @@ def compose(arm, train, synthetic, seed):
 def subset(train, fraction, seed):
     """Draw whole patients of each class, at least one, until they have this fraction of the class's images.
 
-    Patients of a smaller fraction are among those of a larger one. A patient belongs to the class of most of their
-    images.
+    Patients of a smaller fraction are among those of a larger one.
     """
-    if fraction == 1:
-        return train
     if fraction == 0:
         return train.take(slice(0, 0))
     owner, classes = classes_of_patients(train.patients, train.labels)

@@ -9,12 +9,13 @@ split. The test split is used once, after a training has ended. Arms are compare
 import hashlib
 import json
 from dataclasses import asdict
-from functools import partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from medgan_tf.datasets import SPLITS
 from medgan_tf.files import atomic_write
 from medgan_tf.studies import arms as design
 
@@ -30,8 +31,8 @@ def study(data, source, settings, journal):
 
     data: datasets.ImageDataset. source: synthetic_images.ImageSource. settings: config.AugmentationStudyConfig.
     journal: a folder for the outputs of each trained classifier, so that an interrupted study can continue; outputs of
-    other data, settings or another source are replaced. Raises ValueError for data of one class, for a class without
-    images in a split, and for splits that share a patient.
+    other data, settings or another source are replaced. Raises ValueError for data of one class and for a class without
+    images in a split.
     """
     check(data)
     arms, comparisons = design.plan(settings)
@@ -52,7 +53,7 @@ def study(data, source, settings, journal):
     content = {
         "settings": asdict(settings),
         "source": {"name": source.name, "sha256": source.sha256, "notes": source.notes},
-        "splits": {split: getattr(data, split).record for split in ("train", "validation", "test")},
+        "splits": {split: getattr(data, split).record for split in SPLITS},
         "rare_class": {"name": data.classes[label], "topped_up_by": missing},
         "arms": [
             {"arm": name, "class": names[column], "measure": kind} | clipped_mean(seeds, kind, column)
@@ -75,19 +76,13 @@ def clipped_mean(seeds, kind, column):
 
 
 def check(data):
-    """Raise ValueError unless the splits share no patient and each has every class."""
-    splits = {name: getattr(data, name) for name in ("train", "validation", "test")}
+    """Raise ValueError unless there are several classes and each split has every class."""
     if len(data.classes) < 2:
         raise ValueError(f"{data.name} has one class, '{data.classes[0]}': there is nothing to classify.")
-    for name, split in splits.items():
-        absent = set(range(len(data.classes))) - set(split.labels.tolist())
+    for name in SPLITS:
+        absent = set(range(len(data.classes))) - set(getattr(data, name).labels.tolist())
         if absent:
             raise ValueError(f"The {name} split has no image of '{data.classes[min(absent)]}'; add patients of it.")
-        for other, known in splits.items():
-            shared = set(split.patients) & set(known.patients)
-            if other != name and shared:
-                remedy = "assign the splits again, by patient"
-                raise ValueError(f"Patient '{min(shared)}' is in both {name} and {other}: {remedy}.")
 
 
 def train_all(arms, data, source, settings, journal):
@@ -96,20 +91,16 @@ def train_all(arms, data, source, settings, journal):
     paths = {(arm, seed): _path(journal, arm, seed, source) for arm, seed in wanted}
     prints = _fingerprints(wanted, data, source, settings)
     missing = [job for job in wanted if not _is_stored(paths[job], prints[job])]
-    classifiers, synthetic = {}, None
+    classifier_for = cache(partial(Classifier, data.image_size, len(data.classes), settings))
+    synthetic_for = lru_cache(1)(partial(SyntheticImages, source, data.train, max(settings.ratios, default=1)))
     with tqdm(None, "classifiers", len(missing) * settings.steps, unit="step", disable=not missing) as bar:
         for arm, seed in missing:
             bar.set_postfix_str(f"{arm.name}, seed {seed}")
-            if arm.classical not in classifiers:
-                classifiers[arm.classical] = Classifier(data.image_size, len(data.classes), settings, arm.classical)
-            classifier = classifiers[arm.classical]
-            if synthetic is None or synthetic.seed != seed:
-                synthetic = SyntheticImages(source, data.train, max(settings.ratios, default=1), seed)
+            classifier, synthetic = classifier_for(arm.classical), synthetic_for(seed)
             classifier.train(design.compose(arm, data.train, synthetic, seed), seed, bar.update)
             test = data.test if arm.tested_on == "real" else synthetic.like(data.test)
             logits = {"validation": classifier.logits(data.validation.images), "test": classifier.logits(test.images)}
-            save = partial(np.savez, fingerprint=prints[arm, seed], **logits)
-            atomic_write(paths[arm, seed], save)
+            atomic_write(paths[arm, seed], partial(np.savez, fingerprint=prints[arm, seed], **logits))
     return {arm.name: [_read(paths[arm, seed]) for seed in settings.seeds] for arm in arms}
 
 

@@ -45,9 +45,9 @@ def measure_classifier(logits, labels, thresholds, weights):
         for label in range(scores.shape[1]):
             score, is_class = scores[:, label], labels == label
             above = score > thresholds[label]
-            proportions = (answers == label, is_class), (above, is_class), (~above, ~is_class)
-            by_threshold = [weighted_proportion(*pair, weights) for pair in proportions]
-            found.append([*auroc_and_average_precision(score, is_class, weights), *by_threshold])
+            pairs = (answers == label, is_class), (above, is_class), (~above, ~is_class)
+            proportions = [weights @ (right & among) / (weights @ among) for right, among in pairs]
+            found.append([*auroc_and_average_precision(score, is_class, weights), *proportions])
     by_class = dict(zip(MEASURES, np.moveaxis(found, 0, -1), strict=False))  # each (B, C)
     table = {name: np.column_stack([columns, class_mean(columns)]) for name, columns in by_class.items()}
     error = calibration_error(scores.max(axis=1), answers == labels, weights)
@@ -65,11 +65,6 @@ def auroc_and_average_precision(scores, positive, weights):
     above = (scores[:, None] >= of_class).astype(np.float32)  # (N, P): ranked no lower than each image of the class
     precision = drawn @ above[positive] / np.maximum(weights @ above, 1)
     return area, (drawn * precision).sum(axis=1) / total
-
-
-def weighted_proportion(right, among, weights):
-    """(B,): the weighted proportion of `among` (N,) that is `right` (N,)."""
-    return weights @ (right & among) / (weights @ among)
 
 
 def class_mean(by_class):

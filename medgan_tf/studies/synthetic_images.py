@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,7 @@ def from_model(model_dir, data, labeller=None):
         " carry no more information about classes than that classifier has."
     )
     digest.update(labeller.weights_sha256.encode())
-    return ImageSource(model_dir.name, digest.hexdigest(), _labelled(generator, labeller), tuple(notes))
+    return ImageSource(model_dir.name, digest.hexdigest(), partial(_draw_labelled, generator, labeller), tuple(notes))
 
 
 def training_note(record, train, model_dir):
@@ -80,26 +80,22 @@ def training_note(record, train, model_dir):
     return f"{model_dir.name} was trained on the training split only (asserted from its record, by patient)."
 
 
-def _labelled(generator, labeller):
+def _draw_labelled(generator, labeller, labels, seed):
     """Draw from an unconditional generator until the labeller has found enough images of every class."""
-
-    def draw(labels, seed):
-        images = np.zeros((len(labels), *generator.network.output_shape[1:]), np.uint8)
-        missing = {label: list(np.flatnonzero(labels == label)) for label in np.unique(labels)}
-        for number in range(MAX_ROUNDS):
-            drawn = generator.sample(max(256, len(labels) // 4), seed=(seed, number))
-            named = metrics.extract(labeller, drawn).logits.argmax(axis=1)
-            for label, places in missing.items():
-                chosen = drawn[named == label][: len(places)]
-                images[places[: len(chosen)]] = chosen
-                del places[: len(chosen)]
-            if not any(missing.values()):
-                return images
-        lacking = ", ".join(labeller.report["classes"][label] for label, places in missing.items() if places)
-        found = f"images that the classifier calls {lacking}"
-        raise ValueError(f"The generator hardly ever draws {found}: train it longer.")
-
-    return draw
+    images = np.zeros((len(labels), *generator.network.output_shape[1:]), np.uint8)
+    missing = {label: list(np.flatnonzero(labels == label)) for label in np.unique(labels)}
+    for number in range(MAX_ROUNDS):
+        drawn = generator.sample(max(256, len(labels) // 4), seed=(seed, number))
+        named = metrics.extract(labeller, drawn).logits.argmax(axis=1)
+        for label, places in missing.items():
+            chosen = drawn[named == label][: len(places)]
+            images[places[: len(chosen)]] = chosen
+            del places[: len(chosen)]
+        if not any(missing.values()):
+            return images
+    lacking = ", ".join(labeller.report["classes"][label] for label, places in missing.items() if places)
+    found = f"images that the classifier calls {lacking}"
+    raise ValueError(f"The generator hardly ever draws {found}: train it longer.")
 
 
 class SyntheticImages:

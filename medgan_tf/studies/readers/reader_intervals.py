@@ -36,11 +36,6 @@ class ImageResamples:
             return (above * lower).sum(axis=0) / (above.sum(axis=0) * below.sum(axis=0))
 
 
-def reader_records(values):
-    """One record for each reader from values (1 + number, readers); the intervals generalise to other images."""
-    return [record(column) for column in values.T]
-
-
 def pooled(values, lowest=-np.inf, highest=np.inf):
     """The record of the mean over readers of values (1 + number, readers), clipped to the measure's range.
 
