@@ -8,7 +8,7 @@ import pandas as pd
 
 from medgan_tf import config, figures, generators, networks, results
 
-from .errors import AppError, not_found
+from .errors import AppError
 
 METRIC_SECTIONS = ("quality", "few", "ablation")  # of results.json; the first that has metrics of the model is shown
 
@@ -78,11 +78,6 @@ class Entry:
         except ValueError:
             return {}
 
-    @property
-    def training(self):
-        """The record of its training in results.json, or {}."""
-        return self.sections.get(f"training/{self._name_in_results}", {})
-
     @cached_property
     def quality(self):
         """A table of its metrics as from `results.quality`, empty if nothing was measured."""
@@ -101,15 +96,9 @@ class Entry:
         names = (*figures.FEATURES, *figures.FURTHER)
         return [(name, row.iloc[1], row.iloc[0]) for name, row in figures.quality_cells(self.quality, names).items()]
 
-    @property
-    def agreement(self):
-        """{class or "mean": record} of how often the label classifier predicts the requested class, or {}."""
-        return self.sections.get(f"agreement/{self._name_in_results}", {})
-
-    @property
-    def calibration(self):
-        """`metrics.calibration` of the run's label classifier on held-out real images, or None."""
-        return self.sections.get("calibration/label_classifier")
+    def section(self, kind):
+        """The section of results.json on this model that is of a kind, such as "training"; {} if there is none."""
+        return self.sections.get(f"{kind}/{self._name_in_results}", {})
 
     @property
     def _name_in_results(self):
@@ -129,7 +118,7 @@ def find(name):
     """The Entry of a model. The name never becomes a path. Raises AppError if there is none or it has a problem."""
     known = entries()
     if name not in known:
-        raise not_found("There is no such model here; the page Models lists all models.")
+        raise AppError(404, "not_found", "There is no such model here; the page Models lists all models.")
     if known[name].problem:
         raise AppError(503, "model_unavailable", f"The model {name} cannot be used. {known[name].problem}")
     return known[name]

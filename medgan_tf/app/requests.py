@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from jsonschema import Draft202012Validator
@@ -43,7 +42,7 @@ class _View:
     model: str
     label: str | None = None
     seed: int = 0
-    needs_styles: ClassVar[bool] = True
+    truncation: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,6 @@ class MoveRequest(_View):
     """The image of a seed, its w moved along the first latent directions by `strengths` standard deviations."""
 
     strengths: tuple
-    truncation: float = 1.0
     layers: str = "all"
 
     def images(self, generator):
@@ -66,7 +64,6 @@ class MixRequest(_View):
     """Style mixing: the image of a seed, with the w of `layers` taken from another seed."""
 
     other_seed: int = 1
-    truncation: float = 1.0
     layers: str = "fine"
 
     def images(self, generator):
@@ -85,7 +82,6 @@ class InterpolationRequest(_View):
 
     steps: int = 12
     to_label: str | None = None
-    needs_styles: ClassVar[bool] = False
 
     def images(self, generator):
         """(steps, H, W, 1) uint8."""
