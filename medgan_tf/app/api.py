@@ -48,7 +48,7 @@ def blueprint(service, limited):
     @limited
     def explore():
         view = requests.parse_view(_json_body())
-        images = [downloads.synthetic_png(image, model=view.model) for image in service.explore(view)]
+        images = [downloads.synthetic_png(image, model=view["model"]) for image in service.explore(**view)]
         return jsonify(notice=NOTICE, images=list(map(_base64, images)))
 
     @routes.post("/api/invert")

@@ -100,8 +100,8 @@ def _add_exploration_routes(routes, service, limited):
     @limited
     def explored():
         view = requests.parse_view(_view_values(request.args))
-        images = service.explore(view)
-        return _png_response(images, min(len(images), 6), view.model)
+        images = service.explore(**view)
+        return _png_response(images, min(len(images), 6), view["model"])
 
 
 def _add_rating_routes(routes, ratings, limited):

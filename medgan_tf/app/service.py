@@ -13,7 +13,7 @@ from medgan_tf import generators
 from medgan_tf.app import catalogue, classifier_scores, reconstruction, uploads
 
 from .errors import AppError, busy, invalid_request
-from .requests import GenerationRequest, InterpolationRequest
+from .requests import VIEWS, GenerationRequest
 
 MAX_LOADED = 8  # models that stay in memory
 CACHE_BYTES = 64 * 2**20  # of generated images, for downloads and links that are followed at once
@@ -101,18 +101,16 @@ class Service:
             INVERSION_SECONDS, lambda: reconstruction.reconstruct(self._load(entry), original, label)
         )
 
-    def explore(self, request):
-        """(n, H, W, 1) uint8 of a MoveRequest, MixRequest or InterpolationRequest."""
-        entry = catalogue.find(request.model)
-        _check(entry, request.label, request.truncation)
-        if isinstance(request, InterpolationRequest):
-            _check(entry, request.to_label)
-            if request.to_label is not None:
-                request = replace(request, label=request.label or entry.classes[0])
-        elif not entry.has_styles:
-            message = f"A {entry.architecture} has no styles to move or mix; choose a stylegan2 or stylegan3."
-            raise invalid_request(message)
-        return self.worker.run(SECONDS, lambda: request.images(self._load(entry).generator))
+    def explore(self, view, model, label=None, **settings):
+        """(n, H, W, 1) uint8 of one of `requests.VIEWS`; settings: its other arguments."""
+        entry = catalogue.find(model)
+        _check(entry, label, settings.get("truncation", 1.0))
+        if settings.get("to_label") is not None:
+            _check(entry, settings["to_label"])
+            label = label or entry.classes[0]
+        if view != "between" and not entry.has_styles:
+            raise invalid_request(f"A {entry.architecture} has no styles to move or mix; choose a StyleGAN.")
+        return self.worker.run(SECONDS, lambda: VIEWS[view](self._load(entry).generator, label=label, **settings))
 
     def close(self):
         """Finish the running job and drop those that wait."""

@@ -54,8 +54,8 @@ def from_model(model_dir, data, labeller=None):
         draw = lambda labels, seed: generator.sample(len(labels), labels, seed)  # noqa: E731
         return ImageSource(model_dir.name, digest.hexdigest(), draw, tuple(notes))
     if labeller is None or labeller.report.get("classes") != list(data.classes):
-        remedy = f"give a classifier of {', '.join(data.classes)} to label its images"
-        raise ValueError(f"{model_dir.name} has no classes: {remedy}.")
+        names = ", ".join(data.classes)
+        raise ValueError(f"{model_dir.name} has no classes: give a classifier of {names} to label its images.")
     notes.append(
         f"{model_dir.name} has no classes: a classifier trained on the training split assigned them, so its images"
         " carry no more information about classes than that classifier has."
@@ -70,8 +70,7 @@ def training_note(record, train, model_dir):
     record: model.json, with the hash of the training patients that the training wrote.
     """
     if "training" not in record:
-        remedy = "train it again"
-        raise ValueError(f"The record in {model_dir} does not say which patients the model was trained on: {remedy}.")
+        raise ValueError(f"The record in {model_dir} does not say which patients it was trained on: train it again.")
     if record["training"] != train.record:
         raise ValueError(
             f"The model in {model_dir} was trained on {record['training']['images']} images of other patients than this"
@@ -94,8 +93,7 @@ def _draw_labelled(generator, labeller, labels, seed):
         if not any(missing.values()):
             return images
     lacking = ", ".join(labeller.report["classes"][label] for label, places in missing.items() if places)
-    found = f"images that the classifier calls {lacking}"
-    raise ValueError(f"The generator hardly ever draws {found}: train it longer.")
+    raise ValueError(f"The generator hardly ever draws images that the classifier calls {lacking}: train it longer.")
 
 
 class SyntheticImages:
