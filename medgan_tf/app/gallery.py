@@ -145,9 +145,6 @@ def _write_figures(site, allowed):
 
 def _tables(run):
     """{title: HTML table} of what results.json holds."""
-    tables = {title: (table(run), rows) for title, (table, rows) in TABLES.items()}
-    return {
-        title: table.data.rename_axis(index=None, columns=rows).to_html(border=0, classes="numbers")
-        for title, (table, rows) in tables.items()
-        if table is not None
-    }
+    made = {title: (table(run), rows) for title, (table, rows) in TABLES.items()}
+    named = {title: table.data.rename_axis(index=None, columns=rows) for title, (table, rows) in made.items() if table}
+    return {title: table.to_html(border=0, classes="numbers") for title, table in named.items()}

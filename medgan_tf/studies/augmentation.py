@@ -90,7 +90,8 @@ def train_all(arms, data, source, settings, journal):
     wanted = [(arm, seed) for seed in settings.seeds for arm in arms]
     paths = {(arm, seed): _path(journal, arm, seed, source) for arm, seed in wanted}
     prints = _fingerprints(wanted, data, source, settings)
-    missing = [job for job in wanted if not _is_stored(paths[job], prints[job])]
+    answers = {job: _stored(paths[job], prints[job]) for job in wanted}
+    missing = [job for job, logits in answers.items() if logits is None]
     classifier_for = cache(partial(Classifier, data.image_size, len(data.classes), settings))
     synthetic_for = lru_cache(1)(partial(SyntheticImages, source, data.train, max(settings.ratios, default=1)))
     with tqdm(None, "classifiers", len(missing) * settings.steps, unit="step", disable=not missing) as bar:
@@ -101,7 +102,8 @@ def train_all(arms, data, source, settings, journal):
             test = data.test if arm.tested_on == "real" else synthetic.like(data.test)
             logits = {"validation": classifier.logits(data.validation.images), "test": classifier.logits(test.images)}
             atomic_write(paths[arm, seed], partial(np.savez, fingerprint=prints[arm, seed], **logits))
-    return {arm.name: [_read(paths[arm, seed]) for seed in settings.seeds] for arm in arms}
+            answers[arm, seed] = logits
+    return {arm.name: [answers[arm, seed] for seed in settings.seeds] for arm in arms}
 
 
 def _path(journal, arm, seed, source):
@@ -122,10 +124,10 @@ def _fingerprints(wanted, data, source, settings):
     return {job: hashlib.sha256(json.dumps(part).encode()).hexdigest() for job, part in parts.items()}
 
 
-def _is_stored(path, fingerprint):
-    return path.exists() and _read(path, ["fingerprint"])["fingerprint"] == fingerprint
-
-
-def _read(path, names=("validation", "test")):
-    with np.load(path) as stored:
-        return {name: stored[name] for name in names}
+def _stored(path, fingerprint):
+    """The logits in a file of the journal; None where there is none or it is of another training."""
+    if path.exists():
+        with np.load(path) as stored:
+            if stored["fingerprint"] == fingerprint:
+                return {name: stored[name] for name in ("validation", "test")}
+    return None

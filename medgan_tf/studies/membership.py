@@ -35,9 +35,8 @@ def distance_attack(synthetic, members, others, reference):
     Distances are 1 - correlation after registration, since features learned from the members would know them by
     themselves.
     """
-    correlations = lambda images, references: most_similar(images, references)[1]  # noqa: E731
     groups = members.images, others.images
-    return tuple(correlations(each, synthetic) - correlations(each, reference.images) for each in groups)
+    return tuple(most_similar(each, synthetic)[1] - most_similar(each, reference.images)[1] for each in groups)
 
 
 def attack_record(members, others, member_patients, other_patients, seed=0):
