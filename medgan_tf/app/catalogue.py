@@ -44,19 +44,9 @@ class Entry:
         return self.architecture.startswith("stylegan")
 
     @property
-    def image_size(self):
-        """Pixels of a side, or [height, width]."""
-        return self.record["image_size"]
-
-    @property
     def sides(self):
         """(height, width) in pixels."""
-        return config.sides(self.image_size)
-
-    @property
-    def in_pixels(self):
-        """The image size in words."""
-        return config.in_pixels(self.image_size)
+        return config.sides(self.record["image_size"])
 
     @property
     def weights(self):
@@ -81,12 +71,8 @@ class Entry:
     @cached_property
     def quality(self):
         """A table of its metrics as from `results.quality`, empty if nothing was measured."""
-        for kind in METRIC_SECTIONS if self.sections else ():
-            table = results.quality(self.run_dir, kind)
-            rows = table[table["model"] == self._name_in_results] if len(table) else table
-            if len(rows):
-                return rows
-        return pd.DataFrame()
+        tables = (results.quality(self.run_dir, kind) for kind in METRIC_SECTIONS if self.section(kind))
+        return next((table[table["model"] == self._name_in_results] for table in tables), pd.DataFrame())
 
     @property
     def quality_rows(self):

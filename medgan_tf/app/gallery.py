@@ -46,7 +46,7 @@ def write(run, out, licence=""):
         raise ValueError(f"{run.directory} has no trained model to show; run its notebooks first.")
     site = _Site(Path(out), run, [entry.directory.name for entry in entries])
     allowed = licence or ("These are phantoms, drawn by this software: no patient." if not run.data else "")
-    real = datasets.load(run.images, entries[0].image_size).held_out if allowed else None
+    real = datasets.load(run.images, entries[0].sides).held_out if allowed else None
     cards = [_write_model(site, entry, real) for entry in tqdm(entries, "gallery", leave=False)]
     site.write_page("gallery_figures.html", "figures.html", figures=_write_figures(site, allowed))
     site.write_page("gallery_method.html", "method.html")

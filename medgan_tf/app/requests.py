@@ -82,12 +82,10 @@ def _arguments(schema, values):
 
 def parse_upload(form, files):
     """(model, class or None, bytes of the file) of a multipart form. Raises AppError if something is missing."""
-    values = parse_fields("Invert", form)
     if "file" not in files:
         raise invalid_request("The file is missing: choose a PNG, JPG or DICOM image.")
-    data = files["file"].read()
-    values = validate("Invert", values | {"file": ""})
-    return values["model"], values.get("class"), data
+    values = validate("Invert", parse_fields("Invert", form) | {"file": ""})
+    return values["model"], values.get("class"), files["file"].read()
 
 
 def validate(schema, values):

@@ -10,9 +10,10 @@ import numpy as np
 from cachetools import LRUCache
 
 from medgan_tf import generators
-from medgan_tf.app import catalogue, classifier_scores, reconstruction, uploads
+from medgan_tf.app import catalogue, classifier_scores, uploads
 
 from .errors import AppError, busy, invalid_request
+from .reconstruction import reconstruct
 from .requests import VIEWS, GenerationRequest
 
 MAX_LOADED = 8  # models that stay in memory
@@ -96,10 +97,8 @@ class Service:
         """The `reconstruction.Reconstruction` of the bytes of an uploaded file."""
         entry = catalogue.find(model)
         _check(entry, label)
-        original = uploads.read(data, entry.image_size)
-        return self.worker.run(
-            INVERSION_SECONDS, lambda: reconstruction.reconstruct(self._load(entry), original, label)
-        )
+        original = uploads.read(data, entry.sides)
+        return self.worker.run(INVERSION_SECONDS, lambda: reconstruct(self._load(entry), original, label))
 
     def explore(self, view, model, label=None, **settings):
         """(n, H, W, 1) uint8 of one of `requests.VIEWS`; settings: its other arguments."""

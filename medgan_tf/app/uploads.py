@@ -46,7 +46,6 @@ def read(data, image_size):
 
 
 def _unreadable(message):
-    """AppError 422: the upload cannot be used."""
     return AppError(422, "unreadable_image", message)
 
 

@@ -64,10 +64,10 @@ def plan(settings):
 
 def learning_curve(settings):
     """[(fraction of the real images, name of the arm with these, name of the arm with synthetic images added)]."""
-    parts = [(fraction, f"{fraction:.0%} of real") for fraction in settings.fractions]
-    points = [(0.0, None, SYNTHETIC_ONLY.name)]
-    points += [(fraction, name, f"{name} + synthetic") for fraction, name in parts]
-    return points + [(1.0, REAL.name, "real + 1 synthetic")] * (1 in settings.ratios)
+    names = {fraction: f"{fraction:.0%} of real" for fraction in settings.fractions}
+    parts = [(fraction, name, f"{name} + synthetic") for fraction, name in names.items()]
+    whole = [(1.0, REAL.name, "real + 1 synthetic")] if 1 in settings.ratios else []
+    return [(0.0, None, SYNTHETIC_ONLY.name), *parts, *whole]
 
 
 def compose(arm, train, synthetic, seed):

@@ -23,7 +23,7 @@ def audit(model_dir, data, extractor, count, cache=None, seed=2):
     """
     model = generators.load(model_dir)
     images = images_to_audit(model, data, count, seed)
-    found = audit_images(images, data, extractor, cache, seed, load_gan(model_dir))
+    found = audit_images(images, data, extractor, cache, seed, _load_gan(model_dir, model))
     return found | {"architecture": model.record["settings"]["architecture"], "training": model.record["data"]}
 
 
@@ -41,15 +41,14 @@ def audit_images(synthetic, data, extractor, cache=None, seed=2, gan=None):
     return {"memorisation": copies, "attacks": attacks, "controls": controls, "n": len(synthetic), "seed": seed}
 
 
-def load_gan(model_dir):
-    """The training.GAN of a model's folder with the weights of its checkpoint. Raises ValueError without one."""
-    model_dir = Path(model_dir)
-    if not (model_dir / "state.npz").exists():
+def _load_gan(model_dir, model):
+    """The training.GAN of a generator with the weights of its checkpoint. Raises ValueError without one."""
+    checkpoint = Path(model_dir) / "state.npz"
+    if not checkpoint.exists():
         raise ValueError(f"{model_dir} has no state.npz: its discriminator is gone, so train the model again.")
-    record = config.read_record(model_dir / "model.json")
-    classes = len(record["classes"]) if record["conditional"] else 0
-    gan = training.build(config.TrainingConfig(**record["settings"]), record["image_size"], classes)
-    gan.load_state(model_dir / "state.npz")
+    settings = config.TrainingConfig(**model.record["settings"])
+    gan = training.build(settings, model.record["image_size"], len(model.classes))
+    gan.load_state(checkpoint)
     return gan
 
 

@@ -27,10 +27,8 @@ class ImageResamples:
 
         The area is the chance that a synthetic image has a higher score than a real one, ties counting half.
         """
-        chosen = [(scores == level).T for level in range(levels)]
-        above, below = (
-            np.stack([(self.images * kind) @ column for column in chosen]) for kind in (self.synthetic, ~self.synthetic)
-        )
+        chosen = np.stack([(scores == level).T for level in range(levels)])
+        above, below = ((self.images * kind) @ chosen for kind in (self.synthetic, ~self.synthetic))
         lower = below.cumsum(axis=0) - below / 2
         with np.errstate(invalid="ignore"):
             return (above * lower).sum(axis=0) / (above.sum(axis=0) * below.sum(axis=0))
