@@ -36,10 +36,9 @@ TABLES = {  # title: (table, what its rows are)
 def write(run, out, licence=""):
     """Write the gallery of a config.Run into the folder `out` and return the path of its index.html.
 
-    Everything is read from the run or generated with fixed seeds. Real images are shown if they are phantoms, others
-    only with `licence`: a sentence, printed beside them, that says why they may be shown. Image files of an earlier
-    gallery in `out` are deleted, because it may have been allowed to show more. Raises ValueError for a run without a
-    trained model.
+    Real images are shown if they are phantoms, others only with `licence`: a sentence, printed beside them, that says
+    why they may be shown. Image files of an earlier gallery in `out` are deleted, because it may have been allowed to
+    show more. Raises ValueError for a run without a trained model.
     """
     entries = [entry for entry in catalogue.entries().values() if entry.run_dir == run.directory and not entry.problem]
     if not entries:

@@ -52,8 +52,7 @@ def _unreadable(message):
 def decode(data, image_size):
     """(H, W, 1) uint8 of the bytes of a PNG, JPG or DICOM file, padded to the aspect ratio of image_size, antialiased.
 
-    The kind of file is recognised by its content, and size limits are checked before any pixel is decoded. Raises
-    AppError.
+    The kind of file is recognised by its content. Raises AppError, for images that are too large before decoding them.
     """
     kind = file_kind(data)
     grey = _decode_dicom(data) if kind == "DICOM" else _decode_picture(data, kind)

@@ -1,9 +1,8 @@
 """Do synthetic images help a classifier? Classifiers with different training images on the same real test split.
 
 Generators and classifiers are trained on the training split only. All classifiers take the same number of optimizer
-steps, whatever their training images, and no checkpoint is selected. Operating points are chosen on the validation
-split. The test split is used once, after a training has ended. Arms are compared image by image and seed by seed (see
-`arm_comparison`).
+steps, and no checkpoint is selected. Operating points are chosen on the validation split. The test split is used once,
+after a training has ended. Arms are compared image by image and seed by seed.
 """
 
 import hashlib
@@ -31,8 +30,7 @@ def study(data, source, settings, journal):
 
     data: datasets.ImageDataset. source: synthetic_images.ImageSource. settings: config.AugmentationStudyConfig.
     journal: a folder for the outputs of each trained classifier, so that an interrupted study can continue; outputs of
-    other data, settings or another source are replaced. Raises ValueError for data of one class and for a class without
-    images in a split.
+    other data, settings or another source are replaced. Raises ValueError for one class and for a split that lacks one.
     """
     check(data)
     arms, comparisons = design.plan(settings)

@@ -60,8 +60,7 @@ def findings(section):
 def undetected_controls(sections, ways=("pixels", "features")):
     """Sentences on planted controls that were not detected: then a model that is not detected proves nothing.
 
-    sections: {name: audit} of one run from `results.privacy`; controls are recognised by name. ways: the distances to
-    report on.
+    sections: {name: audit} of one run from `results.privacy`. ways: the distances to report on.
     """
     sentences = []
     copies = sections.get("copier", {}).get("memorisation", {})

@@ -37,8 +37,7 @@ def from_model(model_dir, data, labeller=None):
     """The ImageSource of a trained model, after a check that it was trained on the training split of `data`.
 
     data: datasets.ImageDataset. A model without labels needs a labeller, a metrics.Extractor with logits that was
-    trained on the training split: it classifies each image. Raises ValueError where the model was trained on other
-    patients, classes or sizes.
+    trained on the training split: it classifies each image. Raises ValueError for other patients, classes or sizes.
     """
     model_dir = Path(model_dir)
     generator = generators.load(model_dir)
