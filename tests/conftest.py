@@ -1,6 +1,7 @@
 """What tests share: one key for pseudonyms, so that none is written to anyone's home folder, and fixtures."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 
 os.environ["MEDGAN_TF_KEY_FILE"] = str(Path(tempfile.mkdtemp()) / "pseudonym.key")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-quic"]
 
 
 def pytest_collection_modifyitems(items):
@@ -31,6 +35,19 @@ def float32_again():
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, driven by Playwright; skipped where either is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as started:
+        found = next(filter(None, map(shutil.which, BROWSERS)), started.chromium.executable_path)
+        if not Path(found).exists():
+            pytest.skip("no Chromium is installed (apt-get install chromium, or playwright install chromium)")
+        opened = started.chromium.launch(executable_path=found, args=FLAGS)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

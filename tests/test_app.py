@@ -80,7 +80,7 @@ def test_the_link_of_a_result_gives_the_same_bytes_also_from_another_replica(cli
 
 
 def test_earlier_requests_do_not_change_the_bytes(client, new_client):
-    """Keras's programs for one batch size and for any differ in the last bit; see `service._compile`."""
+    """Keras's programs for one batch size and for any differ in the last bit; see `service.load_generator`."""
     before = new_client()
     for count in (8, 5, 2):
         before.post("/api/generate", json={"model": "trained/stylegan2", "num": count, "seed": 99})

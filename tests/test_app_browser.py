@@ -1,7 +1,6 @@
 """Every page in a real browser; skipped if there is none."""
 
 import base64
-import shutil
 import threading
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -17,23 +16,9 @@ from reading_kits import small_kit
 from medgan_tf import dicom, generators
 from medgan_tf.app import gallery, ratings, server
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync", "--disable-quic"]
 SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
 pytestmark = pytest.mark.slow
 shown_run = test_gallery.run  # the fixture
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser test.")
-    if BROWSER is None:
-        pytest.skip("There is no Chromium: the pages were not driven by a browser.")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -24,7 +24,3 @@ def test_explorer_generates_compares_and_explains_missing_measurements(page):
     assert not page.exception
     assert "truncation 0.5" in " ".join(text.value for text in page.markdown)
     assert "nothing can be measured" in page.info[0].value  # this run has no images
-
-
-def test_explorer_is_short():
-    assert len(FILE.read_text().splitlines()) < 150

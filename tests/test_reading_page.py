@@ -1,16 +1,10 @@
 """The page of a reader study, driven in a browser as a reader would: by mouse, by finger, by keyboard alone."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 from reading_kits import small_kit
 
 from medgan_tf.studies import readers
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 WIDTHS = {"phone": (390, 844), "desktop": (1440, 900)}
 GIVEN = {"answer": ["real", "synthetic"], "confidence": "12345", "realism": "54321"}
 NO_STORAGE = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })"
@@ -19,17 +13,6 @@ NO_STORAGE = "Object.defineProperty(window, 'localStorage', { get() { throw new 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory):
     return small_kit(tmp_path_factory.mktemp("kit"), size=32)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        found = next(filter(None, map(shutil.which, BROWSERS)), started.chromium.executable_path)
-        if not Path(found).exists():
-            pytest.skip("no Chromium is installed (apt-get install chromium, or playwright install chromium)")
-        opened = started.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

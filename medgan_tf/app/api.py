@@ -48,7 +48,7 @@ def blueprint(service, limited):
     @limited
     def explore():
         view = requests.parse_view(_json_body())
-        images = [downloads.synthetic_png(image, model=view.model) for image in service.explore(view)]
+        images = [downloads.synthetic_png(image, model=view["model"]) for image in service.explore(**view)]
         return jsonify(notice=NOTICE, images=list(map(_base64, images)))
 
     @routes.post("/api/invert")
@@ -95,7 +95,7 @@ def _base64(data):
 def _describe(entry):
     described = {"name": entry.name, "problem": entry.problem}
     if entry.record:
-        described |= {name: getattr(entry, name) for name in ("architecture", "classes", "image_size")}
-        described["styles"] = entry.has_styles
+        described |= {"architecture": entry.architecture, "classes": entry.classes, "styles": entry.has_styles}
+        described["image_size"] = entry.record["image_size"]
         described["metrics"] = entry.quality.reindex(columns=METRIC_FIELDS).to_dict("records")
     return described

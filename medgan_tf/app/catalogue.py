@@ -8,7 +8,7 @@ import pandas as pd
 
 from medgan_tf import config, figures, generators, networks, results
 
-from .errors import AppError, not_found
+from .errors import AppError
 
 METRIC_SECTIONS = ("quality", "few", "ablation")  # of results.json; the first that has metrics of the model is shown
 
@@ -44,19 +44,9 @@ class Entry:
         return self.architecture.startswith("stylegan")
 
     @property
-    def image_size(self):
-        """Pixels of a side, or [height, width]."""
-        return self.record["image_size"]
-
-    @property
     def sides(self):
         """(height, width) in pixels."""
-        return config.sides(self.image_size)
-
-    @property
-    def in_pixels(self):
-        """The image size in words."""
-        return config.in_pixels(self.image_size)
+        return config.sides(self.record["image_size"])
 
     @property
     def weights(self):
@@ -78,20 +68,11 @@ class Entry:
         except ValueError:
             return {}
 
-    @property
-    def training(self):
-        """The record of its training in results.json, or {}."""
-        return self.sections.get(f"training/{self._name_in_results}", {})
-
     @cached_property
     def quality(self):
         """A table of its metrics as from `results.quality`, empty if nothing was measured."""
-        for kind in METRIC_SECTIONS if self.sections else ():
-            table = results.quality(self.run_dir, kind)
-            rows = table[table["model"] == self._name_in_results] if len(table) else table
-            if len(rows):
-                return rows
-        return pd.DataFrame()
+        tables = (results.quality(self.run_dir, kind) for kind in METRIC_SECTIONS if self.section(kind))
+        return next((table[table["model"] == self._name_in_results] for table in tables), pd.DataFrame())
 
     @property
     def quality_rows(self):
@@ -101,15 +82,9 @@ class Entry:
         names = (*figures.FEATURES, *figures.FURTHER)
         return [(name, row.iloc[1], row.iloc[0]) for name, row in figures.quality_cells(self.quality, names).items()]
 
-    @property
-    def agreement(self):
-        """{class or "mean": record} of how often the label classifier predicts the requested class, or {}."""
-        return self.sections.get(f"agreement/{self._name_in_results}", {})
-
-    @property
-    def calibration(self):
-        """`metrics.calibration` of the run's label classifier on held-out real images, or None."""
-        return self.sections.get("calibration/label_classifier")
+    def section(self, kind):
+        """The section of results.json on this model that is of a kind, such as "training"; {} if there is none."""
+        return self.sections.get(f"{kind}/{self._name_in_results}", {})
 
     @property
     def _name_in_results(self):
@@ -129,7 +104,7 @@ def find(name):
     """The Entry of a model. The name never becomes a path. Raises AppError if there is none or it has a problem."""
     known = entries()
     if name not in known:
-        raise not_found("There is no such model here; the page Models lists all models.")
+        raise AppError(404, "not_found", "There is no such model here; the page Models lists all models.")
     if known[name].problem:
         raise AppError(503, "model_unavailable", f"The model {name} cannot be used. {known[name].problem}")
     return known[name]

@@ -41,7 +41,7 @@ def load(entry):
     """The Classifiers of the run of a `catalogue.Entry`."""
     folders = [config.classifier_folder(entry.run_dir, name) for name in ("label_classifier", "feature_classifier")]
     label_classifier, feature_classifier = map(_load_classifier, folders)
-    calibrated = label_classifier and label_classifier.report.get("classes") and entry.calibration
+    calibrated = "calibration/label_classifier" in entry.sections
     reference = metrics.load_reference(folders[1], feature_classifier) if feature_classifier else None
     return Classifiers(label_classifier if calibrated else None, feature_classifier, reference)
 

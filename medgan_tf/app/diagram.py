@@ -23,8 +23,7 @@ def architecture(record):
 def stages(network):
     """The shapes, without the batch axis, along the path of the image through a keras.Model, without repetitions.
 
-    Left out are vectors inside the convolutional part, such as the styles of a layer, and intermediate maps of one
-    channel, which are only summed.
+    Left out are vectors between feature maps, such as styles, and maps of one channel that are neither first nor last.
     """
     shapes, call = [], keras.layers.Layer.__call__
 

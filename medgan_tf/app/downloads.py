@@ -12,7 +12,6 @@ from medgan_tf import dicom
 from medgan_tf.dicom.synthetic import NOTICE
 
 MIME_TYPES = {"png": "image/png", "zip": "application/zip", "dcm": "application/dicom"}
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # of all files in a ZIP, so that equal images give equal bytes
 
 
 def synthetic_png(image, **origin):
@@ -54,14 +53,14 @@ def image_file(generated, index, kind="png"):
 
 
 def archive(generated):
-    """ZIP bytes of all images as PNG and DICOM, with origin.json; equal images give equal bytes."""
+    """ZIP bytes of all images as PNG and DICOM, with origin.json."""
     memory, indices = BytesIO(), range(len(generated.images))
     files = {"README.txt": NOTICE + ".\n"}
     files["origin.json"] = json.dumps([_origin(generated, index) for index in indices], indent=2)
     files |= {f"{kind}/{i:03d}.{kind}": image_file(generated, i, kind) for i in indices for kind in ("png", "dcm")}
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archived:
         for name, data in files.items():
-            archived.writestr(zipfile.ZipInfo(name, ZIP_DATE), data)
+            archived.writestr(zipfile.ZipInfo(name), data)  # dated 1980, so that equal images give equal bytes
     return memory.getvalue()
 
 

@@ -5,18 +5,13 @@ class AppError(Exception):
     """An expected failure. status: HTTP status code. kind: "type" of the JSON answer. message: one sentence."""
 
     def __init__(self, status, kind, message):
-        super().__init__(message)
+        super().__init__(status, kind, message)  # all of them, so that the exception can be pickled
         self.status, self.kind, self.message = status, kind, message
 
 
 def invalid_request(message):
     """AppError 422: the request cannot be fulfilled as it is."""
     return AppError(422, "invalid_request", message)
-
-
-def not_found(message):
-    """AppError 404: the model or study in the request does not exist."""
-    return AppError(404, "not_found", message)
 
 
 def busy():

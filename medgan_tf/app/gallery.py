@@ -11,11 +11,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from medgan_tf import datasets, figures, generators, results
-from medgan_tf.app import catalogue, diagram, downloads
+from medgan_tf.app import catalogue, classifier_scores, diagram, downloads
 from medgan_tf.networks.sampling import tile
 
-from .requests import GenerationRequest
-from .service import Service
+from .service import load_generator
 
 HERE = Path(__file__).parent
 SHOWN = 12  # images of a model
@@ -37,22 +36,17 @@ TABLES = {  # title: (table, what its rows are)
 def write(run, out, licence=""):
     """Write the gallery of a config.Run into the folder `out` and return the path of its index.html.
 
-    Everything is read from the run or generated with fixed seeds. Real images are shown if they are phantoms, others
-    only with `licence`: a sentence, printed beside them, that says why they may be shown. Image files of an earlier
-    gallery in `out` are deleted, because it may have been allowed to show more. Raises ValueError for a run without a
-    trained model.
+    Real images are shown if they are phantoms, others only with `licence`: a sentence, printed beside them, that says
+    why they may be shown. Image files of an earlier gallery in `out` are deleted, because it may have been allowed to
+    show more. Raises ValueError for a run without a trained model.
     """
     entries = [entry for entry in catalogue.entries().values() if entry.run_dir == run.directory and not entry.problem]
     if not entries:
         raise ValueError(f"{run.directory} has no trained model to show; run its notebooks first.")
     site = _Site(Path(out), run, [entry.directory.name for entry in entries])
     allowed = licence or ("These are phantoms, drawn by this software: no patient." if not run.data else "")
-    real = datasets.load(run.images, entries[0].image_size).held_out if allowed else None
-    service = Service()
-    try:
-        cards = [_write_model(site, service, entry, real) for entry in tqdm(entries, "gallery", leave=False)]
-    finally:
-        service.close()
+    real = datasets.load(run.images, entries[0].sides).held_out if allowed else None
+    cards = [_write_model(site, entry, real) for entry in tqdm(entries, "gallery", leave=False)]
     site.write_page("gallery_figures.html", "figures.html", figures=_write_figures(site, allowed))
     site.write_page("gallery_method.html", "method.html")
     grid = site.write_grid("real", figures.pick(real.images, SHOWN), synthetic=False) if allowed else ""
@@ -91,21 +85,16 @@ class _Site:
         return self.write_image(name, tile(images, 6), synthetic)
 
 
-def _write_model(site, service, entry, real):
+def _write_model(site, entry, real):
     """Write the page of one model; return what the overview shows of it."""
-    name = entry.directory.name
-
-    def generate(label, count):
-        return service.generate(GenerationRequest(entry.name, label, count, seed=0), seconds=None).images
-
-    rows = {}
+    name, generator, rows = entry.directory.name, load_generator(entry), {}
     for label in entry.classes or [None]:
-        images = generate(label, 6 if label else 2 * SHOWN)
+        images = generator.sample(6 if label else 2 * SHOWN, label)
         rows[label or ""] = site.write_grid(f"{name}_class{len(rows)}", images)
     card = {"entry": entry, "name": name, "link": f"{name}.html"}
-    card["cover"] = site.write_grid(f"{name}_cover", generate(None, SHOWN))
+    card["cover"] = site.write_grid(f"{name}_cover", generator.sample(SHOWN))
     networks = dict(zip(("Generator", "Discriminator"), diagram.architecture(entry.record), strict=True))
-    inverted = _write_inverted(site, service, entry, real) if real is not None else []
+    inverted = _write_inverted(site, entry, generator, real) if real is not None else []
     shown = {"rows": rows, "networks": networks, "progression": _write_progression(site, entry), "inverted": inverted}
     site.write_page("gallery_model.html", card["link"], **card, **shown)
     return card
@@ -122,13 +111,13 @@ def _write_progression(site, entry):
     return found
 
 
-def _write_inverted(site, service, entry, real):
+def _write_inverted(site, entry, generator, real):
     """[(ssim, psnr, link, link of the reconstruction)] of random held-out images, inverted into a StyleGAN."""
     if not entry.has_styles or real.images.dtype != np.uint8 or real.images.shape[1:3] != entry.sides:
         return []
-    images, loaded = figures.pick(real.images, INVERTED), service.load(entry.name, seconds=None)
-    steps = site.run.profile.inversion_steps
-    found = generators.invert(loaded.generator, images, extractor=loaded.classifiers.feature_classifier, steps=steps)
+    images, steps = figures.pick(real.images, INVERTED), site.run.profile.inversion_steps
+    extractor = classifier_scores.load(entry).feature_classifier
+    found = generators.invert(generator, images, extractor=extractor, steps=steps)
     rows = []
     for number, (image, made) in enumerate(zip(images, found.images, strict=True)):
         name = f"{entry.directory.name}_inverted_{number}"
@@ -155,9 +144,6 @@ def _write_figures(site, allowed):
 
 def _tables(run):
     """{title: HTML table} of what results.json holds."""
-    tables = {title: (table(run), rows) for title, (table, rows) in TABLES.items()}
-    return {
-        title: table.data.rename_axis(index=None, columns=rows).to_html(border=0, classes="numbers")
-        for title, (table, rows) in tables.items()
-        if table is not None
-    }
+    made = {title: (table(run), rows) for title, (table, rows) in TABLES.items()}
+    named = {title: table.data.rename_axis(index=None, columns=rows) for title, (table, rows) in made.items() if table}
+    return {title: table.to_html(border=0, classes="numbers") for title, table in named.items()}

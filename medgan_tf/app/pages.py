@@ -56,11 +56,11 @@ def _add_generation_routes(routes, service, limited):
     @limited
     def download(kind):
         generated, _ = _generate(service)
-        name, index = f"synthetic_seed{generated.request.seed}", request.args.get("index", "0")
-        if not index.isascii() or not index.isdigit() or int(index[:4]) >= len(generated.images):
+        index = requests.parse_number(request.args.get("index", "0"), "index", int)
+        if not 0 <= index < len(generated.images):
             raise invalid_request(f"index: the number of an image, below {len(generated.images)}.")
-        name += "" if kind == "zip" else f"_{int(index[:4]):02d}"
-        data = downloads.archive(generated) if kind == "zip" else downloads.image_file(generated, int(index[:4]), kind)
+        name = f"synthetic_seed{generated.request.seed}" + ("" if kind == "zip" else f"_{index:02d}")
+        data = downloads.archive(generated) if kind == "zip" else downloads.image_file(generated, index, kind)
         headers = {"Content-Disposition": f"attachment; filename={name}.{kind}"}
         return Response(data, mimetype=downloads.MIME_TYPES[kind], headers=headers)
 
@@ -100,8 +100,8 @@ def _add_exploration_routes(routes, service, limited):
     @limited
     def explored():
         view = requests.parse_view(_view_values(request.args))
-        images = service.explore(view)
-        return _png_response(images, min(len(images), 6), view.model)
+        images = service.explore(**view)
+        return _png_response(images, min(len(images), 6), view["model"])
 
 
 def _add_rating_routes(routes, ratings, limited):

@@ -17,9 +17,8 @@ from medgan_tf import config
 from medgan_tf.files import atomic_write
 from medgan_tf.studies.readers.answers import COLUMNS
 
-from .errors import invalid_request, not_found
+from .errors import AppError, invalid_request
 
-FILE = "ratings.sqlite3"
 TABLE = """create table if not exists answers (
     study text, source text, reader text, position integer, image integer,
     answer text check (answer in ('real', 'synthetic')), confidence integer check (confidence between 1 and 5),
@@ -64,7 +63,7 @@ class Ratings:
         """The Study of this name. Raises AppError if there is none."""
         studies = self.studies()
         if name not in studies:
-            raise not_found("There is no such reader study here.")
+            raise AppError(404, "not_found", "There is no such reader study here.")
         return studies[name]
 
     def next_position(self, study, reader):
@@ -95,7 +94,7 @@ class Ratings:
             return pd.read_sql_query(query, connection, params=(study.name, reader))
 
     def _connect(self):
-        path = self._path or config.outputs() / FILE
+        path = self._path or config.outputs() / "ratings.sqlite3"
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=10)
         connection.execute(TABLE)

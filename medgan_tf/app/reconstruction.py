@@ -19,16 +19,18 @@ class Reconstruction:
     image: np.ndarray
     versions: dict  # {class: the image under that class}, without the class of the reconstruction
     label: str | None  # the class given, or else the one that comes nearest; None for an unconditional model
+    method: str  # how the latent was found, in words
     ssim: float
     psnr: float  # dB
-    method: str  # how the latent was found, in words
 
 
 def reconstruct(loaded, original, label=None):
     """The Reconstruction of an image (H, W, 1) uint8 by a `service.LoadedModel`."""
     names = [layer.name for layer in loaded.generator.network.layers]
-    method = _invert_into_styles if "styles" in names else _match_latent
-    return method(loaded.generator, loaded.classifiers.feature_classifier, original, label)
+    search = _invert_into_styles if "styles" in names else _match_latent
+    found, best, *described = search(loaded.generator, loaded.classifiers.feature_classifier, original, label)
+    similarity = float(found.ssim[best]), float(found.psnr[best])
+    return Reconstruction(original, found.images[best], *described, *similarity)
 
 
 def _invert_into_styles(generator, feature_classifier, original, label):
@@ -40,9 +42,7 @@ def _invert_into_styles(generator, feature_classifier, original, label):
         label = label or min(centres, key=lambda name: np.linalg.norm(mean_w - centres[name]))
         steps = {name: centre - centres[label] for name, centre in centres.items() if name != label}
         versions = {name: generator.synthesise(found.latents + step)[0] for name, step in steps.items()}
-    method = f"inverted into the latents of the layers (w+) in {STEPS['w+']} steps"
-    scores = float(found.ssim[0]), float(found.psnr[0])
-    return Reconstruction(original, found.images[0], versions, label, *scores, method)
+    return found, 0, versions, label, f"inverted into the latents of the layers (w+) in {STEPS['w+']} steps"
 
 
 def _match_latent(generator, feature_classifier, original, label):
@@ -54,7 +54,5 @@ def _match_latent(generator, feature_classifier, original, label):
     others = [name for name in generator.classes if name != labels[best]]
     z = np.repeat(found.latents[best : best + 1], len(others), axis=0)
     made = sampling.images(generator.network, z, generator.numbers(len(others), others)) if others else ()
-    method = f"matched to the nearest latent in {STEPS['z']} steps"
-    scores = float(found.ssim[best]), float(found.psnr[best])
     versions = dict(zip(others, made, strict=True))
-    return Reconstruction(original, found.images[best], versions, labels[best], *scores, method)
+    return found, best, versions, labels[best], f"matched to the nearest latent in {STEPS['z']} steps"

@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from jsonschema import Draft202012Validator
@@ -38,65 +37,29 @@ class GenerationRequest:
         return shared | {"truncation": repr(self.truncation), "version": self.version or None}
 
 
-@dataclass(frozen=True, kw_only=True)
-class _View:
-    model: str
-    label: str | None = None
-    seed: int = 0
-    needs_styles: ClassVar[bool] = True
+def moved(generator, strengths, label=None, seed=0, truncation=1.0, layers="all"):
+    """(1, H, W, 1) uint8: the image of a seed, moved by `strengths` standard deviations along the first directions."""
+    w = generator.map_latents(1, label, seed, truncation)
+    return latents.moved(generator, w, latents.directions(generator).vectors[: len(strengths)], strengths, layers)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MoveRequest(_View):
-    """The image of a seed, its w moved along the first latent directions by `strengths` standard deviations."""
-
-    strengths: tuple
-    truncation: float = 1.0
-    layers: str = "all"
-
-    def images(self, generator):
-        """(1, H, W, 1) uint8."""
-        w = generator.map_latents(1, self.label, self.seed, self.truncation)
-        vectors = latents.directions(generator).vectors[: len(self.strengths)]
-        return latents.moved(generator, w, vectors, self.strengths, self.layers)
+def mixed(generator, label=None, seed=0, other_seed=1, truncation=1.0, layers="fine"):
+    """(3, H, W, 1) uint8: the image of a seed, the same with the w of `layers` from another seed, and that seed's."""
+    ws = [generator.for_layers(generator.map_latents(1, label, each, truncation)) for each in (seed, other_seed)]
+    mixture, chosen = ws[0].copy(), latents.layer_numbers(generator, layers)
+    mixture[:, chosen] = ws[1][:, chosen]
+    return generator.synthesise(np.concatenate([ws[0], mixture, ws[1]]))
 
 
-@dataclass(frozen=True, kw_only=True)
-class MixRequest(_View):
-    """Style mixing: the image of a seed, with the w of `layers` taken from another seed."""
-
-    other_seed: int = 1
-    truncation: float = 1.0
-    layers: str = "fine"
-
-    def images(self, generator):
-        """(3, H, W, 1) uint8: the first image, the mixture, the second image."""
-        seeds = self.seed, self.other_seed
-        ws = [generator.for_layers(generator.map_latents(1, self.label, seed, self.truncation)) for seed in seeds]
-        mixed = ws[0].copy()
-        chosen = latents.layer_numbers(generator, self.layers)
-        mixed[:, chosen] = ws[1][:, chosen]
-        return generator.synthesise(np.concatenate([ws[0], mixed, ws[1]]))
+def between(generator, label=None, to_label=None, seed=0, steps=12):
+    """(steps, H, W, 1) uint8: from the first latent of a seed to its second or, of one latent, to another class."""
+    if to_label is None:
+        return generator.between_latents(steps, label, seed)
+    return generator.between_classes(label, to_label, steps, seed)
 
 
-@dataclass(frozen=True, kw_only=True)
-class InterpolationRequest(_View):
-    """Interpolation between the first two latents of a seed or, with to_label, of one latent between two classes."""
-
-    steps: int = 12
-    to_label: str | None = None
-    needs_styles: ClassVar[bool] = False
-
-    def images(self, generator):
-        """(steps, H, W, 1) uint8."""
-        if self.to_label is None:
-            return generator.between_latents(self.steps, self.label, self.seed)
-        return generator.between_classes(self.label, self.to_label, self.steps, self.seed)
-
-
-VIEWS = {"moved": MoveRequest, "mixed": MixRequest, "between": InterpolationRequest}  # schemas have these names too
-FIELDS = {"class": "label", "num": "count", "to_class": "to_label"}  # where JSON and dataclass differ
-CONVERSIONS = {"truncation": float, "strengths": lambda values: tuple(map(float, values))}
+VIEWS = {"moved": moved, "mixed": mixed, "between": between}  # schemas have these names too
+FIELDS = {"class": "label", "num": "count", "to_class": "to_label"}  # where JSON and arguments differ
 
 
 def parse_generation(values):
@@ -105,28 +68,24 @@ def parse_generation(values):
 
 
 def parse_view(values):
-    """A MoveRequest, MixRequest or InterpolationRequest, by values["view"]. Raises AppError if the schema is broken."""
+    """The arguments of `Service.explore` from values that fit the view's schema. Raises AppError if they do not."""
     view = values.get("view")
     if not isinstance(view, str) or view not in VIEWS:
         raise invalid_request(f"view: choose one of {', '.join(VIEWS)}.")
-    arguments = _arguments(view.capitalize(), values)
-    del arguments["view"]
-    return VIEWS[view](**arguments)
+    return _arguments(view.capitalize(), values)
 
 
 def _arguments(schema, values):
     values = validate(schema, values)
-    return {FIELDS.get(name, name): CONVERSIONS.get(name, lambda x: x)(value) for name, value in values.items()}
+    return {FIELDS.get(name, name): float(each) if name == "truncation" else each for name, each in values.items()}
 
 
 def parse_upload(form, files):
     """(model, class or None, bytes of the file) of a multipart form. Raises AppError if something is missing."""
-    values = parse_fields("Invert", form)
     if "file" not in files:
         raise invalid_request("The file is missing: choose a PNG, JPG or DICOM image.")
-    data = files["file"].read()
-    values = validate("Invert", values | {"file": ""})
-    return values["model"], values.get("class"), data
+    values = validate("Invert", parse_fields("Invert", form) | {"file": ""})
+    return values["model"], values.get("class"), files["file"].read()
 
 
 def validate(schema, values):

@@ -119,8 +119,7 @@ def _handle_error(error):
         return response
     if not isinstance(error, AppError):
         log.exception("%s failed", g.request_id, exc_info=error)
-        message = "The app itself failed. Its log has the details under this request id."
-        error = AppError(500, "internal", message)
+        error = AppError(500, "internal", "The app itself failed. Its log has the details under this request id.")
     return _error_response(error)
 
 

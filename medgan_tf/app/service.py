@@ -10,10 +10,11 @@ import numpy as np
 from cachetools import LRUCache
 
 from medgan_tf import generators
-from medgan_tf.app import catalogue, classifier_scores, reconstruction, uploads
+from medgan_tf.app import catalogue, classifier_scores, uploads
 
 from .errors import AppError, busy, invalid_request
-from .requests import GenerationRequest
+from .reconstruction import reconstruct
+from .requests import VIEWS, GenerationRequest
 
 MAX_LOADED = 8  # models that stay in memory
 CACHE_BYTES = 64 * 2**20  # of generated images, for downloads and links that are followed at once
@@ -49,7 +50,7 @@ class Worker:
         self._slots = BoundedSemaphore(max_waiting)
 
     def run(self, seconds, function, *arguments):
-        """Return function(*arguments), or raise what it raises. seconds: None waits for ever.
+        """Return function(*arguments), or raise what it raises.
 
         Raises AppError if too many jobs wait already, or if there is no result after `seconds`; a job that has not
         started by then is dropped, so that no time is spent on an answer that nobody waits for.
@@ -78,14 +79,14 @@ class Service:
         self._loaded = LRUCache(MAX_LOADED)
         self._generated = LRUCache(CACHE_BYTES, getsizeof=lambda generated: generated.images.nbytes)
 
-    def generate(self, request, seconds=SECONDS):
+    def generate(self, request):
         """The GeneratedImages of a GenerationRequest.
 
         Raises AppError for a class or truncation that the model does not have, and for another version's weights.
         """
         entry = catalogue.find(request.model)
         _check(entry, request.label, request.truncation)
-        return self.worker.run(seconds, self._generate, entry, request)
+        return self.worker.run(SECONDS, self._generate, entry, request)
 
     def score(self, generated):
         """A `classifier_scores.ImageScores` for each of GeneratedImages."""
@@ -96,26 +97,19 @@ class Service:
         """The `reconstruction.Reconstruction` of the bytes of an uploaded file."""
         entry = catalogue.find(model)
         _check(entry, label)
-        original = uploads.read(data, entry.image_size)
-        return self.worker.run(
-            INVERSION_SECONDS, lambda: reconstruction.reconstruct(self._load(entry), original, label)
-        )
+        original = uploads.read(data, entry.sides)
+        return self.worker.run(INVERSION_SECONDS, lambda: reconstruct(self._load(entry), original, label))
 
-    def explore(self, request):
-        """(n, H, W, 1) uint8 of a MoveRequest, MixRequest or InterpolationRequest."""
-        entry = catalogue.find(request.model)
-        _check(entry, request.label, getattr(request, "truncation", 1.0))
-        if getattr(request, "to_label", None) is not None:
-            _check(entry, request.to_label)
-            request = replace(request, label=request.label or entry.classes[0])
-        if request.needs_styles and not entry.has_styles:
-            message = f"A {entry.architecture} has no styles to move or mix; choose a stylegan2 or stylegan3."
-            raise invalid_request(message)
-        return self.worker.run(SECONDS, lambda: request.images(self._load(entry).generator))
-
-    def load(self, model, seconds=SECONDS):
-        """The LoadedModel of a name in the catalogue."""
-        return self.worker.run(seconds, self._load, catalogue.find(model))
+    def explore(self, view, model, label=None, **settings):
+        """(n, H, W, 1) uint8 of one of `requests.VIEWS`; settings: its other arguments."""
+        entry = catalogue.find(model)
+        _check(entry, label, settings.get("truncation", 1.0))
+        if settings.get("to_label") is not None:
+            _check(entry, settings["to_label"])
+            label = label or entry.classes[0]
+        if view != "between" and not entry.has_styles:
+            raise invalid_request(f"A {entry.architecture} has no styles to move or mix; choose a StyleGAN.")
+        return self.worker.run(SECONDS, lambda: VIEWS[view](self._load(entry).generator, label=label, **settings))
 
     def close(self):
         """Finish the running job and drop those that wait."""
@@ -144,8 +138,7 @@ class Service:
             key = (entry.name, *((stat.st_mtime_ns, stat.st_size) for stat in stats))
             if key not in self._loaded:
                 version = hashlib.sha256(entry.weights.read_bytes()).hexdigest()[:12]
-                generator = _compile(generators.load(entry.directory), entry.has_styles)
-                self._loaded[key] = LoadedModel(generator, version, classifier_scores.load(entry))
+                self._loaded[key] = LoadedModel(load_generator(entry), version, classifier_scores.load(entry))
             return self._loaded[key]
         except Exception as error:  # Keras raises all kinds of errors for damaged files and those of other versions
             log.exception("%s cannot be loaded", entry.name)
@@ -161,13 +154,14 @@ def _check(entry, label, truncation=1.0):
         raise invalid_request(f"Only StyleGANs can be truncated; for a {entry.architecture} leave the truncation at 1.")
 
 
-def _compile(generator, has_styles):
-    """The generator, after its first calls.
+def load_generator(entry):
+    """The generators.Generator of a `catalogue.Entry`, after its first calls.
 
     Keras compiles one program for the first batch size and one for all others, and their results differ in the last
     bit. Compiling in a fixed order makes a link give the same bytes on every replica, whatever was generated before.
     """
-    for truncation in (1.0, 0.5) if has_styles else (1.0,):
+    generator = generators.load(entry.directory)
+    for truncation in (1.0, 0.5) if entry.has_styles else (1.0,):
         for count in (1, 2, 3):
             generator.sample(count, truncation=truncation)
     return generator

@@ -26,10 +26,6 @@ SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
 _slots = BoundedSemaphore(2)  # files decoded at the same time, each in its own process
 
 
-class RefusedError(ValueError):
-    """An upload that cannot be used; the message is one sentence."""
-
-
 def read(data, image_size):
     """(H, W, 1) uint8 of the bytes of an uploaded file, at image_size. Raises AppError if it cannot be used."""
     if not data:
@@ -39,10 +35,7 @@ def read(data, image_size):
     if not _slots.acquire(timeout=WAITING_SECONDS):
         raise busy()
     try:
-        file_kind(data)
         return isolation.call(decode, data, image_size, seconds=DECODING_SECONDS, memory=DECODING_MEMORY)
-    except RefusedError as error:
-        raise _unreadable(str(error)) from error
     except MemoryError as error:
         message = f"The file cannot be read: its image takes more than {DECODING_MEMORY >> 20} MB of memory."
         raise _unreadable(message) from error
@@ -59,8 +52,7 @@ def _unreadable(message):
 def decode(data, image_size):
     """(H, W, 1) uint8 of the bytes of a PNG, JPG or DICOM file, padded to the aspect ratio of image_size, antialiased.
 
-    The kind of file is recognised by its content, and size limits are checked before any pixel is decoded. Raises
-    RefusedError.
+    The kind of file is recognised by its content. Raises AppError, for images that are too large before decoding them.
     """
     kind = file_kind(data)
     grey = _decode_dicom(data) if kind == "DICOM" else _decode_picture(data, kind)
@@ -75,13 +67,13 @@ def decode(data, image_size):
 
 
 def file_kind(data):
-    """ "PNG", "JPEG" or "DICOM". Raises RefusedError for other files, and for files that are two kinds at once."""
+    """ "PNG", "JPEG" or "DICOM". Raises AppError for other files, and for files that are two kinds at once."""
     kinds = [name for start, name in SIGNATURES.items() if data.startswith(start)]
     kinds += ["DICOM"] * bool(looks_like_dicom(data))
     if not kinds:
-        raise RefusedError("The file is neither a PNG, a JPG nor a DICOM image.")
+        raise _unreadable("The file is neither a PNG, a JPG nor a DICOM image.")
     if len(kinds) > 1:
-        raise RefusedError("The file is of two kinds at once; save the image again.")
+        raise _unreadable("The file is of two kinds at once; save the image again.")
     return kinds[0]
 
 
@@ -90,7 +82,7 @@ def _decode_picture(data, kind):
         with Image.open(BytesIO(data), formats=[kind]) as image:
             _check_size(*image.size)
             if getattr(image, "n_frames", 1) > 1:
-                raise RefusedError("The file holds several images; save one of them.")
+                raise _unreadable("The file holds several images; save one of them.")
             image.load()
             if image.mode.startswith("I"):  # 16 bits
                 return Image.fromarray(np.asarray(image).astype(np.float32) / 257)
@@ -98,12 +90,12 @@ def _decode_picture(data, kind):
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
             return image.convert("L").convert("F")
-    except (RefusedError, MemoryError):
+    except (AppError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
     except Exception as error:  # decoders raise all kinds of errors for malformed files
-        raise RefusedError(f"The {kind} file is damaged or incomplete; save the image again.") from error
+        raise _unreadable(f"The {kind} file is damaged or incomplete; save the image again.") from error
 
 
 def _decode_dicom(data):
@@ -111,25 +103,25 @@ def _decode_dicom(data):
         header = Header.of(parse(data))
         _check_size(header.columns, header.rows)
         if (frames := header.frame_count) > 1:
-            raise RefusedError(f"The DICOM file holds {frames} frames; save one of them as a file of its own.")
+            raise _unreadable(f"The DICOM file holds {frames} frames; save one of them as a file of its own.")
         pixels = read_image(header)
-    except RefusedError:
+    except AppError:
         raise
     except DicomError as error:
         problem = str(error).removeprefix("The DICOM data ").rstrip(".")
-        raise RefusedError(f"The DICOM file {problem}.") from error
+        raise _unreadable(f"The DICOM file {problem}.") from error
     except Exception as error:
-        raise RefusedError("The DICOM file is damaged.") from error
+        raise _unreadable("The DICOM file is damaged.") from error
     _check_size(*pixels.shape[::-1])  # again: images with non-square pixels were resampled
     return Image.fromarray(pixels * np.float32(255))
 
 
 def _check_size(width, height):
     if min(width, height) < MIN_SIDE:
-        raise RefusedError(f"The image has {width} x {height} pixels; each side needs at least {MIN_SIDE}.")
+        raise _unreadable(f"The image has {width} x {height} pixels; each side needs at least {MIN_SIDE}.")
     if width * height > MAX_PIXELS:
         raise _too_many_pixels()
 
 
 def _too_many_pixels():
-    return RefusedError(f"The image has more than {MAX_PIXELS:,} pixels, the largest number accepted.")
+    return _unreadable(f"The image has more than {MAX_PIXELS:,} pixels, the largest number accepted.")

@@ -14,11 +14,7 @@ LEVEL = 0.05
 
 
 def stratified_weights(patients, labels, count, seed=0):
-    """float32 (1 + count, N): the sample itself and `count` bootstrap resamples of its patients.
-
-    See `intervals.bootstrap_weights`. Patients are drawn within each class, so that a rare class is in every resample.
-    A patient belongs to the class of most of their images.
-    """
+    """float32 (1 + count, N): `intervals.bootstrap_weights` within each class, so that a rare class is never absent."""
     owner, classes = classes_of_patients(patients, labels)
     return bootstrap_weights(patients, count, seed, strata=classes[owner]).astype(np.float32)
 

@@ -64,10 +64,10 @@ def plan(settings):
 
 def learning_curve(settings):
     """[(fraction of the real images, name of the arm with these, name of the arm with synthetic images added)]."""
-    parts = [(fraction, f"{fraction:.0%} of real") for fraction in settings.fractions]
-    points = [(0.0, None, SYNTHETIC_ONLY.name)]
-    points += [(fraction, name, f"{name} + synthetic") for fraction, name in parts]
-    return points + [(1.0, REAL.name, "real + 1 synthetic")] * (1 in settings.ratios)
+    names = {fraction: f"{fraction:.0%} of real" for fraction in settings.fractions}
+    parts = [(fraction, name, f"{name} + synthetic") for fraction, name in names.items()]
+    whole = [(1.0, REAL.name, "real + 1 synthetic")] if 1 in settings.ratios else []
+    return [(0.0, None, SYNTHETIC_ONLY.name), *parts, *whole]
 
 
 def compose(arm, train, synthetic, seed):
@@ -93,11 +93,8 @@ def compose(arm, train, synthetic, seed):
 def subset(train, fraction, seed):
     """Draw whole patients of each class, at least one, until they have this fraction of the class's images.
 
-    Patients of a smaller fraction are among those of a larger one. A patient belongs to the class of most of their
-    images.
+    Patients of a smaller fraction are among those of a larger one.
     """
-    if fraction == 1:
-        return train
     if fraction == 0:
         return train.take(slice(0, 0))
     owner, classes = classes_of_patients(train.patients, train.labels)

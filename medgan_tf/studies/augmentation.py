@@ -1,20 +1,20 @@
 """Do synthetic images help a classifier? Classifiers with different training images on the same real test split.
 
 Generators and classifiers are trained on the training split only. All classifiers take the same number of optimizer
-steps, whatever their training images, and no checkpoint is selected. Operating points are chosen on the validation
-split. The test split is used once, after a training has ended. Arms are compared image by image and seed by seed (see
-`arm_comparison`).
+steps, and no checkpoint is selected. Operating points are chosen on the validation split. The test split is used once,
+after a training has ended. Arms are compared image by image and seed by seed.
 """
 
 import hashlib
 import json
 from dataclasses import asdict
-from functools import partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from medgan_tf.datasets import SPLITS
 from medgan_tf.files import atomic_write
 from medgan_tf.studies import arms as design
 
@@ -30,8 +30,7 @@ def study(data, source, settings, journal):
 
     data: datasets.ImageDataset. source: synthetic_images.ImageSource. settings: config.AugmentationStudyConfig.
     journal: a folder for the outputs of each trained classifier, so that an interrupted study can continue; outputs of
-    other data, settings or another source are replaced. Raises ValueError for data of one class, for a class without
-    images in a split, and for splits that share a patient.
+    other data, settings or another source are replaced. Raises ValueError for one class and for a split that lacks one.
     """
     check(data)
     arms, comparisons = design.plan(settings)
@@ -52,7 +51,7 @@ def study(data, source, settings, journal):
     content = {
         "settings": asdict(settings),
         "source": {"name": source.name, "sha256": source.sha256, "notes": source.notes},
-        "splits": {split: getattr(data, split).record for split in ("train", "validation", "test")},
+        "splits": {split: getattr(data, split).record for split in SPLITS},
         "rare_class": {"name": data.classes[label], "topped_up_by": missing},
         "arms": [
             {"arm": name, "class": names[column], "measure": kind} | clipped_mean(seeds, kind, column)
@@ -75,19 +74,13 @@ def clipped_mean(seeds, kind, column):
 
 
 def check(data):
-    """Raise ValueError unless the splits share no patient and each has every class."""
-    splits = {name: getattr(data, name) for name in ("train", "validation", "test")}
+    """Raise ValueError unless there are several classes and each split has every class."""
     if len(data.classes) < 2:
         raise ValueError(f"{data.name} has one class, '{data.classes[0]}': there is nothing to classify.")
-    for name, split in splits.items():
-        absent = set(range(len(data.classes))) - set(split.labels.tolist())
+    for name in SPLITS:
+        absent = set(range(len(data.classes))) - set(getattr(data, name).labels.tolist())
         if absent:
             raise ValueError(f"The {name} split has no image of '{data.classes[min(absent)]}'; add patients of it.")
-        for other, known in splits.items():
-            shared = set(split.patients) & set(known.patients)
-            if other != name and shared:
-                remedy = "assign the splits again, by patient"
-                raise ValueError(f"Patient '{min(shared)}' is in both {name} and {other}: {remedy}.")
 
 
 def train_all(arms, data, source, settings, journal):
@@ -95,22 +88,20 @@ def train_all(arms, data, source, settings, journal):
     wanted = [(arm, seed) for seed in settings.seeds for arm in arms]
     paths = {(arm, seed): _path(journal, arm, seed, source) for arm, seed in wanted}
     prints = _fingerprints(wanted, data, source, settings)
-    missing = [job for job in wanted if not _is_stored(paths[job], prints[job])]
-    classifiers, synthetic = {}, None
+    answers = {job: _stored(paths[job], prints[job]) for job in wanted}
+    missing = [job for job, logits in answers.items() if logits is None]
+    classifier_for = cache(partial(Classifier, data.image_size, len(data.classes), settings))
+    synthetic_for = lru_cache(1)(partial(SyntheticImages, source, data.train, max(settings.ratios, default=1)))
     with tqdm(None, "classifiers", len(missing) * settings.steps, unit="step", disable=not missing) as bar:
         for arm, seed in missing:
             bar.set_postfix_str(f"{arm.name}, seed {seed}")
-            if arm.classical not in classifiers:
-                classifiers[arm.classical] = Classifier(data.image_size, len(data.classes), settings, arm.classical)
-            classifier = classifiers[arm.classical]
-            if synthetic is None or synthetic.seed != seed:
-                synthetic = SyntheticImages(source, data.train, max(settings.ratios, default=1), seed)
+            classifier, synthetic = classifier_for(arm.classical), synthetic_for(seed)
             classifier.train(design.compose(arm, data.train, synthetic, seed), seed, bar.update)
             test = data.test if arm.tested_on == "real" else synthetic.like(data.test)
             logits = {"validation": classifier.logits(data.validation.images), "test": classifier.logits(test.images)}
-            save = partial(np.savez, fingerprint=prints[arm, seed], **logits)
-            atomic_write(paths[arm, seed], save)
-    return {arm.name: [_read(paths[arm, seed]) for seed in settings.seeds] for arm in arms}
+            atomic_write(paths[arm, seed], partial(np.savez, fingerprint=prints[arm, seed], **logits))
+            answers[arm, seed] = logits
+    return {arm.name: [answers[arm, seed] for seed in settings.seeds] for arm in arms}
 
 
 def _path(journal, arm, seed, source):
@@ -131,10 +122,10 @@ def _fingerprints(wanted, data, source, settings):
     return {job: hashlib.sha256(json.dumps(part).encode()).hexdigest() for job, part in parts.items()}
 
 
-def _is_stored(path, fingerprint):
-    return path.exists() and _read(path, ["fingerprint"])["fingerprint"] == fingerprint
-
-
-def _read(path, names=("validation", "test")):
-    with np.load(path) as stored:
-        return {name: stored[name] for name in names}
+def _stored(path, fingerprint):
+    """The logits in a file of the journal; None where there is none or it is of another training."""
+    if path.exists():
+        with np.load(path) as stored:
+            if stored["fingerprint"] == fingerprint:
+                return {name: stored[name] for name in ("validation", "test")}
+    return None

@@ -13,6 +13,7 @@ def interpret_study(content):
     baselines = (CLASSICAL.name, DUPLICATED.name, SYNTHETIC_ONLY.name)
     mixed = [record for record in family("main") if record["arm"] not in baselines]
     source, test, seeds = content["source"]["name"], content["splits"]["test"], len(content["settings"]["seeds"])
+    rare = content["rare_class"]
     sentences = [
         *content["source"]["notes"],
         f"Real test images: {test['images']} of {test['patients']} patients, {seeds} seed(s). Differences are in macro"
@@ -21,10 +22,7 @@ def interpret_study(content):
         _summary(mixed, f"images of {source} added to the real ones", REAL.name),
         _summary(family("classical"), f"images of {source} added to the real ones", CLASSICAL.name),
         *map(_sentence, family("duplicated")),
-    ]
-    sentences += [_sentence(record) for record in family("main") if record["arm"] in baselines]
-    rare = content["rare_class"]
-    sentences += [
+        *[_sentence(record) for record in family("main") if record["arm"] in baselines],
         f"The rarest class, {rare['name'].replace('_', ' ')}, topped up by {rare['topped_up_by']} images to the size of"
         " the commonest; differences are in the sensitivity for this class, at a specificity of"
         f" {content['settings']['specificity']:g} on validation:",

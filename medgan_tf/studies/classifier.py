@@ -1,6 +1,6 @@
 """The classifiers of the augmentation study: a small network for a CPU, or any model of keras.applications."""
 
-from types import ModuleType
+from inspect import getmodule, isfunction
 
 import keras
 import numpy as np
@@ -9,8 +9,6 @@ from keras import layers
 from medgan_tf.config import sides
 from medgan_tf.datasets.input_pipeline import predict
 from medgan_tf.metrics.classifier_layers import convolutions, options, random_layers, seeds_of
-
-DROPOUT = 0.2
 
 
 class Classifier:
@@ -56,18 +54,16 @@ def network(image_size, classes, settings, classical, seed):
     inputs = keras.Input((*sides(image_size), 1))
     x = random_layers(inputs, seeds) if classical else inputs
     x = convolutions(x, seeds) if settings.backbone == "small" else _application(x, settings)
-    x = layers.Dropout(DROPOUT, seed=next(seeds))(x)
+    x = layers.Dropout(0.2, seed=next(seeds))(x)
     return keras.Model(inputs, layers.Dense(classes, **options(seeds))(x))
 
 
 def _application(x, settings):
     """Features (B, D) of (B, H, W, 1) in [-1, 1] by the named model of keras.applications, with its preprocessing."""
-    modules = [module for module in vars(keras.applications).values() if isinstance(module, ModuleType)]
-    homes = [each for each in modules if hasattr(each, settings.backbone) and hasattr(each, "preprocess_input")]
-    if not homes:
+    build = getattr(keras.applications, settings.backbone, None)
+    if not isfunction(build):
         known = "'small' or a model of keras.applications, such as 'MobileNetV2' or 'DenseNet121'"
         raise ValueError(f"There is no backbone '{settings.backbone}'; take {known}.")
     colour = layers.Concatenate()([(x + 1) * 127.5] * 3)
-    build = getattr(homes[0], settings.backbone)
     backbone = build(include_top=False, weights=None, input_shape=tuple(colour.shape[1:]), pooling="avg")
-    return backbone(homes[0].preprocess_input(colour))
+    return backbone(getmodule(build).preprocess_input(colour))

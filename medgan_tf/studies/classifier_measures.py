@@ -45,11 +45,12 @@ def measure_classifier(logits, labels, thresholds, weights):
         for label in range(scores.shape[1]):
             score, is_class = scores[:, label], labels == label
             above = score > thresholds[label]
-            proportions = (answers == label, is_class), (above, is_class), (~above, ~is_class)
-            by_threshold = [weighted_proportion(*pair, weights) for pair in proportions]
-            found.append([*auroc_and_average_precision(score, is_class, weights), *by_threshold])
+            pairs = (answers == label, is_class), (above, is_class), (~above, ~is_class)
+            proportions = [weights @ (right & among) / (weights @ among) for right, among in pairs]
+            found.append([*auroc_and_average_precision(score, is_class, weights), *proportions])
     by_class = dict(zip(MEASURES, np.moveaxis(found, 0, -1), strict=False))  # each (B, C)
-    table = {name: np.column_stack([columns, class_mean(columns)]) for name, columns in by_class.items()}
+    means = {name: np.ma.masked_invalid(columns).mean(axis=1).filled(np.nan) for name, columns in by_class.items()}
+    table = {name: np.column_stack([columns, means[name]]) for name, columns in by_class.items()}
     error = calibration_error(scores.max(axis=1), answers == labels, weights)
     table["calibration_error"] = np.column_stack([np.full((len(weights), scores.shape[1]), np.nan), error])
     return table
@@ -65,17 +66,6 @@ def auroc_and_average_precision(scores, positive, weights):
     above = (scores[:, None] >= of_class).astype(np.float32)  # (N, P): ranked no lower than each image of the class
     precision = drawn @ above[positive] / np.maximum(weights @ above, 1)
     return area, (drawn * precision).sum(axis=1) / total
-
-
-def weighted_proportion(right, among, weights):
-    """(B,): the weighted proportion of `among` (N,) that is `right` (N,)."""
-    return weights @ (right & among) / (weights @ among)
-
-
-def class_mean(by_class):
-    """(B,): the mean over classes of (B, C) without NaN."""
-    known = np.isfinite(by_class)
-    return np.where(known, by_class, 0).sum(axis=1) / known.sum(axis=1)
 
 
 def calibration_error(confidence, right, weights):

@@ -32,12 +32,10 @@ def distance_attack(synthetic, members, others, reference):
     GAN-Leaks (Chen et al. 2020, arXiv 1909.03935), full black box: the distance to the nearest of many synthetic
     images, calibrated by the distance to images that it cannot have influenced, because some images are near to
     everything. The reference is the attacker's own set of real images, datasets.ImageSet, of patients in neither group.
-    Distances are 1 - correlation after registration, since features learned from the members would know them by
-    themselves.
+    Distances are 1 - correlation after registration, since features may have been learned from the members.
     """
-    correlations = lambda images, references: most_similar(images, references)[1]  # noqa: E731
     groups = members.images, others.images
-    return tuple(correlations(each, synthetic) - correlations(each, reference.images) for each in groups)
+    return tuple(most_similar(each, synthetic)[1] - most_similar(each, reference.images)[1] for each in groups)
 
 
 def attack_record(members, others, member_patients, other_patients, seed=0):

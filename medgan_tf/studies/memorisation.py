@@ -19,8 +19,7 @@ def memorisation(synthetic, train, held_out, extractor, cache=None, seed=0):
     """{"pixels": record, "features": record}: memorisation with two distances between images.
 
     "pixels" is 1 - correlation after registration (`registration.most_similar`), "features" the Euclidean distance
-    between the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.ImageSet without a
-    common patient.
+    between the extractor's features. synthetic: uint8 (S, H, W, 1). train, held_out: datasets.ImageSet.
 
     A record has copy_rate, the proportion of synthetic images that are closer to a training image than the first
     percentile of held-out distances (Meehan et al. 2020); expected and p_value of `copied_by_chance`;
@@ -59,8 +58,7 @@ def copied_by_chance(reference, patients, distance):
 
     The threshold is the k-th smallest of the distances in `reference` (m,), k being about 1% of m and at least 1.
     p_value: the probability that new images are below it at least as often as these; expected: how often they are on
-    average. Beta-binomial, because the threshold is random too. All images of a patient count as one, as if they were
-    identical, which is conservative.
+    average. Beta-binomial, because the threshold is random too. All images of a patient count as one: conservative.
     """
     ordered, independent = np.sort(reference), len(set(patients))
     rank = max(round(QUANTILE * (len(ordered) + 1)), 1)

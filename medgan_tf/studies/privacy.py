@@ -22,25 +22,33 @@ def audit(model_dir, data, extractor, count, cache=None, seed=2):
     that are attacked at most. Returns {"memorisation", "attacks", "controls", "n", "seed", "architecture", "training"}.
     """
     model = generators.load(model_dir)
-    images, described = images_to_audit(model, data, count, seed), model.record
-    found = _audit(images, data, extractor, load_gan(model_dir), count, cache, seed)
-    return found | {"architecture": described["settings"]["architecture"], "training": described["data"]}
+    images = images_to_audit(model, data, count, seed)
+    found = audit_images(images, data, extractor, cache, seed, _load_gan(model_dir, model))
+    return found | {"architecture": model.record["settings"]["architecture"], "training": model.record["data"]}
 
 
-def audit_images(synthetic, data, extractor, cache=None, seed=2):
-    """Audit images only, from any source, like `audit` but without the discriminator attack."""
-    return _audit(synthetic, data, extractor, None, len(synthetic), cache, seed)
+def audit_images(synthetic, data, extractor, cache=None, seed=2, gan=None):
+    """Audit images from any source like `audit`; without a training.GAN there is no discriminator attack."""
+    members = data.train.take(sample_patients(data.train.patients, len(synthetic), seed))
+    scores = {} if gan is None else {"discriminator": discriminator_attack(gan, members, data.test)}
+    scores["distance"] = distance_attack(synthetic, members, data.test, data.validation)
+    copies = memorisation(synthetic, data.train, data.held_out, extractor, cache, seed)
+    patients, attacks, controls = (members.patients, data.test.patients), {}, {}
+    for name, pair in scores.items():
+        attacks[name] = attack_record(*pair, *patients, seed)
+        nulls = [_null_attack(*group, seed) for group in zip(pair, patients, strict=True)]
+        controls[name] = dict(zip(("members against members", "unseen against unseen"), nulls, strict=True))
+    return {"memorisation": copies, "attacks": attacks, "controls": controls, "n": len(synthetic), "seed": seed}
 
 
-def load_gan(model_dir):
-    """The training.GAN of a model's folder with the weights of its checkpoint. Raises ValueError without one."""
-    model_dir = Path(model_dir)
-    if not (model_dir / "state.npz").exists():
+def _load_gan(model_dir, model):
+    """The training.GAN of a generator with the weights of its checkpoint. Raises ValueError without one."""
+    checkpoint = Path(model_dir) / "state.npz"
+    if not checkpoint.exists():
         raise ValueError(f"{model_dir} has no state.npz: its discriminator is gone, so train the model again.")
-    record = config.read_record(model_dir / "model.json")
-    classes = len(record["classes"]) if record["conditional"] else 0
-    gan = training.build(config.TrainingConfig(**record["settings"]), record["image_size"], classes)
-    gan.load_state(model_dir / "state.npz")
+    settings = config.TrainingConfig(**model.record["settings"])
+    gan = training.build(settings, model.record["image_size"], len(model.classes))
+    gan.load_state(checkpoint)
     return gan
 
 
@@ -64,19 +72,6 @@ def images_to_audit(model, data, count, seed=2):
     """
     labels = np.resize(data.train.shuffled(0).labels, count) if model.classes else None
     return model.sample_set(count, labels, seed=seed).as_jpg(data.train.jpg_quality).images
-
-
-def _audit(synthetic, data, extractor, gan, count, cache, seed):
-    members = data.train.take(sample_patients(data.train.patients, count, seed))
-    scores = {} if gan is None else {"discriminator": discriminator_attack(gan, members, data.test)}
-    scores["distance"] = distance_attack(synthetic, members, data.test, data.validation)
-    copies = memorisation(synthetic, data.train, data.held_out, extractor, cache, seed)
-    patients, attacks, controls = (members.patients, data.test.patients), {}, {}
-    for name, pair in scores.items():
-        attacks[name] = attack_record(*pair, *patients, seed)
-        nulls = [_null_attack(*group, seed) for group in zip(pair, patients, strict=True)]
-        controls[name] = dict(zip(("members against members", "unseen against unseen"), nulls, strict=True))
-    return {"memorisation": copies, "attacks": attacks, "controls": controls, "n": len(synthetic), "seed": seed}
 
 
 def _null_attack(scores, patients, seed):

@@ -35,17 +35,16 @@ def findings(section):
         record = memory[kind]
         verdict = "more than chance" if record["p_value"] < LEVEL else "no excess can be shown"
         sentences.append(
-            f"Copies: {_proportion(record['copy_rate'])} of {record['n']} synthetic images is closer to a training "
-            f"image than the first percentile of {record['held_out']} held-out images "
-            f"({record['held_out_patients']} patients), {words}; {record['expected']:.3f} of new images would be "
-            f"(p = {record['p_value']:.2g}): {verdict}; "
-            f"{record['patients_copied']} training patient(s) concerned."
+            f"Copies: a proportion of {_number(record['copy_rate'], 3)} of {record['n']} synthetic images is closer to "
+            f"a training image than the first percentile of {record['held_out']} held-out images "
+            f"({record['held_out_patients']} patients), {words}; {record['expected']:.3f} of new images would be (p = "
+            f"{record['p_value']:.2g}): {verdict}; {record['patients_copied']} training patient(s) concerned."
         )
     for attack, record in section["attacks"].items():
         sentences.append(
-            f"{NAMES[attack][0].upper()}{NAMES[attack][1:]} reaches an AUC of {_number(record['auc'])} and finds "
-            f"{_proportion(record['tpr'])} of {record['members']} members at {record['fpr']:.0%} false alarms "
-            f"({record['others']} others): {_verdict(record)}."
+            f"{NAMES[attack][0].upper()}{NAMES[attack][1:]} reaches an AUC of {_number(record['auc'])} and finds a "
+            f"proportion of {_number(record['tpr'], 3)} of {record['members']} members at {record['fpr']:.0%} false "
+            f"alarms ({record['others']} others): {_verdict(record)}."
         )
     for attack, controls in section["controls"].items():
         aucs = {name: record["auc"] for name, record in controls.items()}
@@ -61,17 +60,16 @@ def findings(section):
 def undetected_controls(sections, ways=("pixels", "features")):
     """Sentences on planted controls that were not detected: then a model that is not detected proves nothing.
 
-    sections: {name: audit} of one run from `results.privacy`; controls are recognised by name. ways: the distances to
-    report on.
+    sections: {name: audit} of one run from `results.privacy`. ways: the distances to report on.
     """
     sentences = []
     copies = sections.get("copier", {}).get("memorisation", {})
     for kind in ways:
         if kind in copies and not copies[kind]["p_value"] < LEVEL:
-            words = {"pixels": "grey levels"}.get(kind, kind)
+            words, rate = {"pixels": "grey levels"}.get(kind, kind), _number(copies[kind]["copy_rate"], 3)
             sentences.append(
-                f"The planted copies are not detected by {words} ({_proportion(copies[kind]['copy_rate'])}): so on "
-                f"these data a copy rate by {words} says nothing." + (SAME_ON_BOTH_SIDES if kind == "pixels" else "")
+                f"The planted copies are not detected by {words} (a proportion of {rate}): so on these data a copy "
+                f"rate by {words} says nothing." + (SAME_ON_BOTH_SIDES if kind == "pixels" else "")
             )
     for attack, control in PLANTED.items():
         record = sections.get(control, {}).get("attacks", {}).get(attack)
@@ -91,9 +89,9 @@ def model_card_statement(sections, name):
     copies = section["memorisation"]["pixels"]["copy_rate"]
     attacks = " and ".join(f"{_number(record['auc'])} ({name})" for name, record in section["attacks"].items())
     sentence = (
-        f"Privacy audit: {_proportion(copies)} of {section['n']} images is closer to a training image than the first "
-        f"percentile of held-out distances; membership attacks reach an AUC of {attacks}, 95% intervals over patients. "
-        "That bounds these attacks and no others: do not treat these images as anonymous."
+        f"Privacy audit: a proportion of {_number(copies, 3)} of {section['n']} images is closer to a training image "
+        f"than the first percentile of held-out distances; membership attacks reach an AUC of {attacks}, 95% intervals "
+        "over patients. That bounds these attacks and no others: do not treat these images as anonymous."
     )
     return " ".join([sentence, *undetected_controls(sections, ("pixels",))])
 
@@ -104,9 +102,6 @@ def _verdict(record):
     return "below chance" if record["auc"]["high"] < CHANCE else "not distinguishable from chance at this n"
 
 
-def _number(interval):
-    return f"{interval['value']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
-
-
-def _proportion(interval):
-    return f"a proportion of {interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
+def _number(interval, digits=2):
+    value, low, high = (f"{interval[end]:.{digits}f}" for end in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"

@@ -21,11 +21,11 @@ def most_similar(images, references):
     """
     coarse = _normalised(_coarse(references)).T
     best = np.zeros(len(images), int), np.full(len(images), -1.0)
-    order = {mirrored: _coarse_correlation(_mirror(images, mirrored), coarse) for mirrored in (False, True)}
+    variants = [(each, _coarse_correlation(each, coarse)) for each in (images, images[..., ::-1, :])]
     count = min(CANDIDATES, len(references))
     for index in tqdm(range(len(images)), "nearest images", unit="image", leave=False):
-        for mirrored, similarities in order.items():
-            image = _mirror(images[index], mirrored)[..., 0]
+        for pictures, similarities in variants:
+            image = pictures[index, ..., 0]
             for candidate in np.argpartition(-similarities[index], count - 1)[:count]:
                 correlation = registered_correlation(references[candidate, ..., 0], image)
                 if correlation > best[1][index]:
@@ -49,10 +49,6 @@ def _correlation(a, b):
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a * a).sum() * (b * b).sum())
     return float((a * b).sum() / norm) if norm else 0.0
-
-
-def _mirror(images, mirrored):
-    return images[..., ::-1, :] if mirrored else images
 
 
 def _coarse_correlation(images, references):

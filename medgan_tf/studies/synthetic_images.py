@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,7 @@ def from_model(model_dir, data, labeller=None):
     """The ImageSource of a trained model, after a check that it was trained on the training split of `data`.
 
     data: datasets.ImageDataset. A model without labels needs a labeller, a metrics.Extractor with logits that was
-    trained on the training split: it classifies each image. Raises ValueError where the model was trained on other
-    patients, classes or sizes.
+    trained on the training split: it classifies each image. Raises ValueError for other patients, classes or sizes.
     """
     model_dir = Path(model_dir)
     generator = generators.load(model_dir)
@@ -54,14 +53,14 @@ def from_model(model_dir, data, labeller=None):
         draw = lambda labels, seed: generator.sample(len(labels), labels, seed)  # noqa: E731
         return ImageSource(model_dir.name, digest.hexdigest(), draw, tuple(notes))
     if labeller is None or labeller.report.get("classes") != list(data.classes):
-        remedy = f"give a classifier of {', '.join(data.classes)} to label its images"
-        raise ValueError(f"{model_dir.name} has no classes: {remedy}.")
+        names = ", ".join(data.classes)
+        raise ValueError(f"{model_dir.name} has no classes: give a classifier of {names} to label its images.")
     notes.append(
         f"{model_dir.name} has no classes: a classifier trained on the training split assigned them, so its images"
         " carry no more information about classes than that classifier has."
     )
     digest.update(labeller.weights_sha256.encode())
-    return ImageSource(model_dir.name, digest.hexdigest(), _labelled(generator, labeller), tuple(notes))
+    return ImageSource(model_dir.name, digest.hexdigest(), partial(_draw_labelled, generator, labeller), tuple(notes))
 
 
 def training_note(record, train, model_dir):
@@ -70,8 +69,7 @@ def training_note(record, train, model_dir):
     record: model.json, with the hash of the training patients that the training wrote.
     """
     if "training" not in record:
-        remedy = "train it again"
-        raise ValueError(f"The record in {model_dir} does not say which patients the model was trained on: {remedy}.")
+        raise ValueError(f"The record in {model_dir} does not say which patients it was trained on: train it again.")
     if record["training"] != train.record:
         raise ValueError(
             f"The model in {model_dir} was trained on {record['training']['images']} images of other patients than this"
@@ -80,26 +78,21 @@ def training_note(record, train, model_dir):
     return f"{model_dir.name} was trained on the training split only (asserted from its record, by patient)."
 
 
-def _labelled(generator, labeller):
+def _draw_labelled(generator, labeller, labels, seed):
     """Draw from an unconditional generator until the labeller has found enough images of every class."""
-
-    def draw(labels, seed):
-        images = np.zeros((len(labels), *generator.network.output_shape[1:]), np.uint8)
-        missing = {label: list(np.flatnonzero(labels == label)) for label in np.unique(labels)}
-        for number in range(MAX_ROUNDS):
-            drawn = generator.sample(max(256, len(labels) // 4), seed=(seed, number))
-            named = metrics.extract(labeller, drawn).logits.argmax(axis=1)
-            for label, places in missing.items():
-                chosen = drawn[named == label][: len(places)]
-                images[places[: len(chosen)]] = chosen
-                del places[: len(chosen)]
-            if not any(missing.values()):
-                return images
-        lacking = ", ".join(labeller.report["classes"][label] for label, places in missing.items() if places)
-        found = f"images that the classifier calls {lacking}"
-        raise ValueError(f"The generator hardly ever draws {found}: train it longer.")
-
-    return draw
+    images = np.zeros((len(labels), *generator.network.output_shape[1:]), np.uint8)
+    missing = {label: list(np.flatnonzero(labels == label)) for label in np.unique(labels)}
+    for number in range(MAX_ROUNDS):
+        drawn = generator.sample(max(256, len(labels) // 4), seed=(seed, number))
+        named = metrics.extract(labeller, drawn).logits.argmax(axis=1)
+        for label, places in missing.items():
+            chosen = drawn[named == label][: len(places)]
+            images[places[: len(chosen)]] = chosen
+            del places[: len(chosen)]
+        if not any(missing.values()):
+            return images
+    lacking = ", ".join(labeller.report["classes"][label] for label, places in missing.items() if places)
+    raise ValueError(f"The generator hardly ever draws images that the classifier calls {lacking}: train it longer.")
 
 
 class SyntheticImages:

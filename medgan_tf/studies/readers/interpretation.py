@@ -16,14 +16,11 @@ def interpret(section):
         sentences.append(f"Agreement between the readers: {kappa}.")
         if at_chance and agreement["value"] < LOW_AGREEMENT:
             sentences.append("Chance accuracy with so little agreement may mean weak readers as well as good images.")
-    same = section["agreement"]["with_themselves"].get("same_answer")
-    if same:
-        found = f"{same['k']} of {same['n']} got the same answer from the same reader"
-        sentences.append(f"Of images shown twice, {found}.")
+    if same := section["agreement"]["with_themselves"].get("same_answer"):
+        sentences.append(f"Of images shown twice, {same['k']} of {same['n']} got the same answer from the same reader.")
     realism = section["pooled"]["realism_difference"]
     if realism["value"] is not None:
-        difference = f"{_interval(realism)} on a scale of 1 to 5"
-        sentences.append(f"Realism of real images minus that of synthetic ones: {difference}.")
+        sentences.append(f"Realism of real images minus synthetic ones: {_interval(realism)} on a scale of 1 to 5.")
     if section["readers"] == 1:
         sentences.append("With one reader the intervals hold for this reader only.")
     return sentences + [f"Left out: {problem}" for problem in section["left_out"]]
@@ -39,6 +36,5 @@ def _accuracy(accuracy, who):
 
 
 def _interval(record):
-    if record["low"] is None:
-        return "–" if record["value"] is None else f"{record['value']:.2f}"
-    return f"{record['value']:.2f} [{record['low']:.2f}, {record['high']:.2f}]"
+    value = f"{record['value']:.2f}"
+    return value if record["low"] is None else f"{value} [{record['low']:.2f}, {record['high']:.2f}]"

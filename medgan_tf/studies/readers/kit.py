@@ -19,7 +19,6 @@ KINDS = ("real", "synthetic")
 REPEATED = 0.1  # fraction of the images that is shown twice
 ORDERS = 24  # orders of presentation; a reader's code chooses one
 PAGE, KEY = Path("for_readers") / "reading.html", Path("hidden") / "key.csv"
-TEMPLATES = Path(__file__).parent / "templates"
 README = """{page}   give this file to the readers; it needs nothing but a browser
 hidden/                    the key: keep it from every reader until the last one is done
 answers/                   put the readers' files here (answers_..._CODE.csv) and analyse them
@@ -146,18 +145,17 @@ def presentation_orders(repeated, random, number=ORDERS):
     return np.array(made)
 
 
-def render_page(images, shown, study, classes=()):
-    """The page for the readers as one HTML text. It contains no information about which images are real.
-
-    images: (n, H, W) uint8. shown: orders of presentation. classes: suggestions for the diagnosis, which is free text.
-    """
-    content = {"study": study, "orders": shown, "images": [png_base64(image) for image in images]}
-    loader = jinja2.FileSystemLoader(TEMPLATES)
+def _render_page(kit):
+    """The page for the readers as one HTML text. It contains no information about which images are real."""
+    content = {name: kit.settings[name] for name in ("study", "orders")}
+    content["images"] = [_png_base64(image) for image in kit.images]
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("reading.html")
-    return template.render(content=content, classes=[name.replace("_", " ") for name in classes])
+    suggestions = [name.replace("_", " ") for name in kit.settings["classes"]]  # for the diagnosis, a free text
+    return template.render(content=content, classes=suggestions)
 
 
-def png_base64(image):
+def _png_base64(image):
     """An image uint8 (H, W) as uncompressed PNG in base64, so that its length depends on the image size only."""
     memory = BytesIO()
     Image.fromarray(image).save(memory, "PNG", compress_level=0)
@@ -173,10 +171,8 @@ def _pad_to_squares(images):
 def _write_kit(kit):
     for folder in (kit.hidden, kit.page.parent, kit.answers):
         folder.mkdir(parents=True, exist_ok=True)
-    settings = kit.settings
-    page = render_page(kit.images, settings["orders"], settings["study"], settings["classes"])
-    kit.page.write_text(page, encoding="utf-8")
+    kit.page.write_text(_render_page(kit), encoding="utf-8")
     (kit.directory / "README.txt").write_text(README.format(page=PAGE.as_posix()))
-    (kit.hidden / "kit.json").write_text(json.dumps(settings))
+    (kit.hidden / "kit.json").write_text(json.dumps(kit.settings))
     np.save(kit.hidden / "images.npy", kit.images)
     kit.key.to_csv(kit.directory / KEY, index=False)  # written last: marks a complete kit

@@ -24,8 +24,11 @@ def power_table(images=IMAGES, readers=READERS, accuracies=ACCURACIES, reader_sh
     for n, r in product(images, readers):
         shape = r, n, reader_share, image_share
         power = {str(accuracy): beyond_chance(accuracy, *shape) for accuracy in accuracies}
+        at_chance = _variances(0.5, *shape)
+        (error, _), half_width = standard_error(*at_chance), margin(*at_chance)
+        equivalence = float(max(0, 2 * norm.cdf((MARGIN - half_width) / error) - 1))
         record = {"images": n, "readers": r, "power": power}
-        records.append(record | {"equivalence": within_margin(*shape), "half_width": half_width(*shape)})
+        records.append(record | {"equivalence": equivalence, "half_width": half_width})
     return records
 
 
@@ -34,17 +37,6 @@ def beyond_chance(accuracy, *shape):
     error, freedom = standard_error(*_variances(accuracy, *shape))
     needed, distance = t.ppf(0.975, freedom), (accuracy - 0.5) / error
     return float(nct.sf(needed, freedom, distance) + nct.cdf(-needed, freedom, distance))
-
-
-def within_margin(*shape):
-    """Probability that the interval lies within MARGIN of 0.5 at a true accuracy of 0.5."""
-    error, _ = standard_error(*_variances(0.5, *shape))
-    return float(max(0, 2 * norm.cdf((MARGIN - half_width(*shape)) / error) - 1))
-
-
-def half_width(*shape):
-    """Half the width of the interval at a true accuracy of 0.5."""
-    return margin(*_variances(0.5, *shape))
 
 
 def _variances(accuracy, readers, images, reader_share, image_share):

@@ -27,18 +27,11 @@ class ImageResamples:
 
         The area is the chance that a synthetic image has a higher score than a real one, ties counting half.
         """
-        chosen = [(scores == level).T for level in range(levels)]
-        above, below = (
-            np.stack([(self.images * kind) @ column for column in chosen]) for kind in (self.synthetic, ~self.synthetic)
-        )
+        chosen = np.stack([(scores == level).T for level in range(levels)])
+        above, below = ((self.images * kind) @ chosen for kind in (self.synthetic, ~self.synthetic))
         lower = below.cumsum(axis=0) - below / 2
         with np.errstate(invalid="ignore"):
             return (above * lower).sum(axis=0) / (above.sum(axis=0) * below.sum(axis=0))
-
-
-def reader_records(values):
-    """One record for each reader from values (1 + number, readers); the intervals generalise to other images."""
-    return [record(column) for column in values.T]
 
 
 def pooled(values, lowest=-np.inf, highest=np.inf):

@@ -8,7 +8,7 @@ from medgan_tf.intervals import bootstrap_weights, proportion, wilson
 
 from .interpretation import interpret
 from .kit import KINDS
-from .reader_intervals import ImageResamples, pooled, reader_records, record
+from .reader_intervals import ImageResamples, pooled, record
 
 RESAMPLES = 2000
 LEVELS = 10  # of the ROC: real with confidence 5 is 0, real with 1 is 4, synthetic with 1 is 5, synthetic with 5 is 9
@@ -39,7 +39,7 @@ def analyse(kit, answers, problems=(), seed=0):
         "simulated": bool((answers["source"] == "simulated").all()),
         "readers": len(readers),
         "presentations": len(kit.settings["orders"][0]),
-        "by_reader": {name: own | dict(single.loc[name]) for name, own in readers.items()},
+        "by_reader": {name: own | single[name] for name, own in readers.items()},
         "pooled": together,
         "agreement": {"between_readers": _between(first, seed), "with_themselves": _with_themselves(twice, seed)},
         "roc": {name: _roc(rows) for name, rows in first.groupby("reader") if rows["kind"].nunique() == 2},
@@ -55,7 +55,7 @@ def section_name(section):
 
 
 def _pooled(first, kinds, seed):
-    """({measure: record over readers}, DataFrame of the bootstrap records of each reader)."""
+    """({measure: record over readers}, {reader: {measure: bootstrap record}})."""
     wide = first.pivot(index="reader", columns="image", values=["correct", "score", "realism"])
     matrix = {name: wide[name].reindex(columns=kinds.index).to_numpy(float) for name in ("correct", "score", "realism")}
     synthetic = kinds.to_numpy() == "synthetic"
@@ -80,8 +80,8 @@ def _pooled(first, kinds, seed):
             # All resamples are equal, as when every answer is right: Wilson's bounds, the readers counting as one.
             bounds = wilson(round(found[name]["value"] * numbers["images"]), numbers["images"])
             found[name] |= {"low": bounds["low"], "high": bounds["high"]}
-    single = {name: reader_records(values[name]) for name in ("auc", "realism_real", "realism_synthetic")}
-    return found, wide.index.to_frame().assign(**single)[list(single)]
+    names = ("auc", "realism_real", "realism_synthetic")
+    return found, {who: {name: record(values[name][:, i]) for name in names} for i, who in enumerate(wide.index)}
 
 
 def _one(rows, twice):
