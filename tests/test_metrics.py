@@ -263,7 +263,7 @@ def test_ms_ssim_is_that_of_tf_image_with_the_published_weights():
     np.testing.assert_allclose(ms_ssim(a, b), tf.image.ssim_multiscale(a, b, 255).numpy(), rtol=1e-3)
 
 
-@pytest.mark.parametrize(("size", "count"), [(11, 1), (21, 2), (64, 3), (81, 4), (128, 4), (161, 5), (512, 5)])
+@pytest.mark.parametrize(("size", "count"), [(11, 1), (21, 2), (53, 3), (64, 3), (81, 4), (161, 5), (181, 5)])
 def test_ms_ssim_uses_as_many_scales_as_the_size_allows(size, count):
     import tensorflow as tf
 
@@ -272,7 +272,7 @@ def test_ms_ssim_uses_as_many_scales_as_the_size_allows(size, count):
     weights = np.array(WEIGHTS[:count]) / sum(WEIGHTS[:count])
     assert scales(size, size) == count
     expected = tf.image.ssim_multiscale(a, b, 255, power_factors=tuple(weights)).numpy()
-    np.testing.assert_allclose(ms_ssim(a, b), expected, rtol=1e-6)
+    np.testing.assert_allclose(ms_ssim(a, b), expected, rtol=1e-4)  # theirs is computed in float32
     if count < len(WEIGHTS):  # one scale more is refused by the library: the count is the largest possible
         with pytest.raises(tf.errors.InvalidArgumentError):
             tf.image.ssim_multiscale(a, b, 255, power_factors=WEIGHTS[: count + 1])

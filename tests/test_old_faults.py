@@ -55,7 +55,7 @@ def test_the_penalty_is_a_mean_over_samples_with_one_uniform_weight_each(monkeyp
     for step in range(50):
         gan.step.assign(step)
         gan.trackers["penalty"].reset_state()
-        gan.train_discriminator(pictures(4, 1), labels, 0)
+        gan.update_critic(pictures(4, 1), labels, 0)
     _, *last = drawn[-1]
     singly = [
         float(penalty(lambda x: gan.score(x, labels[:1], 0, REAL), *(part[i : i + 1] for part in last)))

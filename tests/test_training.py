@@ -133,8 +133,8 @@ def test_random_numbers_differ_between_steps_and_streams_and_have_their_moments(
 def test_generator_is_updated_once_for_n_critic_updates_with_fresh_real_batches():
     gan = build(discriminator_steps=3, penalty="wgan_gp", loss="wasserstein", penalty_interval=1)
     seen = []
-    update = gan.train_discriminator
-    gan.train_discriminator = lambda real, *rest: (seen.append(real.numpy()), update(real, *rest))[1]
+    update = gan.update_critic
+    gan.update_critic = lambda real, *rest: (seen.append(real.numpy()), update(real, *rest))[1]
     data = tuple(tf.constant(part) for part in batch(24))
     gan.train_step(data)
     assert int(gan.generator_optimizer.iterations) == 1

@@ -1,7 +1,7 @@
 """Base class of all GAN training steps: two networks, their optimizers, an averaged generator, and exact resume.
 
-An algorithm is one subclass in one file: WGANGP in wgan_gp.py, NonSaturatingGAN in non_saturating.py, StyleGAN in
-stylegan.py. What several devices, half precision and exact resume need is here.
+An algorithm is one subclass in one file that implements `train_step`: WGANGP in wgan_gp.py, NonSaturatingGAN in
+non_saturating.py, StyleGAN in stylegan.py. What several devices, half precision and exact resume need is here.
 """
 
 import keras
@@ -20,11 +20,7 @@ FAKE_FOR_GENERATOR, REAL, FAKE = range(3)  # why images are scored; each kind is
 
 
 class GAN(keras.Model):
-    """Two networks to be trained against each other.
-
-    Subclasses implement `train_discriminator(real, labels, index)`, one update of the discriminator that returns the
-    generated images (b, H, W, C) that it saw, and `generator_losses(scores, labels)`, a list of scalars: the loss of
-    these images and what else is added to it.
+    """Two networks to be trained against each other; subclasses implement `train_step`.
 
     Args:
         generator, discriminator: what `networks.build` returns; conditional ones take labels (B,) int32 as well.
@@ -73,23 +69,15 @@ class GAN(keras.Model):
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
-    def train_step(self, data):
-        """discriminator_steps updates of the discriminator, one of the generator with the last images that it made."""
+    # ------------------------------------------------------------ building blocks for train_step
+
+    def minibatches(self, data):
+        """A batch of `fit` as a list of (real (b, H, W, C), labels (b,)), one for each discriminator step."""
+        images, labels = data
         for layer in self.growing:
             layer.fade(self.images_seen.value)
-        minibatches = zip(*(tf.split(part, self.discriminator_steps) for part in data), strict=True)
-        *earlier, (real, labels) = minibatches  # one for each update of the discriminator
-        for index, minibatch in enumerate(earlier):
-            self.train_discriminator(*minibatch, index)
-        last = len(earlier)
-
-        def last_discriminator_step_and_generator_losses():
-            fake = self.train_discriminator(real, labels, last)  # one forward pass of the generator for both networks
-            return self.generator_losses(self.score(fake, labels, last, FAKE_FOR_GENERATOR), labels)
-
-        return self.update_generator(last_discriminator_step_and_generator_losses, data)
-
-    # ------------------------------------------------------------ building blocks of a training step
+        steps = self.discriminator_steps
+        return list(zip(tf.split(images, steps), tf.split(labels, steps), strict=True))
 
     def generate(self, labels, index, after):
         """(b, H, W, C): one image of a fresh latent for each label; after: gradients that XLA must compute first."""

@@ -10,7 +10,7 @@ k-th step only, with k times the weight, which costs little and has the same mea
 import tensorflow as tf
 
 from medgan_tf.training import optimizers
-from medgan_tf.training.gan import FAKE, GAN, REAL
+from medgan_tf.training.gan import FAKE, FAKE_FOR_GENERATOR, GAN, REAL
 from medgan_tf.training.losses import cross_entropy_of_fake, cross_entropy_of_real, r1_penalty, refuse_batch_norm
 
 
@@ -28,9 +28,23 @@ class NonSaturatingGAN(GAN):
             refuse_batch_norm(discriminator)
         self.r1_weight, self.r1_interval = r1_weight, r1_interval
 
-    def generator_losses(self, scores, labels):
-        """L_G of the scores of generated images, alone."""
-        return [cross_entropy_of_real(scores)]
+    def train_step(self, data):
+        """discriminator_steps updates of the discriminator, one of the generator."""
+        *earlier, (real, labels) = self.minibatches(data)
+        for index, minibatch in enumerate(earlier):
+            self.train_discriminator(*minibatch, index)
+        last = len(earlier)
+
+        def last_discriminator_step_and_generator_losses():
+            fake = self.train_discriminator(real, labels, last)  # one forward pass of the generator
+            scores = self.score(fake, labels, last, FAKE_FOR_GENERATOR)
+            return [cross_entropy_of_real(scores), *self.generator_regularisation(labels)]
+
+        return self.update_generator(last_discriminator_step_and_generator_losses, data)
+
+    def generator_regularisation(self, labels):
+        """Further losses of the generator; none here."""
+        return []
 
     def train_discriminator(self, real, labels, index):
         """One update of the discriminator; returns the generated images (b, H, W, C) that it saw."""

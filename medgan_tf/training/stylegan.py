@@ -36,11 +36,10 @@ class StyleGAN(NonSaturatingGAN):
             images = blurred(images, BLUR * tf.maximum(1.0 - progress, 0.0))
         return super().score(images, labels, index, purpose)
 
-    def generator_losses(self, scores, labels):
-        """L_G and the weighted path length penalty; moves the running mean of path lengths."""
-        losses = super().generator_losses(scores, labels)
+    def generator_regularisation(self, labels):
+        """The weighted path length penalty; moves the running mean of path lengths."""
         if not self.path_length_weight:
-            return losses
+            return []
         half = tf.maximum(tf.shape(labels)[0] // 2, 1)
         stream = 5 * self.discriminator_steps  # lower ones are those of latents and augmentation
         styles = keras.Model(self.generator.inputs, self.generator.get_layer("styles").output)
@@ -60,4 +59,4 @@ class StyleGAN(NonSaturatingGAN):
         value = tf.where(due, value, 0.0)
         self.path_length_mean.assign(tf.where(due, mean, self.path_length_mean.value))
         self.trackers["path_length_penalty"].update_state(value * interval)
-        return [*losses, self.path_length_weight * interval * value]
+        return [self.path_length_weight * interval * value]

@@ -13,7 +13,7 @@ with the images of the last critic step instead of fresh ones, which saves a pas
 import tensorflow as tf
 
 from medgan_tf.training import optimizers
-from medgan_tf.training.gan import FAKE, GAN, REAL
+from medgan_tf.training.gan import FAKE, FAKE_FOR_GENERATOR, GAN, REAL
 from medgan_tf.training.losses import gradient_penalty, refuse_batch_norm
 
 
@@ -36,7 +36,21 @@ class WGANGP(GAN):
         refuse_batch_norm(critic)
         self.penalty_weight = penalty_weight
 
-    def train_discriminator(self, real, labels, index):
+    def train_step(self, data):
+        """n_critic updates of the critic, one of the generator."""
+        *earlier, (real, labels) = self.minibatches(data)
+        for index, minibatch in enumerate(earlier):
+            self.update_critic(*minibatch, index)
+        last = len(earlier)
+
+        def last_critic_step_and_generator_loss():
+            fake = self.update_critic(real, labels, last)  # one forward pass of the generator serves both networks
+            # 6. The generator raises the critic's scores of its images.
+            return [negative_mean(self.score(fake, labels, last, FAKE_FOR_GENERATOR))]
+
+        return self.update_generator(last_critic_step_and_generator_loss, data)
+
+    def update_critic(self, real, labels, index):
         """One update of the critic; returns the generated images (b, H, W, C) that it saw."""
         # 1. The critic raises its scores of real images.
         real_loss, real_scores, gradients = self.discriminator_gradients(negative_mean, real, labels, index, REAL)
@@ -67,11 +81,6 @@ class WGANGP(GAN):
         logs = {"discriminator_loss": real_loss + fake_loss, "penalty": penalty}
         self.update_discriminator(gradients, real_score=real_scores, fake_score=fake_scores, **logs)
         return fake
-
-    def generator_losses(self, scores, labels):
-        """The loss of the generator's images by the critic's scores of them."""
-        # 6. After n_critic updates of the critic, the generator raises these scores.
-        return [negative_mean(scores)]
 
 
 def negative_mean(scores):
