@@ -132,6 +132,10 @@ class Synthesis(ConfiguredLayer):
         image = clamped(self.to_grey([x, last]))
         return OUTPUT_SCALE * ops.cast(image, "float32")
 
+    def compute_output_spec(self, ws, training=None):
+        """Images (B, H, W, 1), float32 under any policy; Keras would find out by tracing the synthesis twice."""
+        return keras.KerasTensor((ws.shape[0], *self.image_size, 1), "float32")
+
 
 def _layer(convolution, nonlinearity):
     """A function (x, w) -> next x. In half precision, for GPUs, it is recomputed for its derivatives to save memory.

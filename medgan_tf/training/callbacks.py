@@ -97,9 +97,11 @@ class RecomputeBatchNorm(keras.callbacks.Callback):
         self.labels, self.batches = labels, batches
 
     def on_epoch_end(self, epoch, logs=None):
-        """Recompute BatchNorm statistics for the EMA generator."""
+        """Recompute the statistics, if there are any."""
         generator = self.model.generator_ema
         layers = [layer for layer in generator._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+        if not layers:
+            return
         momenta = [layer.momentum for layer in layers]
         drawn = latents(len(self.labels), self.model.latent_dim, self.model.seed)
         batches = (np.array_split(part, self.batches) for part in (drawn, self.labels))
