@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 os.environ["MEDGAN_TF_KEY_FILE"] = str(Path(tempfile.mkdtemp()) / "pseudonym.key")
+for threads in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")  # as many tests as there are cores run at a time already
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
