@@ -93,7 +93,7 @@ def test_the_card_says_what_results_json_says(run, tmp_path):
     assert "learning rates" not in text  # these fell at the end or never
     assert "gan: trained on the same images" in text and "guessing gives 0.500" in text
     assert "| a | 4 | 1.25 [1.00, 1.50]; real 0.5 | 0.750 [0.700, 0.800]; real 0.95 |" in text
-    assert "Features of squeezenet (sha256 `cdcdcdcdcdcd`)" in text
+    assert "Features: squeezenet (sha256 `cdcdcdcdcdcd`)" in text
     assert "| kernel distance ↓ | 0.500 [0.400, 0.600] | 3.50 [3.00, 4.00] |" in text
     assert "n = 4 a side" in text and "8 patients held out" in text
     assert int(re.search(r"at most (\d+) of 255", text)[1]) <= 2
@@ -126,7 +126,7 @@ def test_card_and_overview_say_that_a_training_began_with_a_model_of_smaller_ima
     training = {"kimg": 65.536, "seconds": 600.0, "settings": record["settings"], "initialised_from": begun}
     results.write(run.directory, "training/stylegan2", training)
     text = model_card.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
-    assert "seen, begun with the weights of small/stylegan2, which saw 20.48 at 8 x 16 px in 5 minutes, seed 3" in text
+    assert "seen, initialised with the weights of small/stylegan2, which saw 20.48 at 8 x 16 px in 5 minutes, seed 3" in text
     assert "66 thousand images seen after 20 at 8 x 16 px | 4" in model_card.overview(tmp_path)
 
 

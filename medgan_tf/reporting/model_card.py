@@ -109,9 +109,9 @@ def overview(folder):
             titles.setdefault(key, f"{name} on the same images, {seen}")
             rows[key] = {
                 "n": str(coverage["n"]),
-                "Fréchet distance, domain ↓": _beside(tables["quality"][name, "frechet_distance"]),
+                "Fréchet distance, feature classifier ↓": _beside(tables["quality"][name, "frechet_distance"]),
                 "Fréchet distance, SqueezeNet ↓": _beside(tables["quality_squeezenet"].get((name, "frechet_distance"))),
-                "coverage, domain ↑": _beside(coverage),
+                "coverage, feature classifier ↑": _beside(coverage),
                 "coverage, SqueezeNet ↑": _beside(tables["quality_squeezenet"].get((name, "coverage"))),
                 "class as asked ↑": _beside(labels),
             }
