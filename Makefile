@@ -46,7 +46,7 @@ test: .venv/installed-$(EXTRAS)
 	@echo "All tests ran; skipped ones say what they lack."
 
 lab: .venv/installed-$(EXTRAS)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/01_dicom_to_jpg.ipynb
 
 app: .venv/installed-$(EXTRAS)
 	$(BIN)/python -m medgan_tf serve --port $(PORT)
