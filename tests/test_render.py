@@ -72,8 +72,10 @@ def test_links_stay_valid_and_the_index_lists_every_page(run, tmp_path):
     execute(run, "01_a", picture("Noise."))
     execute(run, "02_b")
     out = render.NOTEBOOKS.parent / "docs" / "notebooks"
-    moved = render._relink(TITLE, out)
+    moved = render._relink(TITLE, out, {"02_b.ipynb"})
     assert "[glossary](../glossary.md) and [next](02_b.md)" in moved
+    without_page = render._relink(TITLE, out, set())
+    assert "[next](../../notebooks/02_b.ipynb)" in without_page
     index = render.render(run, tmp_path / "pages").read_text()
     assert "## [01 · A title](01_a.md)\n\nIs it so?\n\n![01 · A title](01_a_files/" in index
     assert "(02_b.md)" in index

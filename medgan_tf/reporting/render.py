@@ -32,7 +32,8 @@ def render(run, out):
             f"{run.directory} holds no executed notebook: `python -m medgan_tf run --run {run.name}` first."
         )
     out.mkdir(parents=True, exist_ok=True)
-    entries = [_page(source, out, run) for source in sources]
+    pages = {source.name for source in sources}
+    entries = [_page(source, out, run, pages) for source in sources]
     data = " and ".join(folder.name for folder in run.data) or "phantoms, whose truth is known"
     intro = (
         f"Executed with the profile `{run.profile.name}` at {run.profile.in_pixels} on {data}. `make docs` makes these "
@@ -43,7 +44,7 @@ def render(run, out):
     return index
 
 
-def _page(source, out, run):
+def _page(source, out, run, pages):
     """Write one page with its pictures; return its entry in the index."""
     from nbconvert import MarkdownExporter
 
@@ -55,7 +56,7 @@ def _page(source, out, run):
             cell.outputs = [cleaned for output in cell.outputs if (cleaned := _clean(output, source, run))]
             captions += [_caption(output) for output in cell.outputs if "image/png" in output.get("data", {})]
         elif cell.cell_type == "markdown":
-            cell.source = _relink(cell.source, out)
+            cell.source = _relink(cell.source, out, pages)
     first = next(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     title = first.splitlines()[0].lstrip("# ")
     folder = out / f"{source.stem}_files"
@@ -118,12 +119,12 @@ def _without_paths(text, run):
     return text.replace(f"{NOTEBOOKS.parent}/", "").replace(str(Path.home()), "~")
 
 
-def _relink(text, out):
-    """Markdown whose links are relative to notebooks/, as it has to be in `out`; other notebooks become their pages."""
+def _relink(text, out, pages):
+    """Markdown whose links are relative to notebooks/, as it has to be in `out`; notebooks in `pages` become those."""
 
     def moved(match):
         start, target = match.groups()
-        if target.endswith(".ipynb"):
+        if target in pages:
             return start + Path(target).with_suffix(".md").name
         return start + Path(relpath((NOTEBOOKS / target).resolve(), out.resolve())).as_posix()
 
