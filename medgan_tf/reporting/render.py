@@ -143,7 +143,7 @@ def _small(png):
 
 def _sentence(text):
     """The question in bold below the title of a notebook's first cell, or else the first sentence."""
-    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")[1:] if re.match(r"\w|\*\*", part)]
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")[1:] if re.match(r"\*{0,2}[^\W\d]", part)]
     if not paragraphs:
         return ""
     question = re.match(r"\*\*(.+?)\*\*", paragraphs[0])
