@@ -79,6 +79,7 @@ def test_links_stay_valid_and_the_index_lists_every_page(run, tmp_path):
     index = render.render(run, tmp_path / "pages").read_text()
     assert "## [01 · A title](01_a.md)\n\nIs it so?\n\n![01 · A title](01_a_files/" in index
     assert "(02_b.md)" in index
+    assert "without a page: 01_dicom_to_jpg, 02_gan," in index
     for target in re.findall(r"\]\(([^)]+)\)", index):
         assert (tmp_path / "pages" / target).exists()
 

@@ -39,6 +39,8 @@ def render(run, out):
         f"Executed with the profile `{run.profile.name}` at {run.profile.in_pixels} on {data}. `make docs` makes these "
         "pages; the notebooks to run yourself are in `notebooks/`."
     )
+    if absent := sorted(path.stem for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb") if path.name not in pages):
+        intro += f" Not executed in this run, so without a page: {', '.join(absent)}."
     index = out / "README.md"
     index.write_text("\n\n".join(["# The notebooks, with their results", intro, *entries]) + "\n")
     return index
