@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("float32_again")
 
 STYLES = {"channel_base": 64, "channel_max": 8, "latent_dim": 16, "mapping_layers": 1}
 SMALL = {  # model: (pixels, changes to its network)
-    "stylegan2": (16, STYLES),
+    "stylegan2": (8, STYLES),
     "stylegan3_r": (16, STYLES | {"num_layers": 4}),
 }
 

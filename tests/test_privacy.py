@@ -150,9 +150,9 @@ def test_discriminator_attack_detects_an_overfitted_gan(tmp_path, extractor, flo
         split_of = "train" if number < 24 else "validation" if number < 56 else "test"
         rows.append({"file": f"images/{number}.png", "class": "a", "patient": f"p{number}", "split": split_of})
     pd.DataFrame(rows).to_csv(tmp_path / "manifest.csv", index=False)
-    data = datasets.load(tmp_path, 64)
+    data = datasets.load(tmp_path, 32)
     settings = config.PROFILES["quick"].training("overfitted")
-    training.fit(training.build(settings, 64), settings, data, tmp_path / "model")
+    training.fit(training.build(settings, 32), settings, data, tmp_path / "model")
     section = privacy.audit(tmp_path / "model", data, extractor, 60)
     attack = section["attacks"]["discriminator"]
     assert attack["auc"]["low"] > 0.9

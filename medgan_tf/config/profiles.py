@@ -187,7 +187,7 @@ SMOKE_DCGAN = _smoke(DCGAN_CPU, base_filters=8)
 PROFILES = {
     "smoke": Profile(
         "smoke",
-        image_size=64,
+        image_size=32,
         phantom_patients=80,
         segmenter_patients=24,
         classifier_steps=20,
