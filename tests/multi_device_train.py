@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
-from train_process import SETTINGS, STYLED, images
+from train_process import PROJECTED, SETTINGS, STYLED, images
 
 from medgan_tf import datasets, training
 from medgan_tf.training import distribution
@@ -30,6 +30,8 @@ TRAININGS = {
     "cgan": CGAN,
     "cgan_part": replace(CGAN, kimg=0.448),
     "wgan_gp": replace(CGAN, kimg=0.064, loss="wasserstein", penalty="wgan_gp", penalty_interval=1, augmentation={}),
+    # heads with BatchNorm and spectral norm, a second optimizer, translations
+    "projected": replace(PROJECTED, **SHORT | {"kimg": 0.064}),
     # a lazy R1 penalty, path lengths, mixed latents, noise, groups of images
     "stylegan2": replace(STYLED, **{**SHORT, "kimg": 0.064, "augmentation": {}}),
     # for two processes that are to give the same bits

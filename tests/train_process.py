@@ -52,7 +52,22 @@ STYLED = replace(
     augmentation={"target": 0.6, "adjust_kimg": 0.1, "interval": 1},
     network={"channel_base": 64, "channel_max": 8, "latent_dim": 8, "mapping_layers": 2},
 )
-TRAININGS = {"dcgan": SETTINGS, "stylegan2": STYLED}
+# random features need no package
+PROJECTED = replace(
+    SETTINGS,
+    architecture="cgan",
+    kimg=0.224,
+    kimg_per_epoch=0.032,
+    steps_per_execution=2,
+    discriminator_steps=2,
+    loss="wasserstein",
+    penalty="wgan_gp",
+    penalty_interval=1,
+    projected={"features": "random", "feature_size": 32, "filters": 4},
+    critic_weight=0.3,
+    network={"base_filters": 4, "latent_dim": 8},
+)
+TRAININGS = {"dcgan": SETTINGS, "stylegan2": STYLED, "projected": PROJECTED}
 
 
 def main(folder, name="dcgan"):

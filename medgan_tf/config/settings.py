@@ -44,6 +44,9 @@ class TrainingConfig(_Settings):
     penalty: str = "none"  # gradient penalty of the discriminator: none, r1 or wgan_gp
     penalty_weight: float = 10.0  # factor of the gradient penalty
     penalty_interval: int = 1  # steps from one gradient penalty to the next (lazy regularisation)
+    projected: dict = field(default_factory=dict)  # a projected discriminator: features, feature_size; empty: none
+    projected_learning_rate: float = 2e-4  # of Adam for its heads
+    critic_weight: float = 1.0  # of the critic in the generator's loss beside a projected discriminator; 0: no critic
     blur_kimg: float = 0.0  # at first the discriminator sees blurred images, less and less until this point
     path_length_weight: float = 0.0  # factor of the path length penalty of StyleGAN2; 0: none
     path_length_interval: int = 4  # steps from one path length penalty to the next

@@ -102,8 +102,9 @@ def blurred(images, sigma):
 
 
 class Augmentation(keras.layers.Layer):
-    """Transforms each image of a batch at random, by each of TRANSFORMATIONS independently with probability p.
+    """Transforms each image of a batch at random, by each transformation independently with probability p.
 
+    policy: names of TRANSFORMATIONS, which are applied in their order.
     probability: p; 1 is DiffAugment. target: None, or the mean sign of the discriminator's scores of real images that
     ADA holds (paper: 0.6); p then starts at 0. The sign has a meaning only where the loss puts the boundary between
     real and generated images at a score of 0: "non_saturating" does, "wasserstein" does not.
@@ -112,10 +113,11 @@ class Augmentation(keras.layers.Layer):
     Raises ValueError for a p outside [0, 1].
     """
 
-    def __init__(self, probability=1.0, target=None, adjust_kimg=500, interval=4):
+    def __init__(self, probability=1.0, target=None, adjust_kimg=500, interval=4, policy=tuple(TRANSFORMATIONS)):
         super().__init__(autocast=False)  # what leaves has the precision of what enters
         if not 0 <= probability <= 1:
             raise ValueError(f"The probability of an augmentation lies between 0 and 1, not at {probability}.")
+        self.transformations = {name: TRANSFORMATIONS[name] for name in policy}
         self.target, self.adjust_kimg, self.interval = target, adjust_kimg, interval
         self.probability = self._state("probability", probability if target is None else 0.0)
         self.calls = self._state("calls", 0.0)  # of update since p was last adjusted, as are the next two
@@ -143,9 +145,9 @@ class Augmentation(keras.layers.Layer):
     def draw(self, seed, batch, size):
         """One tensor of parameters a transformation, rows as images; those of an image left alone change nothing."""
         uniform = partial(tf.random.stateless_uniform, seed=seed, alg="philox")
-        numbers = draw(uniform, batch, len(TRANSFORMATIONS), 3)
+        numbers = draw(uniform, batch, len(self.transformations), 3)
         parameters = {}
-        for index, (name, transformation) in enumerate(TRANSFORMATIONS.items()):
+        for index, (name, transformation) in enumerate(self.transformations.items()):
             chosen = numbers[:, index, :1] < self.probability.value
             drawn = transformation.draw(numbers[:, index, 1:], size)
             parameters[name] = tf.where(chosen, drawn, transformation.neutral)
@@ -153,7 +155,7 @@ class Augmentation(keras.layers.Layer):
 
     def apply(self, images, parameters):
         """Transform images by what `draw` returned: no chance, and differentiable to any order in the images."""
-        for name, transformation in TRANSFORMATIONS.items():
+        for name, transformation in self.transformations.items():
             images = transformation.apply(images, parameters[name])
         return images
 

@@ -4,11 +4,15 @@ import keras
 import tensorflow as tf
 
 from medgan_tf import networks
+from medgan_tf.networks import projected
 from medgan_tf.training import distribution, optimizers
 from medgan_tf.training.augment import Augmentation
 from medgan_tf.training.non_saturating import NonSaturatingGAN
+from medgan_tf.training.projected import ProjectedGAN
 from medgan_tf.training.stylegan import StyleGAN
 from medgan_tf.training.wgan_gp import WGANGP
+
+PROJECTED_VIEW = ("translation", "cutout")  # brightness and contrast would make the heads blind to grey levels
 
 
 def build(settings, image_size, num_classes=0):
@@ -26,12 +30,9 @@ def build(settings, image_size, num_classes=0):
     keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():
         generator, discriminator = networks.build(settings.architecture, image_size, num_classes, **settings.network)
-        gan = _gan(settings, generator, discriminator)
+        gan = _gan(settings, generator, discriminator, num_classes)
         gan.compile(
-            optimizers.adam(
-                settings.generator_learning_rate, settings, settings.batch_size * settings.discriminator_steps
-            ),
-            optimizers.adam(settings.discriminator_learning_rate, settings, settings.batch_size),
+            *_optimizers(settings),
             jit_compile=settings.jit_compile,
             # Keras's loop over several steps does not run on more than one device
             steps_per_execution=1 if tf.distribute.has_strategy() else settings.steps_per_execution,
@@ -39,7 +40,16 @@ def build(settings, image_size, num_classes=0):
     return gan
 
 
-def _gan(settings, generator, discriminator):
+def _optimizers(settings):
+    """Those of the generator, the discriminator and, where there are any, the heads of a projected discriminator."""
+    images = settings.batch_size
+    yield optimizers.adam(settings.generator_learning_rate, settings, images * settings.discriminator_steps)
+    yield optimizers.adam(settings.discriminator_learning_rate, settings, images)
+    if settings.projected:
+        yield optimizers.adam(settings.projected_learning_rate, settings, images)
+
+
+def _gan(settings, generator, discriminator, num_classes):
     """The networks in the class of their training step."""
     shared = {
         "discriminator_steps": settings.discriminator_steps,
@@ -47,6 +57,11 @@ def _gan(settings, generator, discriminator):
         "augmentation": Augmentation(**settings.augmentation) if settings.augmentation else None,
         "seed": settings.seed,
     }
+    if settings.projected:
+        *size, channels = discriminator.inputs[0].shape[1:]
+        heads = projected.build(size, num_classes, channels=channels, **settings.projected)
+        weights = {"penalty_weight": settings.penalty_weight, "critic_weight": settings.critic_weight}
+        return ProjectedGAN(generator, discriminator, heads, view=Augmentation(policy=PROJECTED_VIEW), **weights, **shared)
     if settings.loss == "wasserstein":
         return WGANGP(generator, discriminator, penalty_weight=settings.penalty_weight, **shared)
     if settings.penalty == "r1":
@@ -75,6 +90,8 @@ def _check(settings):
             f"There is no training step with loss '{settings.loss}' and penalty '{settings.penalty}'; choose"
             " 'non_saturating' with 'none' or 'r1', or 'wasserstein' with 'wgan_gp'."
         )
+    if settings.projected and settings.loss != "wasserstein":
+        raise ValueError("A projected discriminator trains beside WGAN-GP's critic: set loss to 'wasserstein'.")
     if settings.penalty == "wgan_gp" and settings.penalty_interval != 1:
         raise ValueError("WGAN-GP takes its penalty at every step: set penalty_interval to 1.")
     if not 0 <= settings.decay_kimg <= settings.kimg:

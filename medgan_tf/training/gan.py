@@ -191,16 +191,21 @@ class GAN(keras.Model):
         checkpoint.load(path, self._state())
 
     def _state(self):
+        return self._numbered(
+            {
+                "generator": self.generator.variables,
+                "discriminator": self.discriminator.variables,
+                "generator_ema": self.generator_ema.variables,
+                "generator_optimizer": optimizers.state(self.generator_optimizer),
+                "discriminator_optimizer": optimizers.state(self.discriminator_optimizer),
+                "training": [self.step, self.images_seen, self.best_score, self.best_coverage, self.path_length_mean],
+                "augmentation": self.augmentation.variables if self.augmentation else [],
+            }
+        )
+
+    @staticmethod
+    def _numbered(parts):
         """Every variable under a name from its position; Keras numbers names per process, so they change."""
-        parts = {
-            "generator": self.generator.variables,
-            "discriminator": self.discriminator.variables,
-            "generator_ema": self.generator_ema.variables,
-            "generator_optimizer": optimizers.state(self.generator_optimizer),
-            "discriminator_optimizer": optimizers.state(self.discriminator_optimizer),
-            "training": [self.step, self.images_seen, self.best_score, self.best_coverage, self.path_length_mean],
-            "augmentation": self.augmentation.variables if self.augmentation else [],
-        }
         return {
             f"{part}/{index:04d}": variable
             for part, variables in parts.items()

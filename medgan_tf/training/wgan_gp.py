@@ -45,10 +45,14 @@ class WGANGP(GAN):
 
         def last_critic_step_and_generator_loss():
             fake = self.update_critic(real, labels, last)  # one forward pass of the generator serves both networks
-            # 6. The generator raises the critic's scores of its images.
-            return [negative_mean(self.score(fake, labels, last, FAKE_FOR_GENERATOR))]
+            return [self.generator_loss(fake, labels, last)]
 
         return self.update_generator(last_critic_step_and_generator_loss, data)
+
+    def generator_loss(self, fake, labels, index):
+        """A scalar."""
+        # 6. The generator raises the critic's scores of its images.
+        return negative_mean(self.score(fake, labels, index, FAKE_FOR_GENERATOR))
 
     def update_critic(self, real, labels, index):
         """One update of the critic; returns the generated images (b, H, W, C) that it saw."""
