@@ -60,8 +60,8 @@ def _gan(settings, generator, discriminator, num_classes):
     if settings.projected:
         *size, channels = discriminator.inputs[0].shape[1:]
         heads = projected.build(size, num_classes, channels=channels, **settings.projected)
-        weights = {"penalty_weight": settings.penalty_weight, "critic_weight": settings.critic_weight}
-        return ProjectedGAN(generator, discriminator, heads, view=Augmentation(policy=PROJECTED_VIEW), **weights, **shared)
+        shared |= {"penalty_weight": settings.penalty_weight, "view": Augmentation(policy=PROJECTED_VIEW)}
+        return ProjectedGAN(generator, discriminator, heads, critic_weight=settings.critic_weight, **shared)
     if settings.loss == "wasserstein":
         return WGANGP(generator, discriminator, penalty_weight=settings.penalty_weight, **shared)
     if settings.penalty == "r1":
