@@ -14,6 +14,7 @@ ARCHITECTURES = {
     "gan": "fully connected generator and discriminator (Goodfellow et al. 2014)",
     "dcgan": "deep convolutional GAN (Radford et al. 2016)",
     "cgan": "conditional WGAN-GP with projection critic, optional self-attention (Miyato and Koyama 2018)",
+    "fastgan": "light generator for few images, conditional, with the critic of cgan (Liu et al. 2021)",
     "pggan": "progressively growing GAN, optionally conditional (Karras et al. 2018)",
     "stylegan2": "style-based GAN with style mixing and truncation, optionally conditional (Karras et al. 2020)",
     "stylegan3": "alias-free style-based GAN, configuration T or R, optionally conditional (Karras et al. 2021)",

@@ -19,7 +19,7 @@ from medgan_tf.networks.layers import LABEL_WIDTH, LabelEmbedding, LeakyReLU, Up
 from medgan_tf.networks.replicas import batch_normalisation
 from medgan_tf.networks.resampling import count_doublings
 
-COARSE = 8  # px, shorter side of the generator's first map
+COARSE = 8  # px, shorter side of the generator's first map; 7 for images of 112 or 224 px
 
 
 def build(
@@ -33,8 +33,8 @@ def build(
     projection=True,  # False removes the label from the score, for an ablation
 ):
     """Both networks take labels if num_classes > 0. Raises ValueError for an impossible size or setting."""
-    blocks = count_doublings(image_size, COARSE)
-    resolutions = [COARSE * 2**block for block in range(blocks)]  # 8 px to half of the image
+    coarse, blocks = coarsest_map(image_size, COARSE)
+    resolutions = [min(coarse) * 2**block for block in range(blocks)]  # 8 px to half of the image
     if attention not in (None, *resolutions):
         raise ValueError(f"attention is None or one of {resolutions} px for images of {image_size}, not {attention}.")
     if base_filters < 2**blocks or base_filters % 2**blocks:
@@ -43,14 +43,22 @@ def build(
         )
     widths = [max(base_filters // 2**block, min_filters) for block in range(blocks + 1)]
     return (
-        generator(image_size, num_classes, latent_dim, widths, residual, attention),
+        generator(coarse, num_classes, latent_dim, widths, residual, attention),
         critic(image_size, num_classes, widths[::-1], residual, attention, projection),
     )
 
 
-def generator(image_size, num_classes, latent_dim, widths, residual, attention):
-    """[(B, latent_dim), labels (B,)] -> (B, H, W, 1) in [-1, 1]. widths: filters of the maps from 8 px upwards."""
-    coarse = tuple(side // 2 ** (len(widths) - 1) for side in image_size)
+def coarsest_map(image_size, side):
+    """(height, width) of the map whose doublings give the image, and how many they are.
+
+    Its shorter side has `side` px, or 7 px where that of the image is 7 px doubled, as 112 and 224 px are.
+    """
+    doublings = count_doublings(image_size, 7 if min(image_size) % 7 == 0 else side)
+    return tuple(each // 2**doublings for each in image_size), doublings
+
+
+def generator(coarse, num_classes, latent_dim, widths, residual, attention):
+    """[(B, latent_dim), labels (B,)] -> (B, H, W, 1) in [-1, 1]. widths: filters of the maps from `coarse` upwards."""
     latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
     x = latents
     if num_classes:
@@ -74,7 +82,7 @@ def generator(image_size, num_classes, latent_dim, widths, residual, attention):
     for index, width in enumerate(widths):  # 8 px, 16 px, ... image_size
         if index:
             x = block(x, width)
-        if COARSE * 2**index == attention:
+        if min(coarse) * 2**index == attention:
             x = SelfAttention(name="attention")(x)
     x = layers.Conv2D(1, 3, padding="same")(activated(x))
     images = layers.Activation("tanh", dtype="float32")(x)
