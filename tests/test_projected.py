@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from skimage import data
-from train_process import PROJECTED
+from train_process import PROJECTED, blobs
 
 from medgan_tf import training
 from medgan_tf.networks import efficientnet_lite0, projected
@@ -133,3 +133,22 @@ def test_a_step_trains_heads_and_generator_and_leaves_the_features_alone(critic_
 def test_a_projected_discriminator_needs_the_wasserstein_loss():
     with pytest.raises(ValueError, match="set loss to 'wasserstein'"):
         training.build(replace(PROJECTED, loss="non_saturating", penalty="none"), 16)
+
+
+def test_features_of_the_training_split_are_the_trained_ones_without_batchnorm(tmp_path):
+    images = keras.Input((32, 32, 1))
+    plain, trained = (
+        keras.Model(images, efficientnet_lite0.feature_maps(images, trained=trained)) for trained in (False, True)
+    )
+    pictures = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 1)).astype(np.float32)
+    for _ in range(20):  # BatchNorm's averages and factors move away from where they started
+        trained(pictures, training=True)
+    for variable in trained.trainable_variables:
+        variable.assign(variable * 1.1 + 0.01)
+    efficientnet_lite0.fold(trained, plain)
+    for expected, found in zip(trained.predict(pictures, verbose=0), plain.predict(pictures, verbose=0), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
+    report = training.train_features(blobs(0), tmp_path / "own.weights.h5", 32, steps=2)
+    assert report["steps"] == 2
+    of_file = projected.feature_network((32, 48), str(tmp_path / "own.weights.h5"))
+    assert not np.allclose(of_file.get_weights()[0], projected.feature_network((32, 48), "random").get_weights()[0])

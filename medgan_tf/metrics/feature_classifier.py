@@ -22,7 +22,7 @@ LEARNING_RATE = 2e-3
 TURNS = 8  # rotations by 0, 90, 180 and 270 degrees, of the image and of its mirror image
 
 
-def train_feature_classifier(train, validation=None, image_size=64, seed=0, steps=None):
+def train_feature_classifier(train, validation=None, image_size=64, seed=0, steps=None, backbone=convolutions):
     """Train a small convolutional network on real images; its 64 penultimate values are the features.
 
     train: an `ImageSet`, or an array (N, H, W, 1) without labels. The network learns the classes and, from a rotated or
@@ -35,6 +35,8 @@ def train_feature_classifier(train, validation=None, image_size=64, seed=0, step
     default 6 passes over images and copies, at least 300: about a minute for 4,500 images at 64 px on 2 cores. Features
     are standardised on the training set. Same seed and machine, same weights. Returns an `Extractor`.
 
+    backbone: the network before the features, as `classifier_layers.convolutions`.
+
     >>> feature_classifier = metrics.train_feature_classifier(data.train, validation=data.held_out)
     """
     import keras
@@ -45,7 +47,7 @@ def train_feature_classifier(train, validation=None, image_size=64, seed=0, step
     labels = train.labels if len(train.classes) > 1 else None
     inputs, targets, weights = _examples(train.images, labels, image_size, seed)
     steps = steps or max(MIN_STEPS, PASSES * len(inputs) // BATCH)
-    model = _network(image_size, 0 if labels is None else len(train.classes), seed)
+    model = _network(image_size, 0 if labels is None else len(train.classes), seed, backbone)
     model.compile(
         optimizer=keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
         loss={head: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for head in targets},
@@ -100,7 +102,7 @@ def _extractor(model, image_size, report):
     )
 
 
-def _network(image_size, classes, seed):
+def _network(image_size, classes, seed, backbone):
     """(B, S, S, 1) -> features (B, 64), turns (B, 8) and, with classes, logits (B, classes), in a dict.
 
     Every random part has its own seed, so that the global one is not used.
@@ -110,7 +112,7 @@ def _network(image_size, classes, seed):
 
     seeds = seeds_of(seed)
     inputs = keras.Input((image_size, image_size, 1))
-    x = convolutions(random_layers(inputs, seeds), seeds)
+    x = backbone(random_layers(inputs, seeds), seeds)
     x = layers.Dense(FEATURES, **options(seeds))(x)
     x = layers.BatchNormalization(momentum=0.95, center=False, scale=False, name="features")(x)
     outputs = {"features": x}

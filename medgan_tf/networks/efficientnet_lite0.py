@@ -30,43 +30,64 @@ STAGES = [  # of inverted residual blocks: (blocks, kernel size, stride of the f
 TAPS = (1, 2, 4, 6)  # stages whose maps are features, with strides 4, 8, 16 and 32
 
 
-def feature_maps(images, top=False):
+def feature_maps(images, top=False, trained=False):
     """Maps of strides 4, 8, 16 and 32 with 24, 40, 112 and 320 channels.
 
     images: a Keras tensor (B, H, W, 1 or 3) in [-1, 1]. With `top` the logits (B, 1000) of ImageNet's classes instead.
+    trained: with BatchNorm, for a training of its own; `fold` makes the same function of it without.
     """
-    x = _convolution(images, 32, 3, "stem", strides=2, activation="relu6")
+
+    def convolution(x, layer, activated=True):
+        layer.use_bias = not trained
+        x = layer(x)
+        if trained:
+            x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, momentum=0.95, name=f"{layer.name}_norm")(x)
+        return layers.ReLU(6.0)(x) if activated else x
+
+    def block(x, name, size, stride, expansion, filters):
+        y = convolution(x, _convolution(f"{name}_expand", expansion * x.shape[-1])) if expansion > 1 else x
+        y = convolution(y, _depthwise(f"{name}_depthwise", size, stride))
+        y = convolution(y, _convolution(f"{name}_project", filters), activated=False)
+        return layers.Add()([x, y]) if stride == 1 and x.shape[-1] == filters else y
+
+    x = convolution(images, _convolution("stem", 32, 3, 2))
     maps, number = [], 0
     for stage, (blocks, size, stride, expansion, filters) in enumerate(STAGES):
-        for block in range(blocks):
-            x = _block(x, f"block{number}", size, stride if block == 0 else 1, expansion, filters)
+        for index in range(blocks):
+            x = block(x, f"block{number}", size, 1 if index else stride, expansion, filters)
             number += 1
         if stage in TAPS:
             maps.append(x)
     if not top:
         return maps
-    x = layers.GlobalAveragePooling2D()(_convolution(x, 1280, 1, "head", activation="relu6"))
+    x = layers.GlobalAveragePooling2D()(convolution(x, _convolution("head", 1280)))
     return layers.Dense(1000, name="classes")(x)
 
 
-def _block(x, name, size, stride, expansion, filters):
-    y = _convolution(x, expansion * x.shape[-1], 1, f"{name}_expand", activation="relu6") if expansion > 1 else x
-    depthwise = layers.DepthwiseConv2D(
-        size,
-        stride,
-        "same",
-        activation="relu6",
-        # Keras's own initialisers count all channels as inputs of each
-        depthwise_initializer=keras.initializers.RandomNormal(0.0, math.sqrt(2.0) / size),
-        name=f"{name}_depthwise",
-    )
-    y = _convolution(depthwise(y), filters, 1, f"{name}_project")
-    return layers.Add()([x, y]) if stride == 1 and x.shape[-1] == filters else y
+def _convolution(name, filters, size=1, strides=1):
+    start = "lecun_normal" if name.endswith("project") else "he_normal"
+    return layers.Conv2D(filters, size, strides, "same", kernel_initializer=start, name=name)
 
 
-def _convolution(x, filters, size, name, **settings):
-    start = "he_normal" if "activation" in settings else "lecun_normal"
-    return layers.Conv2D(filters, size, padding="same", kernel_initializer=start, name=name, **settings)(x)
+def _depthwise(name, size, strides):
+    # Keras's own initialisers count all channels as inputs of each
+    start = keras.initializers.RandomNormal(0.0, math.sqrt(2.0) / size)
+    return layers.DepthwiseConv2D(size, strides, "same", depthwise_initializer=start, name=name)
+
+
+def fold(trained, network):
+    """Give `network` the weights of a model of the same maps that was trained with BatchNorm."""
+    for layer in network.layers:
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
+            norm = trained.get_layer(f"{layer.name}_norm")
+            _set_folded(layer, trained.get_layer(layer.name).get_weights()[0], *norm.get_weights())
+
+
+def _set_folded(layer, kernel, gamma, beta, mean, variance):
+    """kernel: (height, width, channels, filters), or (height, width, filters, 1) of a depthwise convolution."""
+    scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+    rows = scale[:, None] if isinstance(layer, layers.DepthwiseConv2D) else scale
+    layer.set_weights([kernel * rows, beta - mean * scale])
 
 
 def load_imagenet(network):
@@ -79,20 +100,17 @@ def load_imagenet(network):
         names = _names(layer.name)
         if names is None:
             continue
-        kernel, norm = names
-        kernel = state[f"{kernel}.weight"]
+        kernel, norm = state[f"{names[0]}.weight"], names[1]
         if norm is None:
             layer.set_weights([kernel.T, state["_fc.bias"]])
             continue
-        gamma, beta, mean, variance = (
-            state[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
-        kernel = kernel * scale[:, None, None, None]  # (filters, channels, height, width)
+        depthwise = isinstance(layer, layers.DepthwiseConv2D)
+        kernel = kernel.transpose(2, 3, 0, 1) if depthwise else kernel.transpose(2, 3, 1, 0)  # PyTorch: filters first
         if layer.name == "stem" and layer.kernel.shape[2] == 1:
-            kernel = kernel.sum(1, keepdims=True)
-        axes = (2, 3, 0, 1) if isinstance(layer, layers.DepthwiseConv2D) else (2, 3, 1, 0)
-        layer.set_weights([kernel.transpose(axes), beta - mean * scale])
+            kernel = kernel.sum(2, keepdims=True)
+        _set_folded(
+            layer, kernel, *(state[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var"))
+        )
 
 
 def _names(layer):

@@ -6,6 +6,7 @@
 """
 
 from .build import build
+from .feature_network import train_features
 from .gan import GAN
 from .non_saturating import NonSaturatingGAN
 from .stylegan import StyleGAN
