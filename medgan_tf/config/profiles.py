@@ -63,6 +63,10 @@ CGAN_CPU = replace(
     ema_kimg=5.0,
     jit_compile=False,
 )
+# Sauer et al. 2021: a discriminator that looks through fixed features, beside the critic, which keeps the diversity.
+PROJECTED = {"features": "imagenet", "feature_size": 64, "filters": 32}
+PROJECTED_PAPER = replace(CGAN_PAPER, projected=PROJECTED | {"feature_size": 256, "filters": 64}, critic_weight=0.3)
+PROJECTED_CPU = replace(CGAN_CPU, projected=PROJECTED, critic_weight=0.3)
 # Karras et al. 2018, conditional and with attention: the last step of the ablation.
 PGGAN_PAPER = replace(
     CGAN_PAPER,
@@ -154,8 +158,17 @@ OVERFITTED_IMAGES = 32
 ABLATION = {"plain": "cgan_plain", "+ projection": "cgan_projection", "+ attention": "cgan", "+ growing": "pggan"}
 
 
-def _ablation_models(dcgan, cgan, stylegan3):
-    """Further trainings: DCGAN for few images without and with ADA, the ablation of the cGAN, controls, StyleGAN3-R."""
+# What the discriminator of notebook 04b looks through, at equal generator, images and seeds: model: features.
+FEATURE_CONTROLS = {
+    "cgan": "none: the critic alone",
+    "projected_random": "random weights",
+    "projected_own": "trained on the training split",
+    "projected": "trained on ImageNet",
+}
+
+
+def _ablation_models(dcgan, cgan, projected, stylegan3):
+    """Further trainings: DCGAN for few images without and with ADA, ablations of the cGAN, controls, StyleGAN3-R."""
     # a small discriminator is rarely sure of its real images; p can go to 1 and back several times in a short training
     adaptive = {"target": 0.3, "adjust_kimg": dcgan.kimg / 16}
     turning = stylegan3.network | {"configuration": "R"}
@@ -167,13 +180,15 @@ def _ablation_models(dcgan, cgan, stylegan3):
         "cgan_plain": replace(cgan, network=network | {"projection": False}),
         "cgan_projection": replace(cgan, network=network),
         "cgan_shuffled": cgan,
+        "projected_random": replace(projected, projected=projected.projected | {"features": "random"}),
+        "projected_own": projected,  # features is the file that notebook 04b writes
         "overfitted": OVERFITTED,
         "stylegan3_r": replace(stylegan3, network=turning, blur_kimg=blur_kimg),
     }
 
 
 def _models(*settings):
-    return dict(zip(("gan", "dcgan", "cgan", "pggan", "stylegan2", "stylegan3"), settings, strict=True))
+    return dict(zip(("gan", "dcgan", "cgan", "projected", "pggan", "stylegan2", "stylegan3"), settings, strict=True))
 
 
 def _smoke(settings, **network):
@@ -181,6 +196,7 @@ def _smoke(settings, **network):
 
 
 SMOKE_CGAN = _smoke(CGAN_CPU, base_filters=32)
+SMOKE_PROJECTED = replace(_smoke(PROJECTED_CPU, base_filters=32), projected=PROJECTED | {"filters": 4})
 SMOKE_STYLES = {"channel_base": 256, "channel_max": 16, "latent_dim": 32}
 SMOKE_STYLEGAN3 = _smoke(STYLEGAN3_CPU, num_layers=4, **SMOKE_STYLES)
 SMOKE_DCGAN = _smoke(DCGAN_CPU, base_filters=8)
@@ -200,11 +216,13 @@ PROFILES = {
             _smoke(DENSE),
             SMOKE_DCGAN,
             SMOKE_CGAN,
+            SMOKE_PROJECTED,
             _smoke(PGGAN_CPU, base_filters=16, fade_kimg=0.064, stable_kimg=0.064),
             _smoke(STYLEGAN2_CPU, **SMOKE_STYLES),
             SMOKE_STYLEGAN3,
         ),
-        ablation_models=_ablation_models(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_STYLEGAN3) | {"overfitted": _smoke(OVERFITTED)},
+        ablation_models=_ablation_models(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_PROJECTED, SMOKE_STYLEGAN3)
+        | {"overfitted": _smoke(OVERFITTED)},
     ),
     "quick": Profile(
         "quick",
@@ -219,8 +237,10 @@ PROFILES = {
         augmentation=AugmentationStudyConfig(
             steps=200, seeds=(0, 1, 2), ratios=(0.5, 1, 2), fractions=(0.1, 0.25, 0.5)
         ),
-        models=_models(DENSE, DCGAN_CPU, CGAN_CPU, PGGAN_CPU, STYLEGAN2_CPU, STYLEGAN3_CPU),
-        ablation_models=_ablation_models(replace(DCGAN_CPU, kimg=10, kimg_per_epoch=2.5), CGAN_CPU, STYLEGAN3_CPU),
+        models=_models(DENSE, DCGAN_CPU, CGAN_CPU, PROJECTED_CPU, PGGAN_CPU, STYLEGAN2_CPU, STYLEGAN3_CPU),
+        ablation_models=_ablation_models(
+            replace(DCGAN_CPU, kimg=10, kimg_per_epoch=2.5), CGAN_CPU, PROJECTED_CPU, STYLEGAN3_CPU
+        ),
     ),
     "full": Profile(
         "full",
@@ -237,12 +257,13 @@ PROFILES = {
             replace(DENSE, kimg=500, kimg_per_epoch=25),
             DCGAN_PAPER,
             CGAN_PAPER,
+            PROJECTED_PAPER,
             PGGAN_PAPER,
             STYLEGAN2_PAPER,
             STYLEGAN3_PAPER,
         ),
         ablation_models=_ablation_models(
-            replace(DCGAN_PAPER, kimg=500, kimg_per_epoch=25), CGAN_PAPER, STYLEGAN3_PAPER
+            replace(DCGAN_PAPER, kimg=500, kimg_per_epoch=25), CGAN_PAPER, PROJECTED_PAPER, STYLEGAN3_PAPER
         ),
     ),
 }

@@ -9,7 +9,15 @@ from .augmentation import augmentation_table, difference_table, forest, rare_cla
 from .cells import FEATURES, FURTHER, PIXELS, evaluation_table, quality_cells
 from .classifiers import calibration, calibration_table, outlier_table
 from .comparison import claims_table, comparison_table, quality_cost
-from .conditional import ablation, ablation_table, ablation_verdict, attention, class_interpolation, label_agreement
+from .conditional import (
+    ablation,
+    ablation_table,
+    ablation_verdict,
+    attention,
+    class_interpolation,
+    features_table,
+    label_agreement,
+)
 from .diagrams import diagram
 from .evaluation import class_quality, precision_recall, quality, quality_table, sensitivity, spectra
 from .images import class_samples, grids, nearest_training_images, pairs, pick, progression, samples, suspicious_pairs

@@ -33,22 +33,34 @@ def label_agreement(run, table):
 
 @of_results(results.ablation)
 def ablation_table(run, table):
-    """The steps of the ablation, one row each.
+    """The steps of the ablation, one row each."""
+    return _of_steps(table, "ablation", "Ablation, each step with one part more", ABLATION)
+
+
+@of_results(results.ablation, "features")
+def features_table(run, table):
+    """What a projected discriminator looks through, one row for each kind of features."""
+    title = "Discriminators that look through different features, trained on as many images"
+    return _of_steps(table, "projected_features", title, (*ABLATION, "power_spectrum_distance"))
+
+
+def _of_steps(table, name, title, metrics):
+    """A Table with one row for each step.
 
     With three seeds or more a cell is the mean over seeds with its 95% t interval, else the value of one seed with its
     interval over half-splits, which does not include how much another seed would differ.
     """
     text = {}
-    for own in by_metric(table, ABLATION).values():
+    for own in by_metric(table, metrics).values():
         steps = own.groupby("step", sort=False)
         text[titled(own)] = {step: interval(*seed_interval(rows)) for step, rows in steps}
     first = table.iloc[0]
     caption = (
-        f"Ablation, each step with one part more; {table['seed'].nunique()} seed(s), {first['patients']:.0f} held-out"
+        f"{title}; {table['seed'].nunique()} seed(s), {first['patients']:.0f} held-out"
         f" patients, n = {first['n']} images a side, {features_of(first)}. Real against real: kernel distance"
         f" {first['real_vs_real']:.3g}."
     )
-    return Table(pd.DataFrame(text), "ablation", caption)
+    return Table(pd.DataFrame(text), name, caption)
 
 
 def ablation_verdict(table, metric="kernel_distance"):

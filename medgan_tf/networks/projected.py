@@ -7,15 +7,16 @@ convolutions mix the channels of each map (cross-channel mixing) and add the dee
 """
 
 import math
-from pathlib import Path
 
 import keras
 from keras import layers, ops
 
+from medgan_tf import config
 from medgan_tf.networks import efficientnet_lite0
 from medgan_tf.networks.layers import LabelEmbedding
 from medgan_tf.networks.replicas import batch_normalisation
 
+STRIDE = 32  # px of the image for each of the coarsest map
 HEAD_SIZE = 8  # px: heads halve their map to this size and then score patches of 4 px
 FEATURES = ("imagenet", "random")
 
@@ -26,17 +27,22 @@ def build(image_size, num_classes=0, features="imagenet", feature_size=128, filt
     Args:
         image_size: (height, width).
         num_classes: 0 for no labels; otherwise each head scores an image given its label, by projection.
-        features: weights of the feature network, EfficientNet-Lite0: "imagenet", "random", or the path of a
-            .weights.h5 of `feature_network`, for example one that was trained on the training split.
-        feature_size: px of the shorter side of the images that the feature network sees; they are resized to it.
+        features: weights of the feature network, EfficientNet-Lite0: "imagenet", "random", or a file that
+            `training.train_features` wrote, as its path from the folder of all runs.
+        feature_size: px of the shorter side of the images that the feature network sees; they are resized to it, and
+            the longer side to the nearest multiple of 32.
         filters: channels of the first mixed map; the deeper ones have twice, 4 and 8 times as many.
 
-    Raises ValueError for unknown features and ModuleNotFoundError where the package with ImageNet's weights is absent.
+    Raises ValueError for unknown features or an impossible size and ModuleNotFoundError where the package with
+    ImageNet's weights is absent.
     """
+    if feature_size < STRIDE or feature_size % STRIDE:
+        raise ValueError(
+            f"feature_size is a multiple of {STRIDE} px, the stride of the coarsest map, not {feature_size}."
+        )
     images, labels = keras.Input((*image_size, channels), name="images"), keras.Input((), dtype="int32", name="labels")
-    scale = feature_size / min(image_size)
-    size = [round(side * scale) for side in image_size]
-    seen = layers.Resizing(*size, dtype="float32")(images) if scale != 1 else images
+    size = [STRIDE * round(side * feature_size / min(image_size) / STRIDE) for side in image_size]
+    seen = layers.Resizing(*size, dtype="float32")(images) if size != list(image_size) else images
     maps = feature_network(size, features, channels)(seen)
     scores = [_head(mixed, labels if num_classes else None, num_classes) for mixed in _mixed(maps, filters)]
     outputs = layers.Concatenate(dtype="float32")([layers.Flatten()(score) for score in scores])
@@ -49,8 +55,8 @@ def feature_network(image_size, features, channels=1):
     network = keras.Model(images, efficientnet_lite0.feature_maps(images), name="features")
     if features == "imagenet":
         efficientnet_lite0.load_imagenet(network)
-    elif Path(features).is_file():
-        network.load_weights(features)
+    elif (config.outputs() / features).is_file():
+        network.load_weights(config.outputs() / features)
     elif features != "random":
         raise ValueError(f"There are no features '{features}': choose {', '.join(FEATURES)}, or a file of weights.")
     network.trainable = False

@@ -26,7 +26,7 @@ def render(run, out):
     ValueError where no notebook was executed, or one ended with an error.
     """
     out = Path(out)
-    sources = sorted((run.directory / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    sources = sorted((run.directory / "notebooks").glob("[0-9][0-9]*_*.ipynb"))
     if not sources:
         raise ValueError(
             f"{run.directory} holds no executed notebook: `python -m medgan_tf run --run {run.name}` first."
@@ -39,7 +39,7 @@ def render(run, out):
         f"Executed with the profile `{run.profile.name}` at {run.profile.in_pixels} on {data}. `make docs` makes these "
         "pages; the notebooks to run yourself are in `notebooks/`."
     )
-    if absent := sorted(path.stem for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb") if path.name not in pages):
+    if absent := sorted(path.stem for path in NOTEBOOKS.glob("[0-9][0-9]*_*.ipynb") if path.name not in pages):
         intro += f" Not executed in this run, so without a page: {', '.join(absent)}."
     index = out / "README.md"
     index.write_text("\n\n".join(["# The notebooks, with their results", intro, *entries]) + "\n")
