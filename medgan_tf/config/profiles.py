@@ -160,7 +160,7 @@ ABLATION = {"plain": "cgan_plain", "+ projection": "cgan_projection", "+ attenti
 
 # What the discriminator of notebook 04b looks through, at equal generator, images and seeds: model: features.
 FEATURE_CONTROLS = {
-    "cgan": "none: the critic alone",
+    "cgan": "no features: the critic alone",
     "projected_random": "random weights",
     "projected_own": "trained on the training split",
     "projected": "trained on ImageNet",
@@ -196,7 +196,8 @@ def _smoke(settings, **network):
 
 
 SMOKE_CGAN = _smoke(CGAN_CPU, base_filters=32)
-SMOKE_PROJECTED = replace(_smoke(PROJECTED_CPU, base_filters=32), projected=PROJECTED | {"filters": 4})
+SMOKE_FEATURES = PROJECTED | {"feature_size": 32, "filters": 4}
+SMOKE_PROJECTED = replace(_smoke(PROJECTED_CPU, base_filters=32), projected=SMOKE_FEATURES, discriminator_steps=1)
 SMOKE_STYLES = {"channel_base": 256, "channel_max": 16, "latent_dim": 32}
 SMOKE_STYLEGAN3 = _smoke(STYLEGAN3_CPU, num_layers=4, **SMOKE_STYLES)
 SMOKE_DCGAN = _smoke(DCGAN_CPU, base_filters=8)

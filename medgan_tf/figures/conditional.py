@@ -63,14 +63,18 @@ def _of_steps(table, name, title, metrics):
     return Table(pd.DataFrame(text), name, caption)
 
 
-def ablation_verdict(table, metric="kernel_distance"):
+def ablation_verdict(table, metric="kernel_distance", against=None):
     """One sentence for each step: whether it helped here, by whether the two 95% intervals are apart.
 
-    table: `results.ablation`, or any `results.quality` with a column step.
+    table: `results.ablation`, or any `results.quality` with a column step. against: the step that all others are
+    compared with; by default each is compared with the one before it.
     """
     steps = {step: seed_interval(rows) for step, rows in table[table["metric"] == metric].groupby("step", sort=False)}
+    pairs = pairwise(steps.items())
+    if against:
+        pairs = [((against, steps[against]), other) for other in steps.items() if other[0] != against]
     sentences = []
-    for (before, old), (step, new) in pairwise(steps.items()):
+    for (before, old), (step, new) in pairs:
         change = f"{interval(*old)} to {interval(*new)}"
         if new[2] < old[1]:
             sentences.append(f"{step}: the {METRIC_NAMES[metric]} falls against {before}, from {change}.")

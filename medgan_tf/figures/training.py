@@ -66,7 +66,13 @@ def over_training(run, models, name="models_over_training"):
         logged = data[data["measure"] == measure]
         for axis, column in zip(row, ("kimg", "minutes"), strict=True):
             for model, states in logged.groupby("model", sort=False):
-                axis.plot(states[column], states["value"], label=model, ms=3, **marker(models.index(model)))
+                axis.plot(
+                    states[column],
+                    states["value"],
+                    label=MODEL_NAMES.get(model, model),
+                    ms=3,
+                    **marker(models.index(model)),
+                )
             if measure.endswith("distance") and (logged["value"] > 0).all():
                 log_scale(axis.yaxis)
         row[0].set_ylabel(METRIC_NAMES[measure])
