@@ -63,10 +63,10 @@ def served_outputs(tmp_path_factory):
 @pytest.fixture
 def served(served_outputs, tmp_path, monkeypatch):
     """The folder of runs that the app serves, without those of pretrained/."""
-    from medgan_tf import generators
+    from medgan_tf import config
 
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(served_outputs))
-    monkeypatch.setattr(generators.loading, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setattr(config.runs, "PRETRAINED", tmp_path / "pretrained")
     return served_outputs
 
 

@@ -207,7 +207,7 @@ def test_pretrained_models_are_served_beside_those_of_runs(client, tmp_path, mon
     results.write(tmp_path / "chest", "published", {"model": "dcgan"})
     results.write(tmp_path / "chest", "quality/gan", {"metrics": {"kernel_distance": METRIC | {"value": 9.0}}})
     results.write(tmp_path / "chest", "quality/dcgan", {"metrics": {"kernel_distance": METRIC | {"value": 1.125}}})
-    monkeypatch.setattr(generators.loading, "PRETRAINED", tmp_path)
+    monkeypatch.setattr(config.runs, "PRETRAINED", tmp_path)
     assert client.get("/result?model=pretrained/chest").status_code == 200
     assert "1.12 [1.00, 1.50]" in client.get("/?model=pretrained/chest").get_data(as_text=True)
 

@@ -79,7 +79,7 @@ def test_a_model_is_trained_resumed_loaded_and_measured(trained):
 def test_the_app_serves_the_model_and_accepts_uploads_of_any_aspect(trained, tmp_path, monkeypatch):
     outputs, model_dir, *_ = trained
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
-    monkeypatch.setattr(generators.loading, "PRETRAINED", tmp_path)
+    monkeypatch.setattr(config.runs, "PRETRAINED", tmp_path)
     entry = catalogue.find("wide/dcgan")
     assert entry.sides == (32, 48)
     service = Service()

@@ -1,4 +1,4 @@
-"""One folder under outputs/ for each run, and what is where in it."""
+"""One folder under outputs/ for each run, what is where in it, and which trained models there are."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from .profiles import PROFILES
 from .settings import Profile
 
+PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
 EARLIER_NAMES = {"feature_classifier": "domain", "label_classifier": "judge", "segmenter": "reader"}
 
 
@@ -113,3 +114,10 @@ def find_run(name):
 def outputs():
     """outputs/ beside the notebooks, or the folder that the environment variable MEDGAN_TF_OUTPUTS names."""
     return Path(os.environ.get("MEDGAN_TF_OUTPUTS", Path(__file__).resolve().parents[2] / "outputs"))
+
+
+def available():
+    """All trained models, {name: folder}: "RUN/MODEL" for every run, "pretrained/NAME" for the published ones."""
+    trained = {f"{path.parts[-3]}/{path.name}": path for path in sorted(outputs().glob("*/models/*"))}
+    published = {f"pretrained/{path.name}": path for path in sorted(PRETRAINED.glob("*"))}
+    return {name: path for name, path in (trained | published).items() if (path / "model.json").is_file()}

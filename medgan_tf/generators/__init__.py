@@ -13,4 +13,4 @@ from . import latents
 from .equivariance import measure_equivariance
 from .generator import Generator
 from .inversion import Inversion, invert
-from .loading import PRETRAINED, available, load
+from .loading import available, load

@@ -1,19 +1,11 @@
-"""Find and load trained generators by name or folder."""
+"""Load trained generators by name or folder."""
 
 from pathlib import Path
 
 from medgan_tf import config
+from medgan_tf.config.runs import available
 
 from .generator import Generator, build_network
-
-PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
-
-
-def available():
-    """All trained models, {name: folder}: "RUN/MODEL" for every run, "pretrained/NAME" for the published ones."""
-    trained = {f"{path.parts[-3]}/{path.name}": path for path in sorted(config.outputs().glob("*/models/*"))}
-    published = {f"pretrained/{path.name}": path for path in sorted(PRETRAINED.glob("*"))}
-    return {name: path for name, path in (trained | published).items() if (path / "model.json").is_file()}
 
 
 def load(model):
