@@ -114,8 +114,8 @@ def _training_commands(add):
     option("model", "a model of its profile, such as dcgan", metavar="MODEL")
     option("--seed", "seed of the initial weights, the order of images and all random numbers", type=int, default=0)
     option("--kimg", "length of the training in thousands of images (default: as in the profile)", type=float)
-    text = "start from the weights of a model trained on smaller images of the same patients (default: random weights)"
-    option("--init-from", text, default="", metavar="RUN/MODEL")
+    text = "start from the weights of another model, RUN/MODEL or pretrained/NAME, that saw none of the held-out images"
+    option("--init-from", f"{text} (default: random weights)", default="", metavar="MODEL")
     option("--deterministic", "the same seed gives the same weights to the bit; slower", action="store_true")
 
     option = add("sweep", commands.sweep)

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -542,101 +542,3 @@ def test_the_path_length_penalty_moves_the_generator_alone():
     )
     assert any((steps[0.0][name] != steps[50.0][name]).any() for name in generator)
     assert all((steps[0.0][name] == steps[50.0][name]).all() for name in discriminator)
-
-
-CONDITIONAL = replace(
-    SETTINGS,
-    architecture="cgan",
-    kimg=0.2,
-    network={"base_filters": 8, "latent_dim": 6, "residual": True},
-)
-
-
-def of_twice_the_size():
-    """The same patients' images, 32 px."""
-    data = images()
-    larger = {}
-    for name in ("train", "validation"):
-        split = vars(data)[name]
-        larger[name] = replace(split, pixels=split.pixels.repeat(2, axis=1).repeat(2, axis=2))
-    data.__dict__.update(larger, image_size=32)
-    return data
-
-
-@pytest.fixture(scope="module")
-def outputs(tmp_path_factory):
-    """A run with a conditional GAN for 16 px."""
-    folder = tmp_path_factory.mktemp("outputs")
-    training.fit(training.build(CONDITIONAL, 16, 2), CONDITIONAL, images(), folder / "small" / "models" / "cgan")
-    return folder
-
-
-def test_a_training_begins_with_the_weights_of_a_model_of_smaller_images(outputs, tmp_path, monkeypatch):
-    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
-    small = training.build(CONDITIONAL, 16, 2)
-    small.load_state(outputs / "small" / "models" / "cgan" / "state.npz")
-    settings = replace(
-        CONDITIONAL, init_from="small/cgan", generator_learning_rate=0.0, discriminator_learning_rate=0.0
-    )
-    gan = training.build(settings, 32, 2)
-    new = [weight.numpy() for weight in gan.generator.trainable_variables]
-    training.fit(gan, settings, of_twice_the_size(), tmp_path)
-
-    def same(first, second):
-        assert [weight.shape for weight in first] == [weight.shape for weight in second]
-        for one, other in zip(first, second, strict=True):
-            np.testing.assert_array_equal(one, other)
-
-    taken, begun = small.generator_ema.trainable_variables, gan.generator.trainable_variables
-    coarse = len(taken) - 2  # all but the map to pixels
-    same(begun[:coarse], taken[:coarse])
-    same(gan.generator_ema.trainable_variables, begun)
-    same(begun[coarse:], new[coarse:])
-    taken, begun = small.discriminator.trainable_variables, gan.discriminator.trainable_variables
-    read = len(taken) - 4  # all but the first maps of the image
-    same(begun[-read:], taken[-read:])
-    kept = json.loads((tmp_path / "model.json").read_text())
-    assert kept["settings"]["init_from"] == "small/cgan"
-    assert kept["initialised_from"]["settings"] == asdict(CONDITIONAL) and kept["initialised_from"]["image_size"] == 16
-    log = pd.read_csv(outputs / "small" / "models" / "cgan" / "log.csv")
-    assert (
-        kept["initialised_from"]["kimg"] == log["kimg"].iloc[-1]
-        and kept["initialised_from"]["seconds"] == log["seconds"].sum()
-    )
-
-    longer = replace(settings, kimg=0.4, generator_learning_rate=0.0)
-    again = training.build(longer, 32, 2)
-    again.load_state(tmp_path / "state.npz")
-    again.generator.trainable_variables[0].assign_add(tf.ones_like(again.generator.trainable_variables[0]))
-    again.save_state(tmp_path / "state.npz")
-    moved = again.generator.trainable_variables[0].numpy()
-    gan = training.build(longer, 32, 2)
-    record = training.fit(gan, longer, of_twice_the_size(), tmp_path)  # goes on where it stands
-    assert record["initialised_from"] == kept["initialised_from"]
-    same([gan.generator.trainable_variables[0]], [moved])
-    with pytest.raises(ValueError, match="trained with another init_from;"):
-        training.fit(gan, replace(longer, init_from=""), of_twice_the_size(), tmp_path)
-
-
-def test_a_training_begins_with_no_model_that_may_know_held_out_patients_or_fits_nowhere(
-    outputs, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(outputs))
-
-    def begin(data, begin="small/cgan", **network):
-        settings = replace(CONDITIONAL, init_from=begin, network=CONDITIONAL.network | network)
-        training.fit(training.build(settings, 32, 2), settings, data, tmp_path / "larger")
-
-    with pytest.raises(ValueError, match=r"cannot begin with 'small/none'.*holds no trained model"):
-        begin(of_twice_the_size(), "small/none")
-    others = of_twice_the_size()
-    others.__dict__["train"] = others.train.take(slice(1, None))
-    with pytest.raises(ValueError, match="other training patients, of whom some may be held out"):
-        begin(others)
-    renamed = of_twice_the_size()
-    renamed.__dict__["classes"] = ["high", "higher"]
-    with pytest.raises(ValueError, match="saw other classes"):
-        begin(renamed)
-    with pytest.raises(ValueError, match="its generator_ema shares no convolution"):
-        begin(of_twice_the_size(), base_filters=16)
-    assert not (tmp_path / "larger").exists()

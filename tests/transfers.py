@@ -18,6 +18,7 @@ CONDITIONAL = replace(
     kimg=0.032,
     kimg_per_epoch=0.016,
     steps_per_execution=1,
+    penalty="none",
     network={"base_filters": 8, "latent_dim": 6, "residual": True},
 )
 

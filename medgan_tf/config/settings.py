@@ -39,7 +39,8 @@ class TrainingConfig(_Settings):
     kimg: float  # length of the training
     kimg_per_epoch: float  # after each epoch: a row in log.csv, a grid of samples and a checkpoint
     network: dict = field(default_factory=dict)  # arguments of the architecture's build, such as base_filters
-    init_from: str = ""  # "RUN/MODEL" trained on smaller images, whose weights to start from; empty: random weights
+    init_from: str = ""  # "RUN/MODEL" or "pretrained/NAME", whose weights to start from; empty: random weights
+    frozen_layers: int = 0  # with init_from, the discriminator's first convolutions that are not trained (FreezeD)
     loss: str = "non_saturating"  # of both networks: non_saturating, or wasserstein with penalty wgan_gp
     penalty: str = "none"  # gradient penalty of the discriminator: none, r1 or wgan_gp
     penalty_weight: float = 10.0  # factor of the gradient penalty

@@ -30,6 +30,7 @@ def build(settings, image_size, num_classes=0):
     keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():
         generator, discriminator = networks.build(settings.architecture, image_size, num_classes, **settings.network)
+        _freeze(discriminator, settings.frozen_layers)
         gan = _gan(settings, generator, discriminator, num_classes)
         gan.compile(
             *_optimizers(settings),
@@ -38,6 +39,19 @@ def build(settings, image_size, num_classes=0):
             steps_per_execution=1 if tf.distribute.has_strategy() else settings.steps_per_execution,
         )
     return gan
+
+
+def _freeze(discriminator, count):
+    """Stop the training of the first `count` convolutions, which read the image (FreezeD, Mo et al. 2020, 2002.10964).
+
+    A residual block has three. Raises ValueError where there are fewer.
+    """
+    kernels = {layer: getattr(layer, "kernel", None) for layer in discriminator.layers}
+    convolutions = [layer for layer, kernel in kernels.items() if kernel is not None and len(kernel.shape) == 4]
+    if count > len(convolutions):
+        raise ValueError(f"frozen_layers is {count}, but the discriminator has {len(convolutions)} convolutions.")
+    for layer in convolutions[:count]:
+        layer.trainable = False
 
 
 def _optimizers(settings):
@@ -98,6 +112,13 @@ def _check(settings):
         raise ValueError(
             f"decay_kimg must lie between 0 and kimg, which is {settings.kimg:g}; it is {settings.decay_kimg:g}."
         )
+    if settings.frozen_layers < 0 or (settings.frozen_layers and not settings.init_from):
+        raise ValueError(
+            f"frozen_layers is {settings.frozen_layers}: it counts layers that keep the weights of the model named by"
+            " init_from, and is 0 for random weights."
+        )
+    if settings.frozen_layers and settings.architecture == "pggan":
+        raise ValueError("A growing discriminator begins with its coarse layers: set frozen_layers to 0 for pggan.")
     if (settings.path_length_weight or settings.blur_kimg) and not _is_stylegan(settings):
         raise ValueError(f"path_length_weight and blur_kimg are for StyleGANs, not for {settings.architecture}.")
     if settings.path_length_weight and settings.architecture == "stylegan3" and settings.precision != "float32":

@@ -1,10 +1,13 @@
-"""All variables of a training in one file."""
+"""All variables of a training in one file, and the names of the files in its folder."""
 
 import zipfile
 
 import numpy as np
 
 from medgan_tf.files import atomic_write
+
+RECORD, STATE, LOG, WEIGHTS = "model.json", "state.npz", "log.csv", "generator.weights.h5"
+DISCRIMINATOR = "discriminator.weights.h5"  # of a published model; a run has its discriminator in STATE
 
 
 def save(path, variables):

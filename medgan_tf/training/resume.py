@@ -1,31 +1,36 @@
-"""A training's folder: the record that a resumed training must agree with, and where a new one takes its weights."""
+"""A training's folder: the record that a resumed training must agree with, and the hashes of its images."""
 
 import json
 from dataclasses import asdict
-from itertools import takewhile
-from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
 from medgan_tf import config
+from medgan_tf.datasets import image_hashes
 from medgan_tf.files import atomic_write_text
-from medgan_tf.training import checkpoint, optimizers
-
-RECORD, STATE, LOG, WEIGHTS = "model.json", "state.npz", "log.csv", "generator.weights.h5"
+from medgan_tf.training import optimizers, transfer
+from medgan_tf.training.checkpoint import RECORD, STATE
 
 
 def restore(gan, settings, data, model_dir, write=True):
     """Bring `gan` to where the training in model_dir stands; return the content of its model.json, written if `write`.
 
-    A new training starts from random weights or, with settings.init_from, from those of another model. Raises
-    ValueError if the folder holds a training with other settings (a longer one may go on) or on other patients.
+    A new training starts from random weights or, with settings.init_from, from those of another model; the folder then
+    gets the hashes of its training images and of those that the other model saw. (A folder of an earlier version has
+    no hashes, and gets none when it goes on.) Raises ValueError if the folder holds a training with other settings (a
+    longer one may go on) or on other patients, and for another model that cannot be taken.
     """
     record = _new_record(settings, gan, data)
     earlier = _compare_with_earlier(record, model_dir)
     if (model_dir / STATE).exists():
         gan.load_state(model_dir / STATE)
-    elif settings.init_from:
-        record["initialised_from"] = _initialise(gan, settings.init_from, record)
+    else:
+        seen = image_hashes.hash_images(data.train)
+        if settings.init_from:
+            record["initialised_from"], seen_before = transfer.initialise(gan, settings, data, record)
+            seen = np.concatenate([seen, seen_before])
+        if write:
+            image_hashes.write(seen, model_dir / image_hashes.FILE)
     if earlier:
         record["restarts"] += _restarts(model_dir, int(gan.images_seen.numpy()), earlier, settings)
     if write:
@@ -86,33 +91,3 @@ def _restarts(model_dir, images_seen, earlier, settings):
             f" {ends / 1000:g} kimg on: raise kimg or lower decay_kimg."
         )
     return [{"at_kimg": images_seen / 1000, "kimg": earlier.kimg, "decay_kimg": earlier.decay_kimg}] if fell else []
-
-
-def _initialise(gan, name, record):
-    """Copy the weights of a trained model of smaller images, "RUN/MODEL", and return what is recorded of it.
-
-    Generator weights are copied from the latent on, discriminator weights from the score back, each until the first
-    shape that differs. Raises ValueError for a model that is not there, has other classes, was trained on other
-    patients (some of whom may be held out here), or shares no convolution.
-    """
-    folder = config.outputs() / Path(name).parent / "models" / Path(name).name
-    if not (folder / STATE).exists():
-        raise ValueError(f"A training cannot begin with '{name}': {folder} holds no trained model.")
-    smaller = config.read_record(folder / RECORD)
-    reasons = {"classes": "other classes", "training": "other training patients, of whom some may be held out here"}
-    for part, reason in reasons.items():
-        if smaller.get(part) != record[part]:
-            raise ValueError(f"A training cannot begin with '{name}', which saw {reason}.")
-    state = checkpoint.read(folder / STATE)
-    for part, network, step in (("generator_ema", gan.generator, 1), ("discriminator", gan.discriminator, -1)):
-        arrays = [array for key, array in sorted(state.items()) if key.startswith(f"{part}/")]
-        pairs = zip(arrays[::step], network.variables[::step], strict=False)
-        matching = list(takewhile(lambda pair: pair[0].shape == tuple(pair[1].shape), pairs))
-        if not any(array.ndim == 4 for array, _ in matching):
-            raise ValueError(f"A training cannot begin with '{name}': its {part} shares no convolution.")
-        for array, variable in matching:
-            variable.assign(array)
-    gan.generator_ema.set_weights(gan.generator.get_weights())
-    log = pd.read_csv(folder / LOG)
-    kept = {part: smaller.get(part) for part in ("image_size", "settings", "restarts", "initialised_from")}
-    return kept | {"kimg": float(log["kimg"].iloc[-1]), "seconds": float(log["seconds"].sum())}

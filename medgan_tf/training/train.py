@@ -11,7 +11,7 @@ import pandas as pd
 
 from medgan_tf import datasets, metrics, networks, results
 from medgan_tf.files import atomic_write
-from medgan_tf.training import callbacks, distribution, resume
+from medgan_tf.training import callbacks, checkpoint, distribution, resume
 from medgan_tf.training.build import build
 
 
@@ -79,7 +79,7 @@ def fit(gan, settings, data, model_dir, extractor=None):
             callbacks=_callbacks(gan, settings, data, model_dir, extractor, chief),
         )
         if chief and (settings.decay_kimg or not extractor):
-            atomic_write(model_dir / resume.WEIGHTS, gan.generator_ema.save_weights)
+            atomic_write(model_dir / checkpoint.WEIGHTS, gan.generator_ema.save_weights)
     return _training_record(gan, settings, data, model_dir, record) if chief else None
 
 
@@ -94,19 +94,19 @@ def _callbacks(gan, settings, data, model_dir, extractor, chief):
     chosen.append(callbacks.SampleGrid(model_dir / "samples", classes_in_turn))
     if extractor:
         validation = data.validation.shuffled(settings.seed)
-        chosen.append(callbacks.EvaluationCallback(extractor, train, validation, model_dir / resume.WEIGHTS))
+        chosen.append(callbacks.EvaluationCallback(extractor, train, validation, model_dir / checkpoint.WEIGHTS))
     return [
         *chosen,
         callbacks.PeakMemory(),
-        callbacks.TrainingLog(model_dir / resume.LOG),
+        callbacks.TrainingLog(model_dir / checkpoint.LOG),
         keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
-        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: gan.save_state(model_dir / resume.STATE)),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: gan.save_state(model_dir / checkpoint.STATE)),
         callbacks.Progress(model_dir.name),
     ]
 
 
 def _training_record(gan, settings, data, model_dir, record):
-    log = pd.read_csv(model_dir / resume.LOG)
+    log = pd.read_csv(model_dir / checkpoint.LOG)
     collapsed = log.loc[log["collapsed"] > 0, "kimg"] if "collapsed" in log else []
     return {
         "settings": asdict(settings),
