@@ -10,8 +10,10 @@ import pytest
 from records import measured
 from tiny_stylegan import generator
 
-from medgan_tf import config, generators, results
+from medgan_tf import config, datasets, files, generators, networks, results
+from medgan_tf.datasets import image_hashes
 from medgan_tf.reporting import model_card
+from medgan_tf.training import checkpoint
 
 
 @pytest.fixture
@@ -128,6 +130,60 @@ def test_card_and_overview_say_that_a_training_began_with_a_model_of_smaller_ima
     text = model_card.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
     assert "seen, initialised with the weights of small/stylegan2, which saw 20.48 at 8 x 16 px in 5 minutes" in text
     assert "66 thousand images seen after 20 at 8 x 16 px | 4" in model_card.overview(tmp_path)
+
+
+@pytest.fixture
+def with_state(run):
+    """The discriminator of the run's model, whose last state is there, with the hashes of its training images."""
+    record = json.loads((run.model("stylegan2") / "model.json").read_text())
+    _, discriminator = networks.build("stylegan2", 16, 2, **record["settings"]["network"])
+    numbered = {f"discriminator/{number:04d}": value for number, value in enumerate(discriminator.variables)}
+    checkpoint.save(run.model("stylegan2") / "state.npz", numbered)
+    train = datasets.load(run.images, 16).train
+    image_hashes.write(image_hashes.hash_images(train), run.model("stylegan2") / image_hashes.FILE)
+    return discriminator
+
+
+def test_a_small_discriminator_and_the_hashes_of_training_images_are_published(run, with_state, tmp_path):
+    card = model_card.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0")
+    text, path = card.read_text(), card.parent / "discriminator.weights.h5"
+    assert path.stat().st_size < model_card.SMALL
+    assert f"`discriminator.weights.h5` in float16, sha256 `{files.sha256_of_file(path)}`" in text
+    _, read = networks.build(
+        "stylegan2", 16, 2, **json.loads((card.parent / "model.json").read_text())["settings"]["network"]
+    )
+    read.load_weights(path)
+    for published, trained in zip(read.variables, with_state.variables, strict=True):
+        np.testing.assert_array_equal(published.numpy(), trained.numpy().astype(np.float16).astype(np.float32))
+    assert "`training_images.npy`: from a hash no image can be made" in text
+    assert len(image_hashes.read(card.parent / image_hashes.FILE)) == 12
+
+
+def test_a_large_discriminator_and_hashes_without_a_licence_are_not_published(run, with_state, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_card, "SMALL", 2 * with_state.count_params() - 1)
+    card = model_card.export(run, "stylegan2", tmp_path / "large", "Some images", "CC0")
+    assert not (card.parent / "discriminator.weights.h5").exists() and "| discriminator |" not in card.read_text()
+    card = model_card.export(run, "stylegan2", tmp_path / "unlicensed", "Some images")
+    assert not (card.parent / image_hashes.FILE).exists() and "hashes of training images" not in card.read_text()
+
+
+def test_the_card_says_what_was_taken_from_another_model(run, tmp_path):
+    record = json.loads((run.model("stylegan2") / "model.json").read_text())
+    record["settings"]["init_from"] = "pretrained/adults"
+    (run.model("stylegan2") / "model.json").write_text(json.dumps(record))
+    begun = {"image_size": 16, "kimg": 20.48, "seconds": 299.0, "networks": ["generator"], "frozen_layers": 0}
+    begun |= {"name": "pretrained/adults", "data": "adults", "classes": {"matched": ["a"], "new": ["b"]}}
+    training = {"kimg": 65.536, "seconds": 600.0, "settings": record["settings"], "initialised_from": begun}
+    results.write(run.directory, "training/stylegan2", training)
+    text = model_card.export(run, "stylegan2", tmp_path / "chest", "Some images", "CC0").read_text()
+    assert (
+        "initialised with the weights of pretrained/adults (generator; its discriminator was not at hand, this one"
+        " began random; classes new to it: b), which saw 20.48 thousand images of adults at 16 px in 5 minutes" in text
+    )
+    begun |= {"networks": ["generator", "discriminator"], "frozen_layers": 3, "classes": {"matched": ["a"], "new": []}}
+    results.write(run.directory, "training/stylegan2", training | {"initialised_from": begun})
+    text = model_card.export(run, "stylegan2", tmp_path / "again", "Some images", "CC0").read_text()
+    assert "(generator and discriminator, whose first 3 convolutions were not trained), which saw" in text
 
 
 def test_without_a_licence_there_are_figures_and_no_weights_and_no_images(run, tmp_path):

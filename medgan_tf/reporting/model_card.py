@@ -1,6 +1,7 @@
 """Exports a trained generator for others: averaged weights in float16, its record, and a model card."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import h5py
@@ -8,12 +9,15 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from medgan_tf import config, datasets, figures, files, generators, results
+from medgan_tf import config, datasets, figures, files, generators, networks, results
+from medgan_tf.datasets import image_hashes
 from medgan_tf.figures.cells import cell, cells
 from medgan_tf.studies import privacy_report
+from medgan_tf.training import checkpoint
 
 TEMPLATES = Path(__file__).parent / "templates"
 CHECKED = 64  # images compared before and after rounding to half precision
+SMALL = 4e6  # bytes: a repository keeps every version of a file for ever, so a larger discriminator is left out
 SHOWN = 16  # images in the picture of the card, of seed 0
 PARTS = ("training", "quality", "classes", "agreement", "privacy")  # kinds of sections, of all measured models
 OF_RUN = ("environment", "data", "feature_classifier", "agreement/real, held out")
@@ -23,9 +27,11 @@ def export(run, name, out, data, licence=None, objections=""):
     """Export the model `name` of a config.Run to the folder `out`; return the path of its card.
 
     The folder gets generator.weights.h5 (float16), model.json, README.md (the card), the results of all measured models
-    of the run, and pictures of samples and training. data, licence: sentences for the card; without a licence neither
-    weights nor images are exported. objections: what looks wrong in the images. Raises ValueError where the model was
-    not trained or not measured.
+    of the run, and pictures of samples and training; so that other trainings can begin with the model, also hashes of
+    its training images and, if it is small, discriminator.weights.h5 (float16). The hashes do not give an image back,
+    but tell who has it that the model was trained on it; the discriminator helps them to guess that without hashes.
+    data, licence: sentences for the card; without a licence neither weights nor images nor hashes are exported.
+    objections: what looks wrong in the images. Raises ValueError where the model was not trained or not measured.
     """
     source, out = run.model(name), Path(out)
     model = generators.load(source)
@@ -34,7 +40,7 @@ def export(run, name, out, data, licence=None, objections=""):
     if missing:
         raise ValueError(f"{run.directory}/results.json has no {missing[0]} of {name}: run its notebook and 06.")
     out.mkdir(parents=True, exist_ok=True)
-    weights = {}
+    weights = {"discriminator": None, "hashes": None}
     if licence:
         shutil.copy(source / "model.json", out / "model.json")
         _halve(source / "generator.weights.h5", out / "generator.weights.h5")
@@ -42,6 +48,9 @@ def export(run, name, out, data, licence=None, objections=""):
         before, after = (each.sample(CHECKED, seed=0).astype(int) for each in (model, published))
         weights["difference"] = int(np.abs(before - after).max())
         weights["digest"] = files.sha256_of_file(out / "generator.weights.h5")
+        weights["discriminator"] = _export_discriminator(source, model.record, out)
+        if (source / image_hashes.FILE).exists():
+            weights["hashes"] = shutil.copy(source / image_hashes.FILE, out / image_hashes.FILE).name
         figures.grids({"": published.sample(SHOWN, seed=0)}, "samples", "").plot.savefig(out / "samples.png", dpi=150)
     figures.training_curves(run, [name]).plot.savefig(out / "training.png", dpi=100)
     kinds = sorted({part.split("/")[0] for part in sections if part.startswith("quality")})
@@ -78,6 +87,25 @@ def export(run, name, out, data, licence=None, objections=""):
             results.write(out, section, sections[section])
     (out / "README.md").write_text(text)
     return out / "README.md"
+
+
+def _export_discriminator(source, record, out):
+    """Write discriminator.weights.h5 as it was after the last step, in float16; return its SHA-256.
+
+    None where the training left no checkpoint, and where the file would be larger than SMALL.
+    """
+    if not (source / checkpoint.STATE).exists():
+        return None
+    settings, classes = record["settings"], len(record["classes"]) if record["conditional"] else 0
+    _, discriminator = networks.build(settings["architecture"], record["image_size"], classes, **settings["network"])
+    if 2 * discriminator.count_params() > SMALL:
+        return None
+    state, target = checkpoint.read(source / checkpoint.STATE), out / checkpoint.DISCRIMINATOR
+    discriminator.set_weights([state[name] for name in sorted(state) if name.startswith("discriminator/")])
+    with tempfile.TemporaryDirectory() as folder:
+        discriminator.save_weights(Path(folder) / target.name)
+        _halve(Path(folder) / target.name, target)
+    return files.sha256_of_file(target)
 
 
 def overview(folder):
