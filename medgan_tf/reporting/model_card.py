@@ -40,18 +40,7 @@ def export(run, name, out, data, licence=None, objections=""):
     if missing:
         raise ValueError(f"{run.directory}/results.json has no {missing[0]} of {name}: run its notebook and 06.")
     out.mkdir(parents=True, exist_ok=True)
-    weights = {"discriminator": None, "hashes": None}
-    if licence:
-        shutil.copy(source / "model.json", out / "model.json")
-        _halve(source / "generator.weights.h5", out / "generator.weights.h5")
-        published = generators.load(out)
-        before, after = (each.sample(CHECKED, seed=0).astype(int) for each in (model, published))
-        weights["difference"] = int(np.abs(before - after).max())
-        weights["digest"] = files.sha256_of_file(out / "generator.weights.h5")
-        weights["discriminator"] = _export_discriminator(source, model.record, out)
-        if (source / image_hashes.FILE).exists():
-            weights["hashes"] = shutil.copy(source / image_hashes.FILE, out / image_hashes.FILE).name
-        figures.grids({"": published.sample(SHOWN, seed=0)}, "samples", "").plot.savefig(out / "samples.png", dpi=150)
+    weights = _export_weights(source, model, out) if licence else {}
     figures.training_curves(run, [name]).plot.savefig(out / "training.png", dpi=100)
     kinds = sorted({part.split("/")[0] for part in sections if part.startswith("quality")})
     train = datasets.load(run.images, model.record["image_size"]).train
@@ -87,6 +76,24 @@ def export(run, name, out, data, licence=None, objections=""):
             results.write(out, section, sections[section])
     (out / "README.md").write_text(text)
     return out / "README.md"
+
+
+def _export_weights(source, model, out):
+    """Write what the licence allows: weights, record, hashes, samples. Return what the card says of them."""
+    shutil.copy(source / "model.json", out / "model.json")
+    _halve(source / "generator.weights.h5", out / "generator.weights.h5")
+    hashes = (source / image_hashes.FILE).exists()
+    if hashes:
+        shutil.copy(source / image_hashes.FILE, out / image_hashes.FILE)
+    published = generators.load(out)
+    before, after = (each.sample(CHECKED, seed=0).astype(int) for each in (model, published))
+    figures.grids({"": published.sample(SHOWN, seed=0)}, "samples", "").plot.savefig(out / "samples.png", dpi=150)
+    return {
+        "difference": int(np.abs(before - after).max()),
+        "digest": files.sha256_of_file(out / "generator.weights.h5"),
+        "discriminator": _export_discriminator(source, model.record, out),
+        "hashes": image_hashes.FILE if hashes else None,
+    }
 
 
 def _export_discriminator(source, record, out):

@@ -20,9 +20,8 @@ def initialise(gan, settings, data, record):
     """Give `gan` the weights of the model that settings.init_from names, one of `config.runs.available`.
 
     record: the model.json of the new training. Returns what it keeps of the other model, and the hashes of the images
-    that model saw. Raises ValueError for a model that is not there, has
-    another architecture, has no labels where this one has them or the reverse, may have seen held-out images, shares
-    no convolution, or lacks a layer that is to be frozen.
+    that model saw. Raises ValueError for a model that is not there, has another architecture, has no labels where this
+    one has them or the reverse, may have seen held-out images, shares no convolution, or lacks a layer to be frozen.
     """
     name = settings.init_from
     folder, other = _find(name)
