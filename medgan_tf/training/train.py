@@ -45,8 +45,9 @@ def train(run, name, seed=0, **changes):
 def fit(gan, settings, data, model_dir, extractor=None):
     """Train `gan` on data.train until it has seen settings.kimg, going on from model_dir's checkpoint if there is one.
 
-    model_dir gets model.json (settings, classes, image size), log.csv, samples/*.png of fixed latents, state.npz and
-    generator.weights.h5, the averaged generator that `generators.load` reads. With an extractor (metrics.Extractor) the
+    model_dir gets model.json (settings, classes, image size), training_images.npy (hashes of the images, see
+    datasets.image_hashes), log.csv, samples/*.png of fixed latents, state.npz and generator.weights.h5, the averaged
+    generator that `generators.load` reads. With an extractor (metrics.Extractor) the
     kernel distance to training images is measured at each epoch, and the generator with the smallest one is kept; but
     where learning rates fell to zero the last one, whose fine detail is sharpest, which that distance may not see.
 
