@@ -63,6 +63,24 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
         projected.build((32, 32), features="imagenet")
 
 
+def test_features_of_keras_have_the_same_strides_and_a_failed_download_is_explained(monkeypatch):
+    def offline(**settings):
+        raise Exception("URL fetch failure")  # as Keras does
+
+    real = keras.applications.EfficientNetB0
+    monkeypatch.setattr(keras.applications, "EfficientNetB0", offline)
+    with pytest.raises(ValueError, match="URL fetch failure.*connect to the internet"):
+        projected.feature_network((64, 96), "keras")
+
+    def random(**settings):
+        return real(**settings | {"weights": None})
+
+    monkeypatch.setattr(keras.applications, "EfficientNetB0", random)
+    network = projected.feature_network((64, 96), "keras")
+    assert [maps.shape[1:] for maps in network.outputs] == [(16, 24, 24), (8, 12, 40), (4, 6, 112), (2, 3, 320)]
+    assert not network.trainable_variables
+
+
 def test_a_file_of_weights_cannot_run_code():
     class Harmful:
         def __reduce__(self):

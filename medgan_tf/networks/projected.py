@@ -18,7 +18,8 @@ from medgan_tf.networks.replicas import batch_normalisation
 
 STRIDE = 32  # px of the image for each of the coarsest map
 HEAD_SIZE = 8  # px: heads halve their map to this size and then score patches of 4 px
-FEATURES = ("imagenet", "random")
+FEATURES = ("imagenet", "keras", "random")
+KERAS_TAPS = ("block2b_add", "block3b_add", "block5c_add", "block7a_project_bn")  # strides 4, 8, 16 and 32
 
 
 def build(image_size, num_classes=0, features="imagenet", feature_size=128, filters=32, channels=1):
@@ -27,14 +28,15 @@ def build(image_size, num_classes=0, features="imagenet", feature_size=128, filt
     Args:
         image_size: (height, width).
         num_classes: 0 for no labels; otherwise each head scores an image given its label, by projection.
-        features: weights of the feature network, EfficientNet-Lite0: "imagenet", "random", or a file that
-            `training.train_features` wrote, as its path from the folder of all runs.
+        features: the fixed network. EfficientNet-Lite0 with weights of "imagenet", which a package brings, with
+            "random" ones, or with those of a file that `training.train_features` wrote, as its path from the folder of
+            all runs; "keras": EfficientNetB0, whose ImageNet weights Keras downloads once.
         feature_size: px of the shorter side of the images that the feature network sees; they are resized to it, and
             the longer side to the nearest multiple of 32.
         filters: channels of the first mixed map; the deeper ones have twice, 4 and 8 times as many.
 
-    Raises ValueError for unknown features or an impossible size and ModuleNotFoundError where the package with
-    ImageNet's weights is absent.
+    Raises ValueError for unknown features, an impossible size or a failed download, and ModuleNotFoundError where the
+    package with ImageNet's weights is absent.
     """
     if feature_size < STRIDE or feature_size % STRIDE:
         raise ValueError(
@@ -52,6 +54,8 @@ def build(image_size, num_classes=0, features="imagenet", feature_size=128, filt
 def feature_network(image_size, features, channels=1):
     """The fixed network: (B, H, W, channels) in [-1, 1] -> maps of strides 4, 8, 16 and 32; features as in `build`."""
     images = keras.Input((*image_size, channels))
+    if features == "keras":
+        return _of_keras(images)
     network = keras.Model(images, efficientnet_lite0.feature_maps(images), name="features")
     if features == "imagenet":
         efficientnet_lite0.load_imagenet(network)
@@ -61,6 +65,22 @@ def feature_network(image_size, features, channels=1):
         raise ValueError(f"There are no features '{features}': choose {', '.join(FEATURES)}, or a file of weights.")
     network.trainable = False
     return network
+
+
+def _of_keras(images):
+    """EfficientNetB0 of keras.applications, which scales pixels of 0 to 255 in three channels by itself."""
+    pixels = layers.Rescaling(127.5, 127.5)(images)
+    coloured = layers.Concatenate()([pixels] * 3) if images.shape[-1] == 1 else pixels
+    try:
+        network = keras.applications.EfficientNetB0(include_top=False, weights="imagenet", input_tensor=coloured)
+    except Exception as error:  # Keras raises a bare Exception for a failed download
+        raise ValueError(
+            f"The weights of EfficientNetB0 could not be downloaded ({error}): connect to the internet once, or choose"
+            " features 'imagenet', which a package brings."
+        ) from error
+    features = keras.Model(images, [network.get_layer(name).output for name in KERAS_TAPS], name="features")
+    features.trainable = False
+    return features
 
 
 def _mixed(maps, filters):
