@@ -69,7 +69,7 @@ def test_features_of_keras_have_the_same_strides_and_a_failed_download_is_explai
 
     real = keras.applications.EfficientNetB0
     monkeypatch.setattr(keras.applications, "EfficientNetB0", offline)
-    with pytest.raises(ValueError, match="URL fetch failure.*connect to the internet"):
+    with pytest.raises(ValueError, match=r"URL fetch failure.*connect to the internet"):
         projected.feature_network((64, 96), "keras")
 
     def random(**settings):
