@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -542,3 +543,20 @@ def test_the_path_length_penalty_moves_the_generator_alone():
     )
     assert any((steps[0.0][name] != steps[50.0][name]).any() for name in generator)
     assert all((steps[0.0][name] == steps[50.0][name]).all() for name in discriminator)
+
+
+def test_the_distance_at_the_end_is_forecast_from_the_power_law_of_the_second_half():
+    rows = [{"kimg": kimg, "kernel_distance": 2 * kimg**-0.5} for kimg in range(1, 9)]
+    rows[:4] = [row | {"kernel_distance": 9.0} for row in rows[:4]]  # what came first does not count
+    forecast = callbacks.Forecast(SimpleNamespace(rows=rows), 100)
+    logs = {}
+    forecast.on_epoch_end(7, logs)
+    assert logs == {"expected_at_end": "0.2 (0.2 to 0.2)"}
+    rows[-1]["kernel_distance"] *= 1.5
+    forecast.on_epoch_end(7, logs)
+    middle, low, high = (float(part.strip("()")) for part in logs["expected_at_end"].replace("to", "").split())
+    assert 0.2 < middle and low < middle < high
+    for few in (rows[:5], [*rows, {"kimg": 100, "kernel_distance": 0.1}], [{"kimg": 3}] * 9):
+        logs = {}
+        callbacks.Forecast(SimpleNamespace(rows=few), 100).on_epoch_end(0, logs)
+        assert not logs

@@ -69,6 +69,34 @@ class TrainingLog(keras.callbacks.Callback):
         atomic_write(self.path, lambda path: pd.DataFrame(self.rows).to_csv(path, index=False))
 
 
+class Forecast(keras.callbacks.Callback):
+    """Adds to the logs which kernel distance to expect at the end of the training, for the progress bar.
+
+    It is the power law a * images^b through the second half of the evaluations so far, LEAST or more, with two standard
+    deviations of their scatter around it. The curve may level off earlier: the less is left, the better it is known.
+
+    Args: log: the `TrainingLog`, which must come before; kimg: thousand images of the whole training.
+    """
+
+    LEAST = 4
+
+    def __init__(self, log, kimg):
+        super().__init__()
+        self.log, self.kimg = log, kimg
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Add the expected distance, where there are enough evaluations and images are still to come."""
+        rows = [row for row in self.log.rows if row.get("kernel_distance", 0) > 0]
+        chosen = rows[len(rows) // 2 :]
+        if len(chosen) < self.LEAST or chosen[-1]["kimg"] >= self.kimg:
+            return
+        images, distances = (np.log([row[name] for row in chosen]) for name in ("kimg", "kernel_distance"))
+        line = np.polynomial.Polynomial.fit(images, distances, 1)
+        scatter = np.std(distances - line(images), ddof=2)
+        middle, low, high = np.exp(line(np.log(self.kimg)) + scatter * np.array([0, -2, 2]))
+        logs["expected_at_end"] = f"{middle:.3g} ({low:.3g} to {high:.3g})"
+
+
 class GrowthCallback(keras.callbacks.Callback):
     """Sets the stage of growing networks at the start of the epoch in which their schedule begins it."""
 

@@ -96,12 +96,14 @@ def _callbacks(gan, settings, data, model_dir, extractor, chief):
     if extractor:
         validation = data.validation.shuffled(settings.seed)
         chosen.append(callbacks.EvaluationCallback(extractor, train, validation, model_dir / checkpoint.WEIGHTS))
+    log = callbacks.TrainingLog(model_dir / checkpoint.LOG)
     return [
         *chosen,
         callbacks.PeakMemory(),
-        callbacks.TrainingLog(model_dir / checkpoint.LOG),
+        log,
         keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: gan.save_state(model_dir / checkpoint.STATE)),
+        callbacks.Forecast(log, settings.kimg),
         callbacks.Progress(model_dir.name),
     ]
 
