@@ -11,14 +11,16 @@ os.environ["MEDGAN_TF_KEY_FILE"] = str(Path(tempfile.mkdtemp()) / "pseudonym.key
 for threads in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(threads, "1")  # as many tests as there are cores run at a time already
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+LONGEST = ("test_run.py", "test_training.py", "test_devices.py", "test_transfer.py", "test_augmentation.py")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync", "--disable-quic"]
 
 
 def pytest_collection_modifyitems(items):
-    """The notebooks, which take longest, come first: of two workers neither waits for the other at the end."""
-    items.sort(key=lambda item: item.path.name != "test_run.py")
+    """The files that take longest come first: of two workers neither waits for the other at the end."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture
