@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from network_checks import batch, check_compiled, image_gradient
 
-from medgan_tf import networks
+from medgan_tf import config, networks
 from medgan_tf.networks import sampling
 from medgan_tf.networks.attention import SelfAttention, attention_map
 from medgan_tf.training import WGANGP
@@ -180,6 +180,14 @@ def test_attention_is_at_the_requested_resolution_in_both_networks():
         found = attention_map(network, [z if latents else images, labels])
         assert found.shape == (4, 16, 16, 8, 8)
         np.testing.assert_allclose(np.sum(found, axis=(3, 4)), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "coarsest"), [(32, (8, 8)), ((112, 160), (7, 10)), (224, (7, 7))])
+def test_the_coarsest_map_of_112_and_224_px_has_7_px(size, coarsest):
+    generator, critic = build(size, base_filters=32, attention=2 * min(coarsest))
+    maps = [layer.output.shape[1:3] for layer in generator.layers if isinstance(layer, keras.layers.Reshape)]
+    assert coarsest in maps
+    assert generator.output_shape[1:3] == critic.input_shape[0][1:3] == config.sides(size)
 
 
 @pytest.mark.parametrize(
