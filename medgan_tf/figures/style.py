@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 
 WIDTH = 6.3  # inches: the text width of an A4 thesis
+LINE = 105  # letters of a legend across that width
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
 MARKERS = "osD^vP*"
 LINES = ("-", "--", "-.", ":")
@@ -35,6 +36,8 @@ def subplots(height, rows=1, columns=1, width=WIDTH, **settings):
 def legend_below(figure, axes, columns=5):
     """One legend for several axes, below them; what has the same label in several axes is named once."""
     handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    fitting = LINE // (max(map(len, handles), default=0) + 9)  # the line before each label is as long as 9 letters
+    columns = max(min(columns, fitting), 1)
     columns = math.ceil(len(handles) / math.ceil(len(handles) / columns)) if handles else 1
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns, fontsize=8)
 
