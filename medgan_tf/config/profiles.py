@@ -66,7 +66,10 @@ CGAN_CPU = replace(
 # Sauer et al. 2021: a discriminator that looks through fixed features, beside the critic, which keeps the diversity.
 PROJECTED = {"features": "imagenet", "feature_size": 64, "filters": 32}
 PROJECTED_PAPER = replace(CGAN_PAPER, projected=PROJECTED | {"feature_size": 256, "filters": 64}, critic_weight=0.3)
-PROJECTED_CPU = replace(CGAN_CPU, projected=PROJECTED, critic_weight=0.3)
+# From random weights the heads win before there is anything to refine; notebook 04b begins with its conditional GAN.
+PROJECTED_CPU = replace(
+    CGAN_CPU, projected=PROJECTED, critic_weight=0.3, **_adam(2e-4, beta_1=0.0), decay_kimg=5.0, ema_kimg=2.0
+)
 # Karras et al. 2018, conditional and with attention: the last step of the ablation.
 PGGAN_PAPER = replace(
     CGAN_PAPER,
@@ -160,7 +163,7 @@ ABLATION = {"plain": "cgan_plain", "+ projection": "cgan_projection", "+ attenti
 
 # What the discriminator of notebook 04b looks through, at equal generator, images and seeds: model: features.
 FEATURE_CONTROLS = {
-    "cgan": "no features: the critic alone",
+    "cgan_longer": "no features: the critic alone",
     "projected_random": "random weights",
     "projected_own": "trained on the training split",
     "projected": "trained on ImageNet",
@@ -180,6 +183,7 @@ def _ablation_models(dcgan, cgan, projected, stylegan3):
         "cgan_plain": replace(cgan, network=network | {"projection": False}),
         "cgan_projection": replace(cgan, network=network),
         "cgan_shuffled": cgan,
+        "cgan_longer": replace(projected, projected={}),
         "projected_random": replace(projected, projected=projected.projected | {"features": "random"}),
         "projected_own": projected,  # features is the file that notebook 04b writes
         "overfitted": OVERFITTED,
@@ -192,7 +196,8 @@ def _models(*settings):
 
 
 def _smoke(settings, **network):
-    return replace(settings, kimg=0.512, kimg_per_epoch=0.256, network=settings.network | network)
+    lengths = {"kimg": 0.512, "kimg_per_epoch": 0.256, "decay_kimg": min(settings.decay_kimg, 0.256)}
+    return replace(settings, network=settings.network | network, **lengths)
 
 
 SMOKE_CGAN = _smoke(CGAN_CPU, base_filters=32)

@@ -29,6 +29,7 @@ MODEL_NAMES = {
     "gan": "dense GAN",
     "dcgan": "DCGAN",
     "cgan": "conditional GAN",
+    "cgan_longer": "conditional GAN, trained longer",
     "projected": "projected GAN, ImageNet features",
     "projected_own": "projected GAN, own features",
     "projected_random": "projected GAN, random features",
