@@ -66,11 +66,11 @@ class Draws:
 
 
 def scratch_class(notebook):
-    """The class in the notebook's tagged cell."""
+    """The class in the notebook's tagged cells."""
     cells = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text())["cells"]
-    (source,) = ("".join(cell["source"]) for cell in cells if "from-scratch" in cell["metadata"].get("tags", []))
+    tagged = [cell for cell in cells if "from-scratch" in cell["metadata"].get("tags", [])]
     namespace = {"keras": keras, "tf": tf}
-    exec(source, namespace)
+    exec("\n".join("".join(cell["source"]) for cell in tagged), namespace)
     (found,) = (value for name, value in namespace.items() if name.startswith("Scratch"))
     return found
 

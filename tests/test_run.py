@@ -166,6 +166,8 @@ def test_settings_can_be_changed_one_by_one_and_not_in_place():
     assert changed == replace(profile.models["dcgan"], kimg=1.0)
     with pytest.raises(AttributeError):
         changed.kimg = 2.0
+    changed.network["base_filters"] = 1
+    assert profile.training("dcgan").network["base_filters"] != 1  # nor by way of its dictionaries
 
 
 @pytest.mark.slow

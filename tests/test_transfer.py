@@ -205,7 +205,7 @@ def test_a_model_without_labels_begins_no_training_with_labels(made, tmp_path, o
     data.manifest["class"] = "all"
     resume.restore(training.build(CONDITIONAL, 16, 0), CONDITIONAL, data, outputs / "small" / "models" / "plain")
     shutil.copy(outputs / "small/models/cgan/state.npz", outputs / "small/models/plain")  # it is not read
-    with pytest.raises(ValueError, match="one of both has labels and the other none"):
+    with pytest.raises(ValueError, match="one of them takes labels and the other does not"):
         begin(replace(START, init_from="small/plain"), load(made / "same"), tmp_path / "begun")
 
 

@@ -65,6 +65,7 @@ CGAN_CPU = replace(
 )
 # Sauer et al. 2021: a discriminator that looks through fixed features, beside the critic, which keeps the diversity.
 PROJECTED = {"features": "imagenet", "feature_size": 64, "filters": 32}
+# For a GPU it was not run yet, and it is not the paper's recipe, which has no critic and FastGAN's generator.
 PROJECTED_PAPER = replace(CGAN_PAPER, projected=PROJECTED | {"feature_size": 256, "filters": 64}, critic_weight=0.3)
 # From random weights the heads win before there is anything to refine; notebook 04b begins with its conditional GAN.
 PROJECTED_CPU = replace(

@@ -3,6 +3,7 @@
 The comment behind a field explains it; `to_table` shows fields, values and comments, also in notebooks.
 """
 
+import copy
 import inspect
 import re
 from dataclasses import dataclass, field, fields, replace
@@ -101,11 +102,11 @@ class Profile(_Settings):
     ablation_models: dict[str, TrainingConfig]  # further trainings: ablations, few images, the overfitted control
 
     def training(self, name, **changes):
-        """The settings of one model or further training, with `changes` to fields.
+        """The settings of one model or further training, with `changes` to fields; a copy, dictionaries included.
 
         >>> run.profile.training("gan", generator_learning_rate=1e-4)
         """
-        return replace((self.models | self.ablation_models)[name], **changes)
+        return replace(copy.deepcopy((self.models | self.ablation_models)[name]), **changes)
 
     @property
     def converted_size(self):

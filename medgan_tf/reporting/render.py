@@ -1,5 +1,6 @@
 """Executed notebooks as Markdown pages with their pictures: a code host shows them without running anything."""
 
+import json
 import re
 import shutil
 from io import BytesIO
@@ -26,7 +27,7 @@ def render(run, out):
     ValueError where no notebook was executed, or one ended with an error.
     """
     out = Path(out)
-    sources = sorted((run.directory / "notebooks").glob("[0-9][0-9]*_*.ipynb"))
+    sources = list(filter(_was_finished, sorted((run.directory / "notebooks").glob("[0-9][0-9]*_*.ipynb"))))
     if not sources:
         raise ValueError(
             f"{run.directory} holds no executed notebook: `python -m medgan_tf run --run {run.name}` first."
@@ -141,6 +142,11 @@ def _small(png):
     memory = BytesIO()
     picture.quantize(PICTURE_LEVELS, dither=Image.Dither.NONE).save(memory, "PNG", optimize=True)
     return memory.getvalue()
+
+
+def _was_finished(path):
+    """Whether papermill came to the end of a notebook, or to an error: one that was killed has no end time."""
+    return json.loads(path.read_text())["metadata"].get("papermill", {}).get("end_time", "") is not None
 
 
 def _sentence(text):

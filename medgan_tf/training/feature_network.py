@@ -3,6 +3,7 @@
 import keras
 
 from medgan_tf import metrics
+from medgan_tf.files import atomic_write
 from medgan_tf.networks import efficientnet_lite0, projected
 
 
@@ -23,5 +24,5 @@ def train_features(train, path, image_size=128, seed=0, steps=None):
     )
     network = projected.feature_network((image_size, image_size), "random")
     efficientnet_lite0.fold(trained.model, network)
-    network.save_weights(path)
+    atomic_write(path, network.save_weights)
     return trained.report

@@ -47,9 +47,9 @@ def fit(gan, settings, data, model_dir, extractor=None):
 
     model_dir gets model.json (settings, classes, image size), training_images.npy (hashes of the images, see
     datasets.image_hashes), log.csv, samples/*.png of fixed latents, state.npz and generator.weights.h5, the averaged
-    generator that `generators.load` reads. With an extractor (metrics.Extractor) the
-    kernel distance to training images is measured at each epoch, and the generator with the smallest one is kept; but
-    where learning rates fell to zero the last one, whose fine detail is sharpest, which that distance may not see.
+    generator that `generators.load` reads. With an extractor (metrics.Extractor) the kernel distance to training images
+    is measured at each epoch, and the generator with the smallest one is kept; but where learning rates fell to zero
+    the last one, whose fine detail is sharpest, which that distance may not see.
 
     A training may be made longer, by a larger kimg. If its learning rates have fallen already, they start anew (warm
     restarts, Loshchilov and Hutter 2017, arXiv 1608.03983) and model.json keeps the earlier lengths.

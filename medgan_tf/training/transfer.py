@@ -57,7 +57,7 @@ def _differences(other, record):
         yield "it is a {}, and this is a {}".format(*architectures)
     if other["conditional"] != record["conditional"]:
         # the first layer that reads the latent reads the label as well: another shape
-        yield "one of both has labels and the other none, so that their first layers differ"
+        yield "one of them takes labels and the other does not, so that their first layers differ"
 
 
 # ------------------------------------------------------------ which images the other model saw
