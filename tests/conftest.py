@@ -33,12 +33,14 @@ def shared():
 
 @pytest.fixture
 def float32_again():
-    """Start from a known seed, and leave no precision or seed of a test to the next."""
+    """Start from a known seed, and leave no precision, seed or determinism of a test to the next."""
     import keras
+    from tensorflow.python.framework.config import disable_op_determinism
 
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+    disable_op_determinism()
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,8 @@ def test_a_score_depends_on_its_image_only_and_no_critic_has_batch_norm(variant)
 
 
 @pytest.mark.parametrize("variant", ["plain", "attention", pytest.param("residual", marks=pytest.mark.slow)])
-def test_a_penalised_step_compiles_and_equals_the_uncompiled_one(variant):
+def test_a_penalised_step_compiles_and_equals_the_uncompiled_one_also_deterministically(variant):
+    tf.config.experimental.enable_op_determinism()
     generator, critic = build(**VARIANTS[variant])
     for network in (generator, critic):
         for layer in network.layers:

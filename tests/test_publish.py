@@ -155,7 +155,7 @@ def test_a_small_discriminator_and_the_hashes_of_training_images_are_published(r
     read.load_weights(path)
     for published, trained in zip(read.variables, with_state.variables, strict=True):
         np.testing.assert_array_equal(published.numpy(), trained.numpy().astype(np.float16).astype(np.float32))
-    assert "`training_images.npy`: from a hash no image can be made" in text
+    assert "`training_images.npy`: no image can be made from a hash" in text
     assert len(image_hashes.read(card.parent / image_hashes.FILE)) == 12
 
 

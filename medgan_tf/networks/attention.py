@@ -43,7 +43,9 @@ class SelfAttention(layers.Layer):
 
 
 def _pooled(x):
-    return ops.max_pool(x, 2, strides=2)
+    """Max-pool 2x2, written so because TensorFlow has no gradient of its MaxPool that is deterministic under XLA."""
+    _, height, width, channels = x.shape
+    return ops.max(ops.reshape(x, (-1, height // 2, 2, width // 2, 2, channels)), axis=(2, 4))
 
 
 def _flat(x):
