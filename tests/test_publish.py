@@ -57,8 +57,8 @@ def run(tmp_path, monkeypatch):
     share = {"value": 0.5, "low": 0.4, "high": 0.6, "k": 5, "n": 10}
     results.write(run.directory, "agreement/stylegan2", {"a": share, "b": share | {"value": 0.45}, "mean": share})
     results.write(run.directory, "agreement/real, held out", {"mean": share})
-    log = {"kimg": [1.0, 2.0], "discriminator_loss": [1, 2], "generator_loss": [2, 1], "real_score": [0, 1]}
-    pd.DataFrame(log | {"fake_score": [1, 0]}).to_csv(folder / "log.csv", index=False)
+    log = {"kimg": [1.0, 2.0], "seconds": 300.0, "kernel_distance": [0.5, 0.25], "coverage": [0.25, 0.5]}
+    pd.DataFrame(log).to_csv(folder / "log.csv", index=False)
     return run
 
 

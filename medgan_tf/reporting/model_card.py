@@ -41,7 +41,7 @@ def export(run, name, out, data, licence=None, objections=""):
         raise ValueError(f"{run.directory}/results.json has no {missing[0]} of {name}: run its notebook and 06.")
     out.mkdir(parents=True, exist_ok=True)
     weights = _export_weights(source, model, out) if licence else {}
-    figures.training_curves(run, [name]).plot.savefig(out / "training.png", dpi=100)
+    figures.over_training(run, [name]).plot.savefig(out / "training.png", dpi=100)
     kinds = sorted({part.split("/")[0] for part in sections if part.startswith("quality")})
     train = datasets.load(run.images, model.record["image_size"]).train
     quality = results.quality(run.directory)
