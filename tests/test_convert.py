@@ -148,6 +148,17 @@ def test_automatic_windows_are_those_of_the_series(tmp_path):
     assert max(brightness.values()) > 3 * min(brightness.values())
 
 
+def test_a_series_has_the_automatic_window_where_a_slice_is_not_shown_by_its_own(tmp_path):
+    """The last slice is so dark that its own window, one for CT, would show it."""
+    about = {"Modality": "MR", "SeriesInstanceUID": generate_uid(), "WindowCenter": 40, "WindowWidth": 400}
+    for number, high in enumerate((2000, 3000, 200)):
+        write(tmp_path / "in" / f"{number}", make(picture(number, high=high), **about))
+    report = convert(tmp_path / "in", tmp_path / "out", workers=1)
+    (window,) = {row["window"] for row in table(report.manifest)}
+    assert report.converted == 3
+    assert window.endswith("linear_exact instead of 40/400")
+
+
 def test_multi_frame_gives_one_image_per_frame_and_blank_frames_are_reported(tmp_path):
     dataset = make(picture(), NumberOfFrames=4, WindowCenter=500, WindowWidth=1000)
     frames = [picture(1), np.full((40, 48), 7, np.uint16), picture(2), np.full((40, 48), 7, np.uint16)]

@@ -1,13 +1,19 @@
+import io
+import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 from dicom_samples import SHARED, make, picture, to_bytes
+from PIL import Image
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
+from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 from scipy.stats import spearmanr
 
 from medgan_tf import dicom
@@ -232,6 +238,165 @@ def test_float_pixel_data_with_gaps():
     image = dicom.read_image(to_bytes(dataset))
     assert image[0, 0] == 0
     assert spearmanr(image.ravel()[1:], values.ravel()[1:])[0] > 0.999
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_float_padding_is_black_and_kept_out_of_the_automatic_window(dtype):
+    values = picture(low=0, high=1, dtype=dtype)
+    name = "Float" if dtype is np.float32 else "DoubleFloat"
+    dataset = make(values, PixelRepresentation=None, BitsStored=None, HighBit=None)
+    del dataset.PixelData
+    clean = dicom.read_image(_float(dataset, name, values))
+    padded = values.copy()
+    padded[:, :5] = np.finfo(dtype).min
+    setattr(dataset, f"{name}PixelPaddingValue", float(padded[0, 0]))
+    image = dicom.read_image(_float(dataset, name, padded))
+    assert (image[:, :5] == 0).all()
+    np.testing.assert_allclose(image[:, 5:], clean[:, 5:], atol=0.02)
+
+
+def _float(dataset, name, values):
+    setattr(dataset, f"{name}PixelData", values.tobytes())
+    return to_bytes(dataset)
+
+
+# ------------------------------------------------------------ headers and pixels that contradict each other
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16])
+@pytest.mark.parametrize("unused", [2, 4])
+def test_samples_in_the_upper_bits_are_shifted_down_where_they_lie_there(dtype, unused):
+    pixels = picture(low=-2000 if dtype is np.int16 else 0, high=2000 if dtype is np.int16 else 4000, dtype=dtype)
+    window = {"WindowCenter": 0, "WindowWidth": 5000, "BitsStored": 12}
+    expected = dicom.read_image(make(pixels, HighBit=11, **window))
+    upper = {"HighBit": 11 + unused, **window}
+    np.testing.assert_array_equal(dicom.read_image(make(pixels << unused, **upper)), expected)
+    np.testing.assert_array_equal(dicom.read_image(make(pixels, **upper)), expected)
+    with pytest.raises(dicom.DicomError, match="contradicts itself: its samples do not lie in the bits"):
+        dicom.read_image(make((pixels << unused) | 1, **upper))
+
+
+@pytest.mark.parametrize(("stated", "used"), [(16, 12), (16, 10), (12, 8), (8, 16)])
+def test_white_is_what_the_entries_of_a_voi_lut_really_reach(stated, used):
+    table = np.linspace(0, 2**used - 1, 256).astype(int)
+    image = dicom.read_image(make(ramp(), VOILUTSequence=lut_item(0, table, bits=stated)))
+    np.testing.assert_allclose(image, table.reshape(16, -1) / (2**used - 1), atol=1e-6)
+
+
+@pytest.mark.parametrize(("stated", "factor", "word"), [(8, 257, "<u2"), (16, 1, "<u2"), (16, 1, "u1"), (8, 16, "<u2")])
+def test_the_depth_of_a_palette_is_that_of_its_entries(stated, factor, word):
+    dataset = make(ramp(dtype=np.uint8), PhotometricInterpretation="PALETTE COLOR")
+    for colour in ("Red", "Green", "Blue"):
+        dataset.add_new(f"{colour}PaletteColorLookupTableDescriptor", "US", [256, 0, stated])
+        dataset.add_new(f"{colour}PaletteColorLookupTableData", "OW", (np.arange(256) * factor).astype(word).tobytes())
+    np.testing.assert_allclose(dicom.read_image(dataset), ramp() / 255, atol=0.004)
+
+
+@pytest.mark.parametrize(
+    ("modality", "photometric", "center", "width"),
+    [
+        ("CR", "MONOCHROME2", 1, 2),
+        ("CT", "MONOCHROME2", 1, 2),
+        ("MR", "MONOCHROME2", 40, 400),
+        ("DX", "MONOCHROME2", 32768, 1000),
+    ],
+)
+def test_a_window_that_shows_next_to_nothing_gives_way_to_the_automatic_one(modality, photometric, center, width):
+    pixels, about = picture(high=4000), {"Modality": modality, "PhotometricInterpretation": photometric}
+    image = dicom.read_image(make(pixels, WindowCenter=center, WindowWidth=width, **about))
+    np.testing.assert_array_equal(image, dicom.read_image(make(pixels, **about)))
+
+
+def test_narrow_windows_that_show_something_are_kept():
+    head = np.full((64, 64), -1000, np.int16)
+    head[20:40, 20:40], head[26:30, 26:30] = 1200, picture(shape=(4, 4), low=20, high=60, dtype=np.int16)  # bone, brain
+    for window in ((40, 80), (35, 40)):
+        dataset = make(head, WindowCenter=window[0], WindowWidth=window[1])
+        np.testing.assert_array_equal(dicom.read_image(dataset), dicom.read_image(dataset, 0))
+    mask = make(np.eye(16, dtype=np.uint8), WindowCenter=0.5, WindowWidth=1)
+    np.testing.assert_array_equal(dicom.read_image(mask), np.eye(16))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("-1024,0", -1024), ("-1024 HU", -1024), ("-1024,50", -1024.5), ("-1.024e3", -1024), ("-1024\\-1024", -1024)),
+        *((text, None) for text in ("-1,024", "-1.024,0", "0\\-1024", "none", "-1024 5", "nan", "1e999")),
+    ],
+)
+def test_rescaling_is_read_as_exporters_write_it_or_refused(text, value):
+    dataset = make(ramp(), WindowCenter=-900, WindowWidth=256)
+    tag = tag_for_keyword("RescaleIntercept")
+    dataset._dict[tag] = RawDataElement(Tag(tag), "DS", len(text), text.encode(), 0, False, True)
+    if value is None:
+        with pytest.raises(dicom.DicomError, match="is damaged: its RescaleIntercept is not one number"):
+            dicom.read_image(dataset)
+    else:
+        np.testing.assert_allclose(dicom.read_image(dataset), Window(-900, 256)(ramp() + float(value)), atol=1e-6)
+
+
+@pytest.mark.parametrize("syntax", [None, RLELossless, JPEG2000Lossless])
+@pytest.mark.parametrize("listed", [True, False])
+def test_more_frames_than_the_header_states_are_refused(syntax, listed):
+    frames = np.stack([picture(seed) for seed in range(3)])
+    dataset = make(frames[0], NumberOfFrames=3)
+    dataset.PixelData = frames.tobytes()
+    if syntax:
+        dataset.compress(syntax)
+        dataset.PixelData = encapsulate(list(generate_frames(dataset.PixelData, number_of_frames=3)), has_bot=listed)
+    assert dicom.read_image(to_bytes(dataset)).shape == (3, *frames[0].shape)
+    for count in (1, 2, None):
+        dataset.NumberOfFrames = count
+        with pytest.raises(dicom.DicomError, match=f"NumberOfFrames is {count or 1}, but its pixel data hold 3 frames"):
+            dicom.read_image(to_bytes(dataset))
+
+
+def coloured(unlike=60):
+    """RGB uint8 (64, 80, 3) of which the planes are alike but not the same."""
+    grey = picture(1, (64, 80), 20, 180)
+    return np.stack([grey, grey + 5, grey + unlike * (grey > 120)], axis=-1).astype(np.uint8)
+
+
+def jpeg(pixels, stored, marker, subsampling):
+    """A JPEG stream of RGB pixels, stored as "RGB" or "YCbCr", with the marker "JFIF", "Adobe" or none."""
+    file = io.BytesIO()
+    settings = {"quality": 95, "subsampling": subsampling, "keep_rgb": stored == "RGB"}
+    Image.fromarray(pixels).save(file, "JPEG", **settings)
+    stream = re.sub(rb"\xff\xe0\x00\x10JFIF.{10}|\xff\xee\x00\x0eAdobe.{7}", b"", file.getvalue(), flags=re.DOTALL)
+    jfif = b"\xff\xe0\x00\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+    adobe = b"\xff\xee\x00\x0eAdobe\0d\0\0\0\0" + bytes([stored != "RGB"])
+    return stream[:2] + {"JFIF": jfif, "Adobe": adobe, "": b""}[marker] + stream[2:]
+
+
+@pytest.mark.parametrize("stated", ["RGB", "YBR_FULL", "YBR_FULL_422"])
+@pytest.mark.parametrize(
+    ("stored", "marker", "subsampling"),
+    [
+        *(("YCbCr", marker, subsampling) for marker in ("JFIF", "Adobe", "") for subsampling in (0, 2)),
+        *(("RGB", marker, 0) for marker in ("Adobe", "")),
+    ],
+)
+@pytest.mark.parametrize("planar", [0, 1])
+def test_jpeg_has_the_colours_of_its_stream_whatever_the_header_says(stated, stored, marker, subsampling, planar):
+    pixels = coloured()
+    attributes = {"SamplesPerPixel": 3, "PhotometricInterpretation": stated, "PlanarConfiguration": planar}
+    dataset = make(pixels[..., 0], Modality="OT", **attributes)
+    dataset.PixelData = encapsulate([jpeg(pixels, stored, marker, subsampling)])
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset["PixelData"].is_undefined_length = True
+    expected = pixels @ np.array([0.299, 0.587, 0.114]) / 255
+    np.testing.assert_allclose(dicom.read_image(to_bytes(dataset)), expected, atol=0.06)
+
+
+FAULTS = SHARED.parents[1] / "faults" / "dicom"
+
+
+@pytest.mark.skipif(not FAULTS.is_dir(), reason="shared/faults is not there")
+@pytest.mark.parametrize("name", sorted(path.stem for path in FAULTS.glob("*.npy")))
+def test_faulty_files_show_what_they_should(name):
+    image, expected = dicom.read_image(FAULTS / f"{name}.dcm"), np.load(FAULTS / f"{name}.npy")
+    assert np.corrcoef(image.ravel(), expected.ravel())[0, 1] > 0.999
+    assert abs(image.mean() - expected.mean()) < 0.03
 
 
 def test_preamble_meta_header_and_transfer_syntax_may_be_missing():

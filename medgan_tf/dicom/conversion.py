@@ -7,7 +7,7 @@ source files and stays where these are: `rejected.csv` and `review.csv` (see `re
 
 import time
 from collections import Counter, defaultdict
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from medgan_tf.config import sides
@@ -109,15 +109,19 @@ def _stated(settings, labels):
 
 
 def _with_window_of_series(records):
-    """The files whose automatic window differs from that of their whole series: {path: (class, window)}."""
+    """The files whose window differs from the automatic one of their whole series: {path: (class, window)}.
+
+    A series has an automatic window where a file of it has one: slices of one series are shown alike.
+    """
     series = defaultdict(list)
     for path, record in records.items():
-        if record["rows"] and "quantiles" in record:
+        if record["rows"]:
             series[record["series"]].append(path)
     again = {}
     for paths in series.values():
-        window = automatic_window([records[path]["quantiles"] for path in paths])
-        for path in paths:
-            if automatic_window([records[path]["quantiles"]]) != window:
-                again[path] = (records[path]["task"][0], list(astuple(window)))
+        quantiles = {path: records[path]["quantiles"] for path in paths if "quantiles" in records[path]}
+        window = automatic_window(list(quantiles.values())) if quantiles else None
+        for path in paths if window else []:
+            if path not in quantiles or automatic_window([quantiles[path]]) != window:
+                again[path] = (records[path]["task"][0], [window.center, window.width, window.function])
     return again

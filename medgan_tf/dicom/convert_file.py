@@ -9,7 +9,7 @@ from medgan_tf.dicom import image_files
 from medgan_tf.dicom.batch import record_of_file
 from medgan_tf.dicom.burned_in import Extremes
 from medgan_tf.dicom.find_files import read_labels
-from medgan_tf.dicom.grey_levels import Window, choose_window, to_grey
+from medgan_tf.dicom.grey_levels import Window, choose_window, own_view, to_grey
 from medgan_tf.dicom.parsing import DicomError
 from medgan_tf.dicom.pixels import stored_frames
 from medgan_tf.dicom.pseudonyms import pseudonyms_of
@@ -50,8 +50,8 @@ def _convert_frames(header, sha256, class_name, window, settings):
     instance = names.pop("instance")
     frames, view, quantiles = choose_window(header, stored_frames(header), settings.window, digits=9)
     extra = {} if quantiles is None else {"quantiles": quantiles}
-    if quantiles is not None and window:
-        view = Window(*window)
+    if window:
+        view = Window(*window, instead_of=str(own_view(header.first_frame) or ""))
     name = f"images/{class_name}/{names['patient'][:8]}-{names['series'][:8]}-{instance}"
     rows, blank, extremes = [], defaultdict(list), Extremes(header.frame_count)
     try:

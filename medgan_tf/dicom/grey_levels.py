@@ -5,7 +5,8 @@ last. Pixel padding is black.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -23,6 +24,9 @@ WINDOWS = {
     "stroke": (35, 40),
 }
 QUANTILES = np.linspace(0, 1, 401)
+# A file's own window is not believed if less of the image lies between black and white, if it is narrower than this
+# share of the automatic one (a stroke window in CT has 0.02), or, other than in CT, if more of the image is white.
+LEAST_SHOWN, LEAST_WIDTH, MOST_WHITE = 0.005, 0.005, 0.6
 TAILS = (0.005, 0.995)  # quantiles that become black and white in an automatic window
 
 
@@ -33,6 +37,7 @@ class Window:
     center: float
     width: float
     function: str = "LINEAR"
+    instead_of: str = ""  # the file's own window, which shows next to nothing
 
     def __call__(self, values):
         """Map modality values of any shape to grey in [0, 1]."""
@@ -46,7 +51,8 @@ class Window:
 
     def __str__(self):
         suffix = "" if self.function == "LINEAR" else " " + self.function.lower()
-        return f"{self.center:.7g}/{self.width:.7g}{suffix}"
+        instead = self.instead_of and f" instead of {self.instead_of}"
+        return f"{self.center:.7g}/{self.width:.7g}{suffix}{instead}"
 
 
 @dataclass(frozen=True)
@@ -56,24 +62,55 @@ class VoiLut:
     item: object
 
     def __call__(self, values):
-        """Map modality values of any shape to grey in [0, 1]."""
-        return _look_up(self.item, values) / (2.0 ** self.item.LUTDescriptor[2] - 1)
+        """Map modality values of any shape to grey in [0, 1]: white is the largest number of as many bits as are used.
+
+        The number of bits that the header states is often wrong.
+        """
+        return _look_up(self.item, values) / (2.0 ** max(1, int(_table(self.item).max()).bit_length()) - 1)
 
     def __str__(self):
         return "voi lut"
 
 
 def choose_window(header, frames, window="auto", digits=17):
-    """Return (frames, window, quantiles): "auto" becomes the automatic Window where a file has none of its own.
+    """Return (frames, window, quantiles): "auto" becomes the automatic Window where a file has no credible own one.
 
     frames: those of `pixels.stored_frames`, which are read into a list where its values are needed. quantiles: those of
     `grey_quantiles`, rounded to `digits` significant digits, that the automatic window follows from; else None.
     """
-    if window != "auto" or header.is_colour or _own_view(header.first_frame):
+    if window != "auto" or header.is_colour:
+        return frames, window, None
+    first, own = next(frames), own_view(header.first_frame)
+    frames = chain([first], frames)
+    if own and not _shows_nothing(header, first, own):
         return frames, window, None
     frames = list(frames)
     quantiles = [float(f"{value:.{digits}g}") for value in grey_quantiles(header, frames)]
-    return frames, automatic_window([quantiles]), quantiles
+    return frames, replace(automatic_window([quantiles]), instead_of=str(own or "")), quantiles
+
+
+def _shows_nothing(header, frame, own):
+    """Whether a file's own window or LUT makes nearly all of a (stored, FrameHeader) black or white.
+
+    Exporters write constants, and workstations keep the window of another modality. Where the automatic window shows
+    no more either, as in an image of two values, the file's own is right.
+    """
+    quantiles = grey_quantiles(header, [frame])
+    if not quantiles.size:
+        return False
+    automatic = automatic_window([quantiles])
+    grey, shown = own(quantiles), np.mean(_between(automatic(quantiles)))
+    white = grey <= 0 if header.photometric == "MONOCHROME1" else grey >= 1
+    useless = (
+        np.mean(_between(grey)) < LEAST_SHOWN
+        or (isinstance(own, Window) and own.width < LEAST_WIDTH * automatic.width)
+        or (header.modality != "CT" and np.mean(white) > MOST_WHITE)
+    )
+    return bool(useless and shown > 2 * np.mean(_between(grey)))
+
+
+def _between(grey):
+    return (grey > 0) & (grey < 1)
 
 
 def grey_quantiles(header, frames):
@@ -132,7 +169,7 @@ def _view(header, frame, window):
     if isinstance(window, Window):
         return window
     if window == "auto":
-        return _own_view(frame) or _own_view(header.first_frame)
+        return own_view(frame) or own_view(header.first_frame)
     if isinstance(window, str):
         if header.modality != "CT":
             raise DicomError(
@@ -148,7 +185,7 @@ def _view(header, frame, window):
     return Window(float(window[0]), float(window[1]))
 
 
-def _own_view(frame):
+def own_view(frame):
     """The frame's own VOI LUT, else its first window, else None."""
     if frame.voi_lut is not None:
         return VoiLut(frame.voi_lut)
@@ -164,22 +201,26 @@ def _to_modality(header, frame, values):
 
 def _look_up(item, values):
     """Apply a look-up table (PS3.3 C.11.1.1): values outside its range take its first or last entry."""
-    entries, first, _ = (int(value) for value in item.LUTDescriptor)
-    entries = entries or 2**16
+    first = int(item.LUTDescriptor[1])
     first -= 2**16 if first >= 2**15 and values.size and values.min() < 0 else 0  # written as US for signed pixels
-    table = item.LUTData
+    table = _table(item)
+    return table[np.clip(np.rint(values).astype(np.int64) - first, 0, len(table) - 1)]
+
+
+def _table(item):
+    """The entries of a look-up table, float64 (N,)."""
+    entries, table = int(item.LUTDescriptor[0]) or 2**16, item.LUTData
     if isinstance(table, bytes):
         table = np.frombuffer(table, np.uint8 if len(table) < 2 * entries else np.uint16)
-    table = np.asarray(table, np.float64)[:entries]
-    return table[np.clip(np.rint(values).astype(np.int64) - first, 0, len(table) - 1)]
+    return np.asarray(table, np.float64)[:entries]
 
 
 def _is_padding(header, values):
     """Where stored values are Pixel Padding Value, up to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2)."""
-    if not header.padding or values.dtype.kind not in "iu":
+    if not header.padding or (values.dtype.kind in "iu") != isinstance(header.padding[0], int):
         return np.zeros(values.shape, bool)
     # Either may have been written as unsigned beside signed pixels: interpret the bits as those of the pixels.
-    bounds = np.array(header.padding, np.int64).astype(values.dtype)
+    bounds = np.array(header.padding).astype(values.dtype)
     return (values >= bounds.min()) & (values <= bounds.max())
 
 

@@ -9,7 +9,12 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.uid import UID
 
+from medgan_tf.dicom.parsing import DicomError
+
 WINDOW_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+# A number as exporters write it: some with a decimal comma, some with a unit behind it
+NUMBER = re.compile(r"([+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[Ee][+-]?\d+)?)(?:\s*[^\W\d][\w/%^]*)?")
+AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}(?!\d)")  # the comma may stand before a fraction or behind thousands
 # PS3.3 C.7.3.1.1.1, images only
 MODALITIES = frozenset(
     """AR AS BDUS BI BMD CD CF CP CR CS CT DD DF DG DM DS DX EC EOG ES FA FS GM IO IVOCT IVUS KER LEN LP LS MA MG MR
@@ -48,7 +53,7 @@ class Header:
     modality: str
     standard_modality: str  # see the function of this name
     modality_lut: Dataset | None  # an item with LUTDescriptor and LUTData
-    padding: tuple  # stored values: Pixel Padding Value and, where there is one, Pixel Padding Range Limit; or ()
+    padding: tuple  # stored values: (Float) Pixel Padding Value and, where there is one, its range limit; or ()
     own_frames: tuple  # FrameHeaders of an enhanced multi-frame image
     shared_frame: FrameHeader  # of all frames that have none of their own
     first_frame: FrameHeader
@@ -112,6 +117,29 @@ def number(dataset, keyword, default):
     return default
 
 
+def _parsed(value):
+    """The finite number in a value as exporters write it, such as "-1024,0 HU". Raises ValueError for all others."""
+    text = str(value).strip()
+    parts = NUMBER.fullmatch(text)
+    if not parts or AMBIGUOUS.match(text):
+        raise ValueError(f"'{text}' is no number")
+    number = float(parts[1].replace(",", "."))
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not finite")
+    return number
+
+
+def _stated(dataset, keyword, default):
+    """A number that grey levels depend on, or the default where none is stated. Raises DicomError for anything else."""
+    with contextlib.suppress(Exception):
+        value = dataset.get(keyword)
+        if value is None or not str(value).strip():
+            return default
+        (stated,) = {_parsed(each) for each in np.atleast_1d(value)}
+        return stated
+    raise DicomError(f"is damaged: its {keyword} is not one number")
+
+
 def standard_modality(dataset):
     """Return a Dataset's modality if the standard defines it, else "": any other text there may identify."""
     stated = _text(dataset, "Modality")
@@ -136,15 +164,15 @@ def _frame_header(dataset, groups, is_colour):
         pixel_aspect=aspect,
         windows=_windows(voi),
         voi_lut=_look_up_table(voi, "VOILUTSequence"),
-        rescale_slope=number(rescale, "RescaleSlope", 1.0) or 1.0,
-        rescale_intercept=number(rescale, "RescaleIntercept", 0.0),
+        rescale_slope=_stated(rescale, "RescaleSlope", 1.0) or 1.0,
+        rescale_intercept=_stated(rescale, "RescaleIntercept", 0.0),
     )
 
 
 def _pixel_aspect(measures, dataset):
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"):
         with contextlib.suppress(Exception):
-            down, across = (float(value) for value in (measures.get(keyword) or dataset.get(keyword)))
+            down, across = (_parsed(value) for value in (measures.get(keyword) or dataset.get(keyword)))
             if 0.1 < down / across < 10:
                 return down / across if abs(down / across - 1) > 0.01 else 1.0
     return 1.0
@@ -161,8 +189,8 @@ def _windows(voi):
         function = stated if stated in WINDOW_FUNCTIONS else "LINEAR"
         for center, width in zip(centers, widths, strict=False):
             with contextlib.suppress(TypeError, ValueError):
-                center, width = float(center), float(width)
-                if math.isfinite(center) and width >= (1 if function == "LINEAR" else 1e-12):
+                center, width = _parsed(center), _parsed(width)
+                if width >= (1 if function == "LINEAR" else 1e-12):
                     windows.append((center, width, function))
     return tuple(windows)
 
@@ -174,9 +202,11 @@ def _look_up_table(dataset, keyword):
 
 
 def _padding(dataset):
-    value, limit = dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")
-    values = [] if value is None else [value] if limit is None else [value, limit]
-    return tuple(np.array(values, np.int64).ravel().tolist())
+    for kind, dtype in (("", np.int64), ("Float", float), ("DoubleFloat", float)):
+        value, limit = (dataset.get(f"{kind}PixelPadding{name}") for name in ("Value", "RangeLimit"))
+        if value is not None:
+            return tuple(np.array([value] if limit is None else [value, limit], dtype).ravel().tolist())
+    return ()
 
 
 def _hides_overlay(dataset):

@@ -9,17 +9,18 @@ ignore it; here the scan header is corrected before libjpeg decodes.
 import re
 from itertools import chain, islice, repeat
 
-import numpy as np
-from pydicom.encaps import generate_frames
-from pydicom.pixels import apply_color_lut, decoders, get_decoder
+from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
+from pydicom.pixels import decoders, get_decoder
 from pydicom.pixels.decoders import pylibjpeg
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGExtended12Bit, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
-from medgan_tf.dicom.parsing import DicomError, reason
+from medgan_tf.dicom import colour
+from medgan_tf.dicom.header import number
+from medgan_tf.dicom.parsing import PIXEL_DATA, DicomError, reason
 
 MAX_FRAME_PIXELS = 2**27  # above this a header is taken for damaged; the largest mammograms hold 2**25
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of R, G, B (ITU-R BT.601, the Y of YBR_FULL)
 END_MARKED = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes}
+STREAM_START = re.compile(rb"\xff\xd8|\xff\x4f|[\x01-\x0f]\0{3}@\0{3}")  # of JPEG and JPEG-LS, JPEG 2000, RLE
 DECODER_DEPENDENCIES = pylibjpeg.DECODER_DEPENDENCIES  # pydicom asks a plugin for this name
 SCAN_HEADER = re.compile(rb"(\xff\xda\x00\x08\x01..|\xff\xda\x00\x0c\x03......)\x00\x00(?=\x00)", re.DOTALL)
 SLOWER_DECODERS = {
@@ -43,9 +44,17 @@ def stored_frames(header):
     frames, count = chain(header.own_frames, repeat(header.shared_frame)), 0
     try:
         decoder = get_decoder(header.transfer_syntax)
-        for stored, properties in decoder.iter_array(header.dataset, **header.decoder_defaults):
+        _refuse_further_frames(header)
+        options, unused = header.decoder_defaults, _unused_low_bits(header)
+        if unused:
+            options = options | {"bits_stored": int(number(header.dataset, "BitsStored", 0)) + unused}
+        if header.transfer_syntax in END_MARKED:
+            options = options | {"planar_configuration": 0}  # in these it has no meaning (PS3.5 8.2.1)
+            options |= colour.of_stream(header, decoder, options)
+        for stored, properties in decoder.iter_array(header.dataset, **options):
             count += 1
-            yield _luminance(header, stored, properties) if header.is_colour else stored, next(frames)
+            stored = _aligned(header, stored, unused) if unused else stored
+            yield colour.luminance(header, stored, properties) if header.is_colour else stored, next(frames)
             if count == header.frame_count:
                 return
     except BaseException as error:
@@ -72,14 +81,50 @@ def _refuse_truncated_streams(header):
                 raise DicomError(f"is truncated: the compressed data of frame {index + 1} have no end")
 
 
-def _luminance(header, stored, properties):
-    """Colour (H, W, 3) or palette indices (H, W) to float32 luminance (H, W) in [0, 1]."""
-    if stored.ndim == 2:
-        bits = int(header.dataset.RedPaletteColorLookupTableDescriptor[2])
-        stored = apply_color_lut(stored, header.dataset)[..., :3]
+def native_length(header):
+    """Bytes of the uncompressed pixels of all frames that the header states."""
+    samples = 2 if header.photometric == "YBR_FULL_422" else number(header.dataset, "SamplesPerPixel", 1)
+    pixels = header.rows * header.columns * header.frame_count
+    return int(pixels * samples * number(header.dataset, "BitsAllocated", 8) + 7) // 8
+
+
+def _refuse_further_frames(header):
+    """Raise DicomError where the pixel data hold more frames than the header states: nobody knows which are meant."""
+    if header.transfer_syntax.is_compressed:
+        found = _compressed_count(header)
     else:
-        bits = properties["bits_stored"]
-    return np.clip((stored.astype(np.float32) @ LUMINANCE) / (2.0**bits - 1), 0, 1).astype(np.float32)
+        length = len(next((header.dataset[each].value for each in PIXEL_DATA if each in header.dataset), b""))
+        found = length * header.frame_count // max(native_length(header), 1)
+    if found > header.frame_count:
+        stated = f"its NumberOfFrames is {header.frame_count}, but its pixel data hold {found} frames"
+        raise DicomError(f"contradicts itself: {stated}; correct the one or remove the others")
+
+
+def _compressed_count(header):
+    """How many compressed frames begin in the pixel data, as far as that can be told."""
+    data = header.dataset.PixelData
+    if listed := len(parse_basic_offsets(data)):
+        return listed
+    return sum(map(bool, map(STREAM_START.match, generate_fragments(data[8:]))))
+
+
+def _unused_low_bits(header):
+    """How many bits lie unused below the stored ones, as the header says by its HighBit (PS3.5 8.1.1)."""
+    stored, allocated = (number(header.dataset, keyword, 0) for keyword in ("BitsStored", "BitsAllocated"))
+    high = number(header.dataset, "HighBit", stored - 1)
+    native = not header.transfer_syntax.is_compressed
+    return int(high + 1 - stored) if native and 0 < stored <= high < allocated else 0
+
+
+def _aligned(header, stored, unused):
+    """Integers (H, W) whose lowest bits are unused, without these; unchanged where the samples lie there after all."""
+    if header.hides_overlay or not (stored & (2**unused - 1)).any():
+        return stored >> unused
+    bits = int(number(header.dataset, "BitsStored", 0))
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if stored.dtype.kind == "i" else (0, 2**bits)
+    if low <= stored.min() and stored.max() < high:
+        return stored
+    raise DicomError("contradicts itself: its samples do not lie in the bits that HighBit and BitsStored name")
 
 
 def is_available(transfer_syntax):

@@ -22,7 +22,7 @@ from medgan_tf.dicom.deidentify.profile import clean
 from medgan_tf.dicom.display import displayed_frames
 from medgan_tf.dicom.find_files import find_files
 from medgan_tf.dicom.parsing import PIXEL_DATA, DicomError
-from medgan_tf.dicom.pixels import compressed_frames
+from medgan_tf.dicom.pixels import compressed_frames, native_length
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym, pseudonyms_of
 from medgan_tf.dicom.review import cleared_files, describe_sheets, hold_back, write_sheets
 from medgan_tf.files import atomic_write
@@ -112,10 +112,7 @@ def _leave_only_pixels(header):
         frames = [codestreams.clean(frame, syntax, *size) for frame in compressed_frames(header)]
         dataset["PixelData"].value = encapsulate(frames, has_bot=len(frames) > 1)
         return
-    bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
-    length = (bits * header.frame_count + 7) // 8
-    if header.photometric == "YBR_FULL_422":
-        length = length // 3 * 2
+    length = native_length(header)
     for keyword in PIXEL_DATA:
         if keyword in dataset:
             dataset[keyword].value = dataset[keyword].value[: length + length % 2]
