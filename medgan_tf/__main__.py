@@ -72,7 +72,8 @@ def _data_commands(add):
     text = "stored values from black to white: auto, lung, bone, ..., number of a window in the file, or CENTER,WIDTH"
     option("--window", text, type=_window, default="auto")
     option("--crop", "crop to a square instead of padding with black", action="store_true")
-    option("--labels", "table with the class of each file or patient (default: by folder)", type=Path, metavar="CSV")
+    text = "table with the class of each file or patient, or 'none' for one class (default: by folder)"
+    option("--labels", text, metavar="CSV")
     _parallel(option)
 
     option = add("deidentify", commands.deidentify)

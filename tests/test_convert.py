@@ -224,7 +224,7 @@ def test_labels(cohort, tmp_path, subject):
     assert reasons.count("Has no class in the labels.") == 3
     (tmp_path / "labels.csv").write_text("name,class\nA,b\n")
     convert_file.read_labels.cache_clear()
-    with pytest.raises(ValueError, match="must have the columns file,class or patient,class"):
+    with pytest.raises(ValueError, match="lacks the columns of labels: it needs a header line with file,class"):
         convert(cohort, tmp_path / "other", labels=tmp_path / "labels.csv")
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medgan_tf import datasets
+from medgan_tf import datasets, sources
 
 
 def write(path, value=128, size=(20, 20), mode="L"):
@@ -99,7 +99,7 @@ def test_a_class_of_two_patients_stays_in_training(folders):
     ],
 )
 def test_patients_are_read_from_file_names_of_public_sets(file, patient):
-    assert datasets.patient_of(file) == patient
+    assert sources.patient_of(file) == patient
 
 
 def test_batches_resume_at_any_image_with_the_same_sequence(folders):

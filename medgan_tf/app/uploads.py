@@ -13,6 +13,7 @@ from PIL import Image
 from medgan_tf.config import sides
 from medgan_tf.dicom import DicomError, Header, isolation, read_image
 from medgan_tf.dicom.parsing import looks_like_dicom, parse
+from medgan_tf.sources import as_16_bits, upright_grey
 
 from .errors import AppError, busy
 
@@ -84,12 +85,12 @@ def _decode_picture(data, kind):
             if getattr(image, "n_frames", 1) > 1:
                 raise _unreadable("The file holds several images; save one of them.")
             image.load()
-            if image.mode.startswith("I"):  # 16 bits
-                return Image.fromarray(np.asarray(image).astype(np.float32) / 257)
-            if "A" in image.getbands() or "transparency" in image.info:  # on black, as viewers of radiographs do
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
-            return image.convert("L").convert("F")
+            grey = upright_grey(image)
+            return (
+                Image.fromarray(as_16_bits(np.asarray(grey)) / np.float32(257))
+                if grey.mode == "F"
+                else grey.convert("F")
+            )
     except (AppError, MemoryError):
         raise
     except Image.DecompressionBombError as error:

@@ -7,5 +7,6 @@
 from .encoding import match_encoding, reencode
 from .image_dataset import ImageDataset, load
 from .image_set import ImageSet, join
-from .manifests import SPLITS, assign_splits, holds_images, patient_of, prepare, read_manifest, summary, write_manifest
+from .manifests import SPLITS, assign_splits, read_manifest, summary, write_manifest
+from .prepare import prepare
 from .reading import is_image_folder, read_at_one_size, read_image, read_images

@@ -13,7 +13,8 @@ import requests
 from PIL import Image
 from tqdm import tqdm
 
-from medgan_tf.datasets.manifests import is_image, patient_of, write_manifest
+from medgan_tf.datasets.manifests import is_image, write_manifest
+from medgan_tf.sources import patient_of
 
 
 @dataclass(frozen=True)

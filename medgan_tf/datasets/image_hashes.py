@@ -56,19 +56,36 @@ def find(images, known):
     return np.flatnonzero(same | (_shares(images, known) <= MAX_SHARE))
 
 
+def copies(images):
+    """[(i, j)] of the images of an `ImageSet` of which one is the other or a copy of it, i < j."""
+    frequencies, exact = _frequencies(images), _exact(images).copy().view(np.uint64)[:, 0]
+    signs = np.where(frequencies > 0, np.float32(1), np.float32(-1))
+    normalised, found = _normalised(frequencies), []
+    for first in range(0, len(images), 1000):
+        part = slice(first, first + 1000)
+        alike = (1 - normalised[part] @ signs.T) / 2 <= MAX_SHARE
+        alike |= exact[part, None] == exact
+        found += [(first + i, j) for i, j in np.argwhere(alike).tolist() if first + i < j]
+    return found
+
+
 def _shares(images, known):
     """(N,) the share of each image's amplitude whose sign differs from the known image that is most like it.
 
     1 for a flat image, of which all others would be copies.
     """
-    frequencies = _frequencies(images)
-    amplitudes = np.abs(frequencies).sum(axis=1, keepdims=True)
-    frequencies /= np.maximum(amplitudes, FLAT)
+    frequencies = _normalised(_frequencies(images))
     nearest = np.ones(len(images))
     for first in range(0, len(known), 10_000):  # so that memory stays small
         signs = np.unpackbits(known[first : first + 10_000, EXACT:], axis=1) * np.float32(2) - 1
         nearest = np.minimum(nearest, (1 - (frequencies @ signs.T).max(axis=1)) / 2)
-    return np.where(amplitudes[:, 0] > FLAT, nearest, 1)
+    return nearest
+
+
+def _normalised(frequencies):
+    """Frequencies (N, 256) divided by their amplitude; 0 for a flat image, which is then half unlike every other."""
+    amplitudes = np.abs(frequencies).sum(axis=1, keepdims=True)
+    return np.where(amplitudes > FLAT, frequencies / np.maximum(amplitudes, FLAT), 0)
 
 
 def _exact(images):

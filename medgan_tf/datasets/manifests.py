@@ -1,51 +1,22 @@
 """Manifests: which image file belongs to which class, patient and split."""
 
-import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from medgan_tf.files import atomic_write
+from medgan_tf.sources import patient_of, places, walk
 
 SPLITS = ("train", "validation", "test")
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
-
-# File names of public sets: the group of the first pattern that matches is the patient.
-PATIENT_IN_FILE_NAME = [
-    re.compile(r"^(person\d+)_(?:bacteria|virus)_\d+", re.IGNORECASE),  # Kermany chest X-rays, pneumonia
-    re.compile(r"^(?:NORMAL2-)?(IM-\d+)-\d+", re.IGNORECASE),  # Kermany chest X-rays, normal
-    re.compile(r"^(\d{8})_\d{3}$"),  # NIH ChestX-ray14: patient_follow-up
-    re.compile(r"^(\d{7})[LR]$", re.IGNORECASE),  # Osteoarthritis Initiative knees: patient and side
-    re.compile(r"^(patient\d+)", re.IGNORECASE),  # CheXpert and others
-]
-
-
-def holds_images(folder):
-    """Whether a folder holds JPG or PNG images, rather than DICOM files that have to be converted first."""
-    return any(is_image(path) for path in Path(folder).rglob("*"))
+SHARES = (0.8, 0.1, 0.1)  # of the images, in this order
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 
 
 def is_image(path):
     """Whether a file is a JPG or PNG by its suffix; hidden files, such as macOS adds on other disks, do not count."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-def prepare(folders, out_dir, seed=0):
-    """Write out_dir/manifest.csv with a split for every image of these folders; return the table.
-
-    Files below out_dir are named relative to it, others by their full path. The same seed gives the same splits.
-    """
-    out_dir = Path(out_dir).resolve()
-    tables = []
-    for folder in (Path(folder).resolve() for folder in folders):
-        table = read_manifest(folder)
-        if folder != out_dir:
-            table["file"] = [(folder / file).as_posix() for file in table["file"]]
-        tables.append(table)
-    manifest = with_splits(pd.concat(tables, ignore_index=True).fillna(""), seed)
-    write_manifest(manifest, out_dir)
-    return manifest
 
 
 def write_manifest(manifest, folder):
@@ -56,9 +27,10 @@ def write_manifest(manifest, folder):
 def read_manifest(root):
     """The table of a folder of images (or of its manifest.csv): file, class, patient, split ("" if not yet assigned).
 
-    Read from manifest.csv if there is one (with a column `patient` or `patient_group`), else from class folders. Where
-    no column names the patients, they are taken from the file names of public sets, and any other image counts as its
-    own patient. Raises ValueError for a path without images.
+    Read from manifest.csv if there is one (with a column `patient` or `patient_group`), else from folders, as
+    `sources.places` says; masks are left out with a warning. Where nothing names the patients, they are taken from the
+    file names of public sets, and any other image counts as its own patient. Raises ValueError for a path without
+    images.
     """
     root = Path(root)
     root = root.parent if root.name == "manifest.csv" else root
@@ -71,12 +43,15 @@ def read_manifest(root):
         if missing:
             raise ValueError(f"{root / 'manifest.csv'} lacks the column {' and '.join(sorted(missing))}.")
     else:
-        files = sorted(path for path in root.rglob("*") if is_image(path))
-        names = [path.relative_to(root) for path in files]
-        classes = [name.parts[0] if len(name.parts) > 1 else root.resolve().name for name in names]
-        table = pd.DataFrame({"file": [name.as_posix() for name in names], "class": classes})
+        table = _of_folders(root)
     if table.empty:
         raise ValueError(f"{root} holds no images; it needs class folders of JPG or PNG files, or a manifest.csv.")
+    if "patient" in table and table["patient"].str.strip().eq("").any():
+        row = table["patient"].str.strip().eq("").idxmax()
+        raise ValueError(
+            f"{root / 'manifest.csv'} names no patient of {table['file'][row]}: fill the column, or remove it, and each"
+            " image counts as its own patient."
+        )
     if "patient" not in table:
         table["patient"] = [patient_of(file) for file in table["file"]]
     if "split" not in table:
@@ -84,36 +59,45 @@ def read_manifest(root):
     return table
 
 
-def patient_of(file):
-    """The patient in a public set's file name, or the file itself if its name follows no known pattern."""
-    stem = Path(file).stem
-    found = next(filter(None, (rule.match(stem) for rule in PATIENT_IN_FILE_NAME)), None)
-    return found.group(1).lower() if found else file
+def _of_folders(root):
+    """The table of the pictures below a folder without manifest.csv."""
+    files = [path.relative_to(root.resolve()).as_posix() for path in walk(root) if is_image(path)]
+    found = places(files, root.resolve().name)
+    left_out = [file for file, place in found.items() if place.left_out]
+    if left_out:
+        reason = found[left_out[0]].left_out
+        warnings.warn(
+            f"{len(left_out)} of {len(files)} pictures in {root} are left out; {left_out[0]} {reason}.", stacklevel=3
+        )
+    used = {file: place for file, place in found.items() if not place.left_out}
+    rows = [
+        {"file": file, "class": place.class_name, "patient": place.patient or file, "split": place.split}
+        for file, place in used.items()
+    ]
+    return pd.DataFrame(rows, columns=["file", "class", "patient", "split"])
 
 
-def assign_splits(manifest, fractions=(0.8, 0.1, 0.1), seed=0):
-    """A copy with the column `split`: whole patients assigned so that each class has about these fractions of images.
+def assign_splits(manifest, seed=0, shares=SHARES):
+    """A copy with the column `split`: whole patients assigned so that each class has about these shares of images.
 
     A patient belongs to the class of most of their images. Within each class the shuffled patients fill train,
-    validation and test one after the other. A class with fewer than three patients cannot be in every split and stays
-    in train. Raises ValueError if no class has three patients.
+    validation and test one after the other. A class with fewer patients than there are splits to fill stays in train.
     """
     main_class = manifest.groupby("patient")["class"].agg(lambda classes: classes.mode().iloc[0])
     images = manifest["patient"].value_counts()
+    wanted = [index for index, share in enumerate(shares) if share]
     split_of = {}
     generator = np.random.default_rng(seed)
     for _, patients in main_class.groupby(main_class):
         order = generator.permutation(np.sort(patients.index.to_numpy(str)))
-        if len(order) < len(SPLITS):
+        if len(order) < len(wanted):
             split_of |= dict.fromkeys(order, 0)
             continue
         counts = images[order].to_numpy()
         middle = (np.cumsum(counts) - counts / 2) / counts.sum()  # position of each patient within the class, 0 to 1
-        chosen = np.searchsorted(np.cumsum(fractions)[:-1], middle, side="right")
-        chosen[0], chosen[-2:] = 0, (1, 2)  # even the smallest class is in every split
+        chosen = np.searchsorted(np.cumsum(shares)[:-1], middle, side="right")
+        chosen[0], chosen[-len(wanted) + 1 :] = 0, wanted[1:]  # even the smallest class is in every split
         split_of |= dict(zip(order, chosen, strict=True))
-    if not any(split_of.values()):
-        raise ValueError("No class has three patients, which a split by patient needs; add patients to the set.")
     return manifest.assign(split=[SPLITS[split_of[patient]] for patient in manifest["patient"]])
 
 
@@ -127,18 +111,40 @@ def summary(manifest):
 
 
 def with_splits(manifest, seed):
-    """A manifest with its own splits, or with those of `assign_splits` where any image has none.
+    """A manifest whose images all have a split: given ones stay, the others are those of `assign_splits`.
 
-    Raises ValueError for other splits than `SPLITS` and for a patient in two.
+    An image without split follows its patient where others of that patient have one. Where the given splits have no
+    validation or no test images, patients without a split, or else patients of the training images, fill them. Raises
+    ValueError for other splits than `SPLITS` and for a patient in two.
     """
-    if manifest["split"].eq("").any():
-        manifest = assign_splits(manifest, seed=seed)
-    unknown = set(manifest["split"]) - set(SPLITS)
+    unknown = set(manifest["split"]) - {*SPLITS, ""}
     if unknown:
         raise ValueError(
             f"The splits of a manifest are {', '.join(SPLITS)}; this one also has {', '.join(sorted(unknown))!r}."
         )
-    shared = manifest.groupby("patient")["split"].nunique()
-    if (shared > 1).any():
-        raise ValueError(f"Patient '{shared.idxmax()}' is in more than one split: the splits leak; assign them again.")
+    given = manifest[manifest["split"].ne("")].groupby("patient")["split"]
+    if (given.nunique() > 1).any():
+        raise ValueError(
+            f"Patient '{given.nunique().idxmax()}' is in more than one split: the splits leak; assign them again."
+        )
+    manifest = _filled(manifest.assign(split=manifest["patient"].map(given.first()).fillna("")), seed)
+    if set(manifest["split"]) != set(SPLITS):
+        patients = manifest["patient"].unique()
+        if len(patients) == 1 < len(manifest):
+            reason = f"All {len(manifest)} images carry one patient, as some programs that anonymise leave it"
+            raise ValueError(f"{reason}: name the true patients in the column `patient` of a manifest.csv.")
+        raise ValueError("No class has three patients, which a split by patient needs; add patients to the set.")
     return manifest
+
+
+def _filled(manifest, seed):
+    """A manifest in which patients without split, or those in training where there are none, fill the empty splits."""
+    empty = [split for split in SPLITS[1:] if not manifest["split"].eq(split).any()]
+    free = manifest["split"].eq("")
+    if empty and not free.any():
+        free = manifest["split"].eq("train")
+    if not free.any():
+        return manifest
+    shares = [0 if empty and split not in ("train", *empty) else SHARES[SPLITS.index(split)] for split in SPLITS]
+    filled = assign_splits(manifest[free], seed, np.divide(shares, sum(shares)))
+    return manifest.assign(split=manifest["split"].mask(free, filled["split"]))

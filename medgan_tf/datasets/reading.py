@@ -8,6 +8,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from medgan_tf.config import sides
+from medgan_tf.sources import as_16_bits, upright_grey
 
 from .encoding import jpg_quality
 from .image_set import ImageSet
@@ -66,6 +67,8 @@ def read_rows(rows, root, image_size, classes):
     if len({pixels.dtype for pixels, _ in read}) > 1:
         raise ValueError(f"{root} mixes 8-bit and 16-bit images; convert it again with one format.")
     pixels = np.stack([each for each, _ in read]) if read else np.zeros((0, *sides(image_size), 1), np.uint8)
+    if pixels.dtype == np.uint16:
+        pixels = np.rint(as_16_bits(pixels)).astype(np.uint16)
     labels = rows["class"].map({name: label for label, name in enumerate(classes)}).to_numpy(np.int32)
     encoding = np.array([quality for _, quality in read], np.uint8)
     return ImageSet(pixels, labels, rows["patient"].to_numpy(str), rows["file"].to_numpy(str), classes, encoding)
@@ -81,17 +84,16 @@ def _read_file(path, image_size):
     height, width = sides(image_size)
     try:
         with Image.open(path) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                raise ValueError(f"it holds {image.n_frames}, of which each needs a file of its own")
             quality = jpg_quality(image, height, width)
-            deep = image.mode.startswith("I")
-            image = image.convert("I" if deep else "L")
-            if deep:
-                image = image.convert("F")
-            across, down = image.size
-            padded = max(across, round(down * width / height)), max(down, round(across * height / width))
-            canvas = Image.new(image.mode, padded)
-            canvas.paste(image, ((padded[0] - across) // 2, (padded[1] - down) // 2))
-            pixels = np.asarray(canvas.resize((width, height), Image.Resampling.LANCZOS))
-    except (OSError, SyntaxError) as error:
+            image = upright_grey(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read as an image ({error}); remove or repair it.") from error
-    dtype = np.uint16 if deep else np.uint8
+    dtype = np.uint16 if image.mode == "F" else np.uint8
+    across, down = image.size
+    padded = max(across, round(down * width / height)), max(down, round(across * height / width))
+    canvas = Image.new(image.mode, padded)
+    canvas.paste(image, ((padded[0] - across) // 2, (padded[1] - down) // 2))
+    pixels = np.asarray(canvas.resize((width, height), Image.Resampling.LANCZOS))
     return np.clip(np.rint(pixels), 0, np.iinfo(dtype).max).astype(dtype)[:, :, None], quality

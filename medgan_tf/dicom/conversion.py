@@ -5,6 +5,7 @@ image), which is written last: where it exists, the conversion is complete. Besi
 source files and stays where these are: `rejected.csv` and `review.csv` (see `review`) and `progress.jsonl` (`journal`).
 """
 
+import csv
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -14,11 +15,12 @@ from medgan_tf.config import sides
 from medgan_tf.dicom import journal
 from medgan_tf.dicom.batch import Batch
 from medgan_tf.dicom.convert_file import ConversionSettings, convert_file
-from medgan_tf.dicom.find_files import find_files, read_labels
+from medgan_tf.dicom.find_files import find_files
 from medgan_tf.dicom.grey_levels import WINDOWS, automatic_window
 from medgan_tf.dicom.image_files import SUFFIXES
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym
 from medgan_tf.dicom.review import cleared_files, describe_sheets, write_sheets
+from medgan_tf.sources import read_labels
 
 COLUMNS = [
     *("file", "class", "patient", "study", "series", "modality"),
@@ -50,8 +52,8 @@ def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=
         it fills all, and what is outside is cut off evenly.
     format: "jpg" (8 bit, quality 95), "png" (8 bit) or "png16".
     window: as in `dicom.read_image`; automatic windows are those of a whole series, not of one slice.
-    labels: a CSV with columns class and either file (path relative to its source) or patient (Patient ID).
-        Without it, the class is the first folder level below a source, or the source's own name.
+    labels: a CSV with columns class and either file (path relative to its source) or patient (Patient ID), or "none"
+        for one class. Without it, folders say the class, and the split where they are named so (see `sources.places`).
     workers: files processed at a time; by default one per core. joblib's `parallel_config` may move the work
         elsewhere, for example to a Dask cluster.
 
@@ -67,9 +69,16 @@ def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=
     with journal.explain_write_errors(out_dir):
         journal.refuse_other_settings(out_dir / "convert.json", _stated(settings, labels))
         with Batch(convert_file, settings, workers) as batch:
-            records = batch.run_with_listed({path: (class_name, None) for path, class_name in files.items()})
+            used = {path: (place.class_name, None) for path, place in files.items() if not place.left_out}
+            records = batch.run_with_listed(used)
             records |= batch.run(_with_window_of_series(records))
-        rows, rejected, held_back = write_sheets(records, COLUMNS, settings, "images/*/*")
+        split_of, others = _earlier(out_dir / "manifest.csv")
+        for path, place in files.items():
+            if place.left_out:
+                records[path] = {"rows": [], "rejected": [place.left_out]}
+            for row in records[path]["rows"]:
+                row["split"] = place.split or split_of.get(row["patient"], "")
+        rows, rejected, held_back = write_sheets(records, COLUMNS, settings, "images/*/*", others)
     classes = dict(sorted(Counter(row["class"] for row in rows).items()))
     seconds = time.monotonic() - start
     return Report(len(rows), rejected, held_back, seconds, out_dir / "manifest.csv", classes)
@@ -87,7 +96,7 @@ def _settings(out_dir, image_size, format, window, crop, labels):
             f"The window is auto, a number, one of {', '.join(WINDOWS)}, or a pair (center, width) "
             f"with width 1 or more, not {window!r}."
         )
-    by_patient = labels is not None and read_labels(Path(labels))[0] == "patient"
+    by_patient = labels not in (None, "none") and read_labels(Path(labels))[0] == "patient"
     return ConversionSettings(
         out_dir=out_dir.absolute(),
         key=load_key(),
@@ -103,9 +112,19 @@ def _settings(out_dir, image_size, format, window, crop, labels):
 def _stated(settings, labels):
     """The settings that convert.json states: labels and key as hashes, which tell whether they changed."""
     stated = {name: getattr(settings, name) for name in ("image_size", "format", "window", "crop")}
-    text = labels and Path(labels).read_text()
+    text = labels if labels in (None, "none") else Path(labels).read_bytes().decode("utf-8", "replace")
     stated["labels"] = text and pseudonym(b"labels", "labels", text)
     return stated | {"key": pseudonym(settings.key, "key", "check")}
+
+
+def _earlier(manifest):
+    """({patient: split}, rows of files elsewhere) of an earlier manifest: splits hold when images are added."""
+    if not manifest.exists():
+        return {}, []
+    with manifest.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    others = [{column: row.get(column, "") for column in COLUMNS} for row in rows if Path(row["file"]).is_absolute()]
+    return {row["patient"]: row["split"] for row in rows}, others
 
 
 def _with_window_of_series(records):

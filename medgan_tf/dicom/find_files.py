@@ -1,41 +1,94 @@
-"""Find the files to convert, and the class of each: from folders, or from a CSV of labels."""
+"""Find the files to convert, and the class and split of each: from folders, or from a table of labels."""
 
-import csv
-import functools
-import os
+import contextlib
 import re
+import warnings
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
+from pydicom import dcmread
+
 from medgan_tf.dicom.journal import private_folder
-from medgan_tf.dicom.parsing import DicomError
+from medgan_tf.dicom.parsing import DicomError, looks_like_dicom
+from medgan_tf.sources import places, read_labels, walk
+
+SAMPLED = 3  # files of each class whose header is read, to find out whether its folder is named after a patient
 
 
 def find_files(sources, out_dir, labels=None):
-    """Return {absolute path: class} of all files in `sources` (folders or files), in their order and then by path.
+    """Return {absolute path: sources.Place} of all files in `sources` (folders or files), in their order, then by path.
 
-    The class is None where the patient decides, and "" where the labels leave the file out. Files below `out_dir` are
-    ignored. Raises FileNotFoundError or ValueError where there is nothing to find.
+    labels: a table (see `sources.read_labels`), "none" for one class, or None for classes by folders. The class_name is
+    None where the patient decides, and "" where the labels leave the file out. Files below `out_dir` are ignored.
+    Raises FileNotFoundError or ValueError where there is nothing to find, or where folders are named after patients.
     """
     sources = [Path(source) for source in ([sources] if isinstance(sources, (str, Path)) else sources)]
-    subject, classes = read_labels(Path(labels)) if labels else (None, {})
-    out_dir, files = out_dir.resolve(), {}
-    own = {out_dir, private_folder(out_dir)}
+    subject, classes = (labels, {}) if labels in (None, "none") else read_labels(Path(labels))
+    files = {}
     for source in sources:
         if not source.exists():
             raise FileNotFoundError(f"{source} does not exist: give a folder of DICOM files, or one file.")
         root = source.resolve() if source.is_dir() else source.resolve().parent
-        for path in _walk(source.resolve(), own):
-            relative = path.relative_to(root)
-            if subject == "patient":
-                name = None
-            elif subject == "file":
-                name = classes.get(relative.as_posix(), "")
-            else:
-                name = relative.parts[0] if len(relative.parts) > 1 else root.name
-            files.setdefault(str(path), name and safe_class(name))
+        paths = {path.relative_to(root).as_posix(): path for path in walk(source, [out_dir, private_folder(out_dir)])}
+        for relative, place in places(paths, root.name).items():
+            if subject:
+                by_label = {"patient": None, "file": classes.get(relative, ""), "none": root.name}[subject]
+                place = replace(place, class_name=by_label)
+            files.setdefault(str(paths[relative]), place)
     if not files:
         raise ValueError(f"There are no files in {', '.join(map(str, sources))}.")
+    if not subject:
+        _refuse_names_of_patients(files)
     return files
+
+
+def _refuse_names_of_patients(files):
+    """Raise ValueError where a class would be a patient: their names would leave in the names of folders."""
+    by_class = {}
+    for path, place in files.items():
+        if not place.left_out:
+            by_class.setdefault(place.class_name, []).append(path)
+    for class_name, paths in by_class.items():
+        for header in islice(filter(None, map(_identity, paths)), SAMPLED):
+            if _names_patient(class_name, header):
+                raise ValueError(
+                    f"A folder of {paths[0]} is named after a patient, and folders become classes: give the classes in"
+                    " a table (medgan_tf convert --labels), or --labels none for one class."
+                )
+
+
+def _identity(path):
+    """The header of a DICOM file as far as it names the patient, or None."""
+    if not _is_dicom(path):
+        return None
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return dcmread(path, force=True, stop_before_pixels=True, specific_tags=["PatientID", "PatientName"])
+    except Exception:  # malformed files are rejected, with the reason, when they are converted
+        return None
+
+
+def _names_patient(class_name, header):
+    """Whether a class is the Patient ID, or holds it or a part of the name of the patient."""
+    held, number = _letters(class_name), _letters(header.get("PatientID"))
+    parts = map(_letters, re.split(r"[\^= ]+", str(header.get("PatientName") or "")))
+    return held == number or any(len(part) > 3 and part in held for part in (number, *parts))
+
+
+def _letters(text):
+    return re.sub(r"[\W_]+", "", str(text or "")).casefold()
+
+
+def holds_dicom(folder):
+    """Whether a folder holds DICOM files, which are converted first; pictures beside them are no images of the set."""
+    return any(_is_dicom(path) for path in walk(folder))
+
+
+def _is_dicom(path):
+    with contextlib.suppress(OSError), Path(path).open("rb") as file:
+        return looks_like_dicom(file.read(132))
+    return False
 
 
 def files_of_dicomdir(path, dataset):
@@ -51,29 +104,3 @@ def files_of_dicomdir(path, dataset):
             lower = folder.joinpath(*(part.lower() for part in parts))  # as some systems show a CD
             found.append(str(lower if lower.exists() and not file.exists() else file))
     return found
-
-
-def _walk(source, own):
-    if not source.is_dir():
-        yield source
-        return
-    for folder, subfolders, names in os.walk(source):
-        subfolders[:] = sorted(name for name in subfolders if Path(folder, name) not in own)
-        yield from (Path(folder, name) for name in sorted(names))
-
-
-@functools.cache
-def read_labels(path):
-    """Read a CSV of labels: return ("file" or "patient", {file or patient: class}). Raises ValueError."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
-        subject = next((column for column in ("file", "patient") if column in columns), None)
-        if subject is None or "class" not in columns:
-            raise ValueError(f"{path} must have the columns file,class or patient,class.")
-        return subject, {row[subject].strip(): safe_class(row["class"]) for row in reader}
-
-
-def safe_class(name):
-    """Return a class name that can be a folder's name on any system."""
-    return re.sub(r"[^\w .-]+", "_", name).strip(" .") or "unnamed"

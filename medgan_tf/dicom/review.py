@@ -5,12 +5,14 @@ An image that may show text is held back until a person writes "yes" in the colu
 
 import csv
 import io
+from collections import Counter
 
 from medgan_tf.dicom import burned_in
 from medgan_tf.dicom.journal import private_folder, writing
 from medgan_tf.files import atomic_write_text
 
 REVIEW_COLUMNS = ["file", "sha256", "reason", "text", "cleared"]
+MOST_REASONS = 5  # for rejected files that a report lists
 CLEARED = {"yes", "y", "true", "1", "x"}
 
 
@@ -32,8 +34,8 @@ def hold_back(header, images, sha256, settings):
     return {"review": reasons, "text": text, "cleared": sha256 in settings.cleared} if reasons else {}
 
 
-def write_sheets(records, columns, settings, pattern):
-    """Write rejected.csv, review.csv and last the manifest, which lists the output of {path: record}.
+def write_sheets(records, columns, settings, pattern, others=()):
+    """Write rejected.csv, review.csv and last the manifest, which lists the output of {path: record} and other rows.
 
     Removes the files of a pattern in the output that no record lists: their sources were changed or removed, or are no
     longer cleared. Returns the manifest's rows and the numbers of rejected and of held-back files. Raises CannotWrite.
@@ -61,7 +63,7 @@ def write_sheets(records, columns, settings, pattern):
                 path.unlink()
         _write_csv(folder / "rejected.csv", ["file", "reason"], rejected)
         _write_csv(folder / "review.csv", REVIEW_COLUMNS, suspects)
-        _write_csv(settings.out_dir / "manifest.csv", columns, rows)
+        _write_csv(settings.out_dir / "manifest.csv", columns, [*rows, *others])
     return rows, len(rejected), sum(not row["cleared"] for row in suspects)
 
 
@@ -72,7 +74,11 @@ def describe_sheets(report):
         held = f"{report.held_back} held back because they may show text, see {folder / 'review.csv'}."
     if not burned_in.detector():
         held += " (With tesseract installed, fewer would be: it reads what looks like text.)"
-    return f"{report.rejected} rejected, see rejected.csv in {folder}. {held} Manifest: {report.manifest}"
+    with (folder / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        reasons = Counter(row["reason"].rstrip(".") for row in csv.DictReader(file)).most_common(MOST_REASONS)
+    kinds = "; ".join(f"{count}: {reason}" for reason, count in reasons)
+    rejected = f"{report.rejected} rejected, see {folder / 'rejected.csv'}{kinds and f' ({kinds})'}"
+    return f"{rejected}. {held} Manifest: {report.manifest}"
 
 
 def _write_csv(path, columns, rows):
@@ -80,4 +86,4 @@ def _write_csv(path, columns, rows):
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    atomic_write_text(path, text.getvalue())
+    atomic_write_text(path, text.getvalue().encode("utf-8", "backslashreplace").decode())  # names need not be Unicode

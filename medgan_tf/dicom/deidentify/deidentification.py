@@ -63,7 +63,7 @@ def deidentify(sources, out_dir, workers=None):
     start = time.monotonic()
     out_dir = Path(out_dir)
     settings = DeidentificationSettings(out_dir.absolute(), load_key(), cleared_files(out_dir))
-    files = find_files(sources, out_dir)
+    files = find_files(sources, out_dir, labels="none")  # folders of classes are not written
     with journal.explain_write_errors(out_dir):
         check = {"key": pseudonym(settings.key, "key", "check")}  # tells which key it is without giving it away
         journal.refuse_other_settings(out_dir / "deidentify.json", check)
