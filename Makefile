@@ -35,7 +35,7 @@ install: .venv/installed-$(EXTRAS)
 	@echo "medgan_tf is installed in .venv; 'make notebooks' runs everything."
 
 notebooks: .venv/installed-$(EXTRAS)
-	$(BIN)/python -m medgan_tf run --profile $(PROFILE) --data $(DATA) --run "$(RUN)"
+	$(BIN)/python -m medgan_tf run --profile $(PROFILE) $(if $(DATA),--data "$(DATA)") --run "$(RUN)"
 
 docs: .venv/installed-$(EXTRAS)
 	$(BIN)/python -m medgan_tf run --profile $(PROFILE) --run docs-$(PROFILE)

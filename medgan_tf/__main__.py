@@ -3,6 +3,7 @@
 import argparse
 import errno
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ DIR = {"type": Path, "metavar": "DIR"}
 def main(arguments=None):
     """Run a command; report every expected failure as one sentence with exit status 1. Returns the exit status."""
     parser = _parser()
-    options = vars(parser.parse_args(arguments))
+    options = vars(parser.parse_args(_with_negative_values(sys.argv[1:] if arguments is None else arguments)))
     command = options.pop("command")
     try:
         return command(**options) or 0
@@ -27,11 +28,22 @@ def main(arguments=None):
         return 1
 
 
+def _with_negative_values(arguments):
+    """Arguments in which a value such as -600,1500 is joined to its option: argparse takes it for an option else."""
+    joined = []
+    for argument in map(str, arguments):
+        if joined and joined[-1].startswith("--") and re.match(r"-\d[\d.]*,", argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
 def _sentence(error):
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"The disk is full ({error.filename or 'while writing'}): make room and run the same command again."
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}."
+        return f"{error.filename}: {error.strerror}." if error.filename else error.strerror
     return str(error)
 
 
@@ -62,6 +74,11 @@ def _parser():
 
 
 def _data_commands(add):
+    option = add("inspect", commands.inspect)
+    option("sources", "folder of DICOM files, or of pictures", nargs="+", type=Path, metavar="SOURCE")
+    labels = "table with the class of each file or patient, or 'none' for one class (default: by folder)"
+    option("--labels", labels, metavar="CSV")
+
     option = add("convert", commands.convert)
     option("sources", "file, or folder whose first level is the classes", nargs="+", type=Path, metavar="SOURCE")
     text = "folder for images/ and manifest.csv; what names the sources goes to DIR.private"
@@ -72,8 +89,7 @@ def _data_commands(add):
     text = "stored values from black to white: auto, lung, bone, ..., number of a window in the file, or CENTER,WIDTH"
     option("--window", text, type=_window, default="auto")
     option("--crop", "crop to a square instead of padding with black", action="store_true")
-    text = "table with the class of each file or patient, or 'none' for one class (default: by folder)"
-    option("--labels", text, metavar="CSV")
+    option("--labels", labels, metavar="CSV")
     _parallel(option)
 
     option = add("deidentify", commands.deidentify)

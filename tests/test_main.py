@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from train_process import main as train
 
-from medgan_tf.__main__ import _parser, main
+from medgan_tf.__main__ import _parser, _with_negative_values, main
+from medgan_tf.cli import notebooks
 
 COMMANDS = (
     *("convert", "deidentify", "phantoms", "fetch", "run", "train", "sweep", "sample", "readers"),
@@ -58,6 +59,8 @@ def images(folder, count, low, high, size=16):
             ["evaluate", "{tmp}/one", "{tmp}/one", "--features", "vgg"],
             "no extractor is called 'vgg': choose feature_classifier",
         ),
+        (["convert", "{tmp}/one", "--out", "{tmp}/out"], "No image came of {tmp}/one: an archive has to be unpacked"),
+        (["run", "--data", "{tmp}/one {tmp}/two"], "/two is not a folder"),
         (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "{tmp}/no.keras"], "no.keras is no file"),
         (["evaluate", "{tmp}/one", "{tmp}/one", "--features", "{tmp}/text.keras"], "cannot be loaded as a Keras model"),
     ],
@@ -69,9 +72,25 @@ def test_every_expected_failure_is_one_sentence(arguments, sentence, tmp_path, c
     images(tmp_path / "one", 1, 0, 200)
     assert main([argument.format(tmp=tmp_path) for argument in arguments]) == 1
     errors = capsys.readouterr().err
-    assert sentence in errors
+    assert sentence.format(tmp=tmp_path) in errors
     assert "Traceback" not in errors
     assert len([line for line in errors.splitlines() if line.startswith("medgan_tf:")]) == 1
+
+
+@pytest.mark.parametrize("arguments", [["--window", "-600,1500"], ["--window=-600,1500"]])
+def test_a_window_may_have_a_negative_centre(arguments):
+    options = _parser().parse_args(_with_negative_values(["convert", "in", "--out", "out", *arguments]))
+    assert options.window == (-600.0, 1500.0)
+
+
+def test_a_folder_with_spaces_is_one_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path / "outputs"))
+    (tmp_path / "a b").mkdir()
+    folders = []
+    monkeypatch.setattr(notebooks, "run", lambda profile, data, *_: folders.append(data) or ("report.html", {}))
+    for text in (f"{tmp_path}/a b", f"'{tmp_path}/a b' {tmp_path}/c"):
+        assert main(["run", "--data", text]) == 0
+    assert [list(map(str, each)) for each in folders] == [[f"{tmp_path}/a b"], [f"{tmp_path}/a b", f"{tmp_path}/c"]]
 
 
 def test_convert_splits_by_patient_and_reports(tmp_path, capsys):

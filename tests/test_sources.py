@@ -224,7 +224,7 @@ def test_patients_keep_their_split_when_images_are_added(tmp_path):
     assert Counter(after) == Counter(datasets.prepare([tmp_path / "set"], tmp_path / "out")["split"])
 
 
-@pytest.mark.parametrize("quality", [None, 80])
+@pytest.mark.parametrize("quality", [None, 95])
 def test_patients_who_share_an_image_are_in_one_split(tmp_path, quality):
     pictures(tmp_path / "set", 20)
     for number in (2, 5, 11):
@@ -267,7 +267,7 @@ def test_conversion_keeps_given_splits_and_names_what_is_no_image(tmp_path):
     table = pd.read_csv(report.manifest)
     assert (report.converted, report.rejected, set(table["class"])) == (3, 3, {"sick"})
     assert Counter(table["split"]) == {"train": 2, "test": 1}
-    for reason in ("1: Is a localizer", "1: Is a dose of radiotherapy, no image", "1: Is not DICOM"):
+    for reason in ("1: Is a localizer", "1: Is a dose of radiotherapy", "1: Is not DICOM"):
         assert reason in str(report)
     assert b"Befund_r\\udcf6.txt" in (tmp_path / "out.private" / "rejected.csv").read_bytes()
 
@@ -309,3 +309,22 @@ def test_faulty_folders_of_dicom(tmp_path):
             assert report.converted + report.held_back == 12 and "3: Is a localizer" in str(report)
     with pytest.raises(ValueError, match="named after a patient"):
         dicom.convert(FAULTS / "folders" / "patient_folders", tmp_path / "patients")
+
+
+def test_inspect_says_what_would_be_used_and_what_not(tmp_path):
+    pictures(tmp_path / "site", 6)
+    save(tmp_path / "site" / "a" / "person0_virus_1_mask.png", picture(dtype=np.uint8, high=255))
+    write(tmp_path / "site" / "notes.txt", b"text")
+    for number in range(4):
+        write(tmp_path / "cd" / "sick" / f"{number}", make(picture(number), PatientID=f"P{number // 2}"))
+    write(tmp_path / "cd" / "sick" / "scout", make(picture(), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]))
+    save(tmp_path / "cd" / "viewer" / "icon.png", picture(dtype=np.uint8, high=255))
+    found = datasets.inspect([tmp_path / "site", tmp_path / "cd"])
+    assert found.counts().to_dict("index") == {
+        ("cd", "DICOM", "sick", "not split yet"): {"images": 4, "patients": 2},
+        ("site", "picture", "a", "not split yet"): {"images": 3, "patients": 3},
+        ("site", "picture", "b", "not split yet"): {"images": 3, "patients": 3},
+    }
+    for reason in ("1: is a mask of", "1: is no picture (.txt)", "1: is a localizer", "1: is not DICOM (.png)"):
+        assert reason in str(found) and reason in found._repr_html_()
+    assert not (tmp_path / "cd" / "no output").exists()

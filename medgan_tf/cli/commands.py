@@ -5,6 +5,7 @@ when it is called, so that `--help` need not wait for TensorFlow, and returns it
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -27,6 +28,21 @@ def convert(sources, out, image_size, format, window, crop, labels, workers, sch
             datasets.prepare([out], out)
         except ValueError as error:
             print(f"The images are not split: {error}")
+    elif not report.held_back:
+        raise ValueError(
+            f"No image came of {', '.join(map(str, sources))}: an archive has to be unpacked first, and JPG or PNG"
+            " files need no conversion; give their folder to `make notebooks`."
+        )
+
+
+def inspect(sources, labels):
+    """Say what folders hold.
+
+    Classes, splits, images and patients that would be used, and what would be left out and why. Nothing is written.
+    """
+    from medgan_tf import datasets
+
+    print(datasets.inspect(sources, labels))
 
 
 def deidentify(sources, out, workers, scheduler):
@@ -67,7 +83,8 @@ def run_notebooks(profile, data, run, notebooks):
     """
     from medgan_tf.cli.notebooks import run as run_all
 
-    report, failures = run_all(profile, data, run, notebooks)
+    folders = [folder for text in data for folder in ([text] if Path(text).exists() else shlex.split(str(text)))]
+    report, failures = run_all(profile, folders, run, notebooks)
     print(f"The report is {report}" + ("; what failed:" if failures else ""), *failures.values(), sep="\n")
     return 1 if failures else 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from medgan_tf import config
+from medgan_tf.dicom.review import cleared_files
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
@@ -18,8 +19,8 @@ def run(profile="quick", data=(), name="", notebooks=None):
     """Run the notebooks into outputs/NAME/notebooks and write outputs/NAME/report.html; return (report, failures).
 
     notebooks: names such as "03_dcgan", by default all. A notebook that ran before with the same source and parameters
-    is not run again, unless one before it was. Where one fails, the next one runs: trainings do not need each other.
-    Only a failed first notebook, which prepares the data, ends the run.
+    is not run again, unless one before it was or images were cleared. Where one fails, the next one runs: trainings do
+    not need each other. Only a failed first notebook, which prepares the data, ends the run.
     """
     from medgan_tf.reporting.report import write_report
 
@@ -31,8 +32,7 @@ def run(profile="quick", data=(), name="", notebooks=None):
     for source in bar:
         bar.set_postfix_str(source.stem)
         done = opened.directory / "notebooks" / f"{source.stem}.done"
-        fingerprint = hashlib.sha256(source.read_bytes() + json.dumps(parameters).encode()).hexdigest()
-        if not again and done.exists() and done.read_text() == fingerprint:
+        if not again and done.exists() and done.read_text() == _fingerprint(source, parameters, opened):
             continue
         again = True
         done.unlink(missing_ok=True)
@@ -43,9 +43,15 @@ def run(profile="quick", data=(), name="", notebooks=None):
             if source == sources[0]:
                 break
         else:
-            done.write_text(fingerprint)
+            done.write_text(_fingerprint(source, parameters, opened))
     bar.close()
     return write_report(opened, failures), failures
+
+
+def _fingerprint(source, parameters, run):
+    """What a notebook depends on; the first one also on the images that a person has cleared in review.csv."""
+    cleared = "".join(sorted(cleared_files(run.images)))
+    return hashlib.sha256(source.read_bytes() + json.dumps(parameters).encode() + cleared.encode()).hexdigest()
 
 
 def _choose(names):

@@ -1,6 +1,7 @@
 """Manifests: which image file belongs to which class, patient and split."""
 
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -61,20 +62,36 @@ def read_manifest(root):
 
 def _of_folders(root):
     """The table of the pictures below a folder without manifest.csv."""
-    files = [path.relative_to(root.resolve()).as_posix() for path in walk(root) if is_image(path)]
-    found = places(files, root.resolve().name)
+    found = _found(root)
     left_out = [file for file, place in found.items() if place.left_out]
     if left_out:
-        reason = found[left_out[0]].left_out
         warnings.warn(
-            f"{len(left_out)} of {len(files)} pictures in {root} are left out; {left_out[0]} {reason}.", stacklevel=3
+            f"{len(left_out)} of {len(found)} pictures in {root} are left out; {left_out[0]}"
+            f" {found[left_out[0]].left_out}.",
+            stacklevel=3,
         )
-    used = {file: place for file, place in found.items() if not place.left_out}
     rows = [
         {"file": file, "class": place.class_name, "patient": place.patient or file, "split": place.split}
-        for file, place in used.items()
+        for file, place in found.items()
+        if not place.left_out
     ]
     return pd.DataFrame(rows, columns=["file", "class", "patient", "split"])
+
+
+def left_out(root):
+    """{reason: number of files} of what `read_manifest` does not use of a folder without manifest.csv."""
+    root = Path(root)
+    if (root / "manifest.csv").exists():
+        return Counter()
+    reasons = Counter(place.left_out for place in _found(root).values() if place.left_out)
+    others = (path for path in walk(root) if not is_image(path))
+    return reasons + Counter(f"is no picture ({path.suffix or 'without suffix'})" for path in others)
+
+
+def _found(root):
+    """{file: sources.Place} of the pictures below a folder."""
+    root = root.resolve()
+    return places([path.relative_to(root).as_posix() for path in walk(root) if is_image(path)], root.name)
 
 
 def assign_splits(manifest, seed=0, shares=SHARES):
@@ -127,7 +144,9 @@ def with_splits(manifest, seed):
         raise ValueError(
             f"Patient '{given.nunique().idxmax()}' is in more than one split: the splits leak; assign them again."
         )
-    manifest = _filled(manifest.assign(split=manifest["patient"].map(given.first()).fillna("")), seed)
+    split_of = given.first().to_dict()
+    split = manifest["patient"].map(lambda patient: split_of.get(patient, ""))
+    manifest = _filled(manifest.assign(split=split), seed)
     if set(manifest["split"]) != set(SPLITS):
         patients = manifest["patient"].unique()
         if len(patients) == 1 < len(manifest):

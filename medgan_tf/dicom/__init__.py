@@ -7,7 +7,7 @@ A header is parsed once (`header.Header`) and passed on: `pixels` decodes, `grey
 from .cluster import on_dask
 from .conversion import Report, convert
 from .display import read_image
-from .find_files import holds_dicom
+from .find_files import find_files, holds_dicom, identity, other_kind
 from .grey_levels import WINDOWS
 from .header import Header
 from .parsing import DicomError

@@ -8,20 +8,13 @@ from pathlib import Path
 from medgan_tf.dicom import image_files
 from medgan_tf.dicom.batch import record_of_file
 from medgan_tf.dicom.burned_in import Extremes
+from medgan_tf.dicom.find_files import other_kind
 from medgan_tf.dicom.grey_levels import Window, choose_window, own_view, to_grey
 from medgan_tf.dicom.parsing import DicomError
 from medgan_tf.dicom.pixels import stored_frames
 from medgan_tf.dicom.pseudonyms import pseudonyms_of
 from medgan_tf.dicom.review import hold_back
 from medgan_tf.sources import read_labels
-
-OTHER_KINDS = {  # SOP Classes (PS3.4 B.5) whose pixels are no picture of a patient
-    "1.2.840.10008.5.1.4.1.1.66.4": "a segmentation",
-    "1.2.840.10008.5.1.4.1.1.66.7": "a segmentation",  # label map
-    "1.2.840.10008.5.1.4.1.1.66.5": "a segmentation",  # of surfaces
-    "1.2.840.10008.5.1.4.1.1.66.6": "a tractography",
-    "1.2.840.10008.5.1.4.1.1.481.2": "a dose of radiotherapy",
-}
 
 
 @dataclass(frozen=True)
@@ -50,10 +43,8 @@ def convert_file(path, class_name, window, settings):
 
 def _convert_frames(header, sha256, class_name, window, settings):
     """Write one image per frame; all or, where a later frame turns out broken, none."""
-    if kind := OTHER_KINDS.get(header.sop_class):
-        raise DicomError(f"is {kind}, no image of a patient")
-    if "LOCALIZER" in header.image_type.split() and header.modality in ("CT", "MR", "PT"):
-        raise DicomError("is a localizer, which shows where the slices of another series lie")
+    if kind := other_kind(header.dataset):
+        raise DicomError(f"is {kind}")
     if class_name is None:
         class_name = read_labels(settings.patient_labels)[1].get(header.patient)
     if not class_name:

@@ -7,12 +7,22 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from pydicom import dcmread
 
 from medgan_tf.dicom.journal import private_folder
 from medgan_tf.dicom.parsing import DicomError, looks_like_dicom
 from medgan_tf.sources import places, read_labels, walk
 
+# SOP Classes (PS3.4 B.5) whose pixels are no picture of a patient
+OTHER_KINDS = {
+    "1.2.840.10008.5.1.4.1.1.66.4": "a segmentation",
+    "1.2.840.10008.5.1.4.1.1.66.7": "a segmentation",  # label map
+    "1.2.840.10008.5.1.4.1.1.66.5": "a segmentation",  # of surfaces
+    "1.2.840.10008.5.1.4.1.1.66.6": "a tractography",
+    "1.2.840.10008.5.1.4.1.1.481.2": "a dose of radiotherapy",
+}
+IDENTITY = ("PatientID", "PatientName", "SOPClassUID", "ImageType", "Modality")
 SAMPLED = 3  # files of each class whose header is read, to find out whether its folder is named after a patient
 
 
@@ -50,7 +60,7 @@ def _refuse_names_of_patients(files):
         if not place.left_out:
             by_class.setdefault(place.class_name, []).append(path)
     for class_name, paths in by_class.items():
-        for header in islice(filter(None, map(_identity, paths)), SAMPLED):
+        for header in islice(filter(None, map(identity, paths)), SAMPLED):
             if _names_patient(class_name, header):
                 raise ValueError(
                     f"A folder of {paths[0]} is named after a patient, and folders become classes: give the classes in"
@@ -58,15 +68,22 @@ def _refuse_names_of_patients(files):
                 )
 
 
-def _identity(path):
-    """The header of a DICOM file as far as it names the patient, or None."""
+def identity(path):
+    """The header of a DICOM file as far as it says whose image of which kind it is, or None."""
     if not _is_dicom(path):
         return None
     try:
         with warnings.catch_warnings(action="ignore"):
-            return dcmread(path, force=True, stop_before_pixels=True, specific_tags=["PatientID", "PatientName"])
+            return dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(IDENTITY))
     except Exception:  # malformed files are rejected, with the reason, when they are converted
         return None
+
+
+def other_kind(header):
+    """What a DICOM file is that is no image to train with, such as "a segmentation"; "" for images."""
+    if "LOCALIZER" in np.atleast_1d(header.get("ImageType") or []) and header.get("Modality") in ("CT", "MR", "PT"):
+        return "a localizer, which shows where the slices of another series lie"
+    return OTHER_KINDS.get(header.get("SOPClassUID"), "")
 
 
 def _names_patient(class_name, header):
