@@ -5,9 +5,13 @@ from dataclasses import asdict
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+from dicom_samples import picture
+from PIL import Image
 
-from medgan_tf import config, generators, networks
+from medgan_tf import config, datasets, generators, networks
+from medgan_tf.datasets import image_hashes
 from medgan_tf.networks import sampling
 
 CLASSES = ["a", "b", "c"]
@@ -91,3 +95,25 @@ def test_interpolation_stays_on_the_sphere():
     cosines = (path[1:] * path[:-1]).sum(1) / np.linalg.norm(first) ** 2
     np.testing.assert_allclose(cosines, cosines[0], rtol=1e-4)
     np.testing.assert_allclose(sampling.interpolate(first, first, 3), np.stack([first] * 3), atol=1e-5)
+
+
+def test_a_model_that_saw_held_out_images_is_not_measured_on_them(model, tmp_path):
+    rows, pixels = [], [picture(number, shape=(32, 32), dtype=np.uint8, high=255) for number in range(12)]
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+        split = ("train", "validation", "test")[max(number - 9, 0)]
+        rows.append({"file": f"{number}.png", "class": "abc"[number % 3], "patient": f"p{number}", "split": split})
+    datasets.write_manifest(pd.DataFrame(rows), tmp_path)
+    data, record = datasets.load(tmp_path, 32), json.loads((tmp_path / "model.json").read_text())
+    with pytest.raises(ValueError, match=r"without training_images\.npy it is not known whether"):
+        generators.load(tmp_path, measured_on=data)
+    for seen, refused in ((pixels[:9], False), (pixels[3:], True)):
+        images = datasets.ImageSet(np.stack(seen)[..., None])
+        image_hashes.write(image_hashes.hash_images(images), tmp_path / image_hashes.FILE)
+        if refused:
+            with pytest.raises(ValueError, match=r"was trained on 2 of the 2 held-out images, such as 10\.png: "):
+                generators.load(tmp_path, measured_on=data)
+        else:
+            generators.load(tmp_path, measured_on=data)
+    (tmp_path / "model.json").write_text(json.dumps(record | {"training": data.train.record}))
+    generators.load(tmp_path, measured_on=data)  # the very training split: known without hashes

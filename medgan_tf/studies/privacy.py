@@ -21,7 +21,7 @@ def audit(model_dir, data, extractor, count, cache=None, seed=2):
     images, and the validation images are the attacker's own. count: synthetic images that are looked at, and members
     that are attacked at most. Returns {"memorisation", "attacks", "controls", "n", "seed", "architecture", "training"}.
     """
-    model = generators.load(model_dir)
+    model = generators.load(model_dir, measured_on=data)
     images = images_to_audit(model, data, count, seed)
     found = audit_images(images, data, extractor, cache, seed, _load_gan(model_dir, model))
     return found | {"architecture": model.record["settings"]["architecture"], "training": model.record["data"]}

@@ -30,7 +30,9 @@ def conditional_model(run):
     for name in run.trained():
         if json.loads((run.model(name) / "model.json").read_text())["conditional"]:
             return name
-    raise ValueError(f"The run {run.name} has no conditional model: run the notebook 04_cgan first.")
+    raise ValueError(
+        f"The run {run.name} has no conditional model: run the notebook 04_cgan first, for which the data need two classes."
+    )
 
 
 def from_model(model_dir, data, labeller=None):
