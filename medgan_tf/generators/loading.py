@@ -40,8 +40,8 @@ def _refuse_seen(model_dir, record, data):
     path = model_dir / image_hashes.FILE
     if not path.exists():
         raise ValueError(
-            f"The model in {model_dir} was not trained on the training split of {data.name}, and without {path.name} it is"
-            " not known whether it saw held-out images: train it again."
+            f"The model in {model_dir} was not trained on the training split of {data.name}, and without"
+            f" {path.name} it is not known whether it saw held-out images: train it again."
         )
     found = image_hashes.find(data.held_out, image_hashes.read(path))
     if len(found):

@@ -31,7 +31,7 @@ def conditional_model(run):
         if json.loads((run.model(name) / "model.json").read_text())["conditional"]:
             return name
     raise ValueError(
-        f"The run {run.name} has no conditional model: run the notebook 04_cgan first, for which the data need two classes."
+        f"The run {run.name} has no conditional model: run the notebook 04_cgan first, for which data need two classes."
     )
 
 
