@@ -4,6 +4,7 @@ A section is named "kind/name", for example "quality/dcgan". `run` is everywhere
 """
 
 import json
+import math
 import os
 import platform
 from importlib import metadata
@@ -41,12 +42,14 @@ def read(run):
 def write(run, section, content):
     """Replace one section, for example "quality/dcgan"; the others stay, also those that other processes write.
 
-    NumPy numbers become plain ones.
+    NumPy numbers become plain ones. JSON has no NaN: an empty cell of a table, which is a list of rows, is left out,
+    and any other number that is none becomes null.
     """
     path = Path(run) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{FILE}.lock")):
-        atomic_write_text(path, json.dumps(read(run) | {section: content}, indent=2, default=_plain))
+        plain = json.loads(json.dumps(read(run) | {section: content}, default=_plain))
+        atomic_write_text(path, json.dumps(_strict(plain), indent=2, allow_nan=False))
 
 
 def sections(run, kind):
@@ -142,6 +145,23 @@ def environment():
         "gpus": [gpu.get("device_name", "GPU") for gpu in gpus],
         "packages": {name: metadata.version(name) for name in packages},
     }
+
+
+def _strict(value):
+    """Lists, dictionaries and numbers without NaN and infinity."""
+    if isinstance(value, list):
+        return [_strict(_without_empty_cells(each) if isinstance(each, dict) else each) for each in value]
+    if isinstance(value, dict):
+        return {name: _strict(each) for name, each in value.items()}
+    return value if _is_no_nan(value) else None
+
+
+def _without_empty_cells(row):
+    return {name: cell for name, cell in row.items() if _is_no_nan(cell)}
+
+
+def _is_no_nan(value):
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _plain(value):
