@@ -46,9 +46,10 @@ def test_splits_may_lie_below_classes_and_a_class_may_be_called_test():
     assert places("train/a.png", source="x") == {"train/a.png": ("train", "")}
 
 
-def test_a_patient_with_test_images_is_in_no_other_split():
-    found = sources.places(["train/a/person1_virus_1.png", "test/a/person1_virus_2.png"], "set")
-    assert {place.split for place in found.values()} == {"test"}
+@pytest.mark.parametrize("last", ["validation", "test"])
+def test_a_patient_is_in_the_last_of_several_splits(last):
+    found = sources.places(["train/a/person1_virus_1.png", f"{last}/a/person1_virus_2.png"], "set")
+    assert {place.split for place in found.values()} == {last}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,10 @@ def test_class_and_patient_of_public_layouts(file, class_name, patient):
         (["images/1.png"], ["masks/1.png"]),
         (["benign/benign (1).png"], ["benign/benign (1)_mask.png", "benign/benign (1)_mask_1.png"]),
         (["a/p1.png"], ["a/p1-seg.png", "a/p1_segmentation.png"]),
+        (["CXR_png/MCUCXR_0001_0.png"], ["ManualMask/leftMask/MCUCXR_0001_0.png"]),  # Montgomery
+        (["ISIC_Training_Input/1.jpg"], ["ISIC_Training_GroundTruth/1.png"]),
         (["masks/1.png", "masks/2.png"], []),  # a set of masks alone
+        (["with_mask/1.png", "without_mask/2.png"], []),  # classes
         (["a/unmask.png"], []),
     ],
 )
@@ -99,6 +103,21 @@ def test_classes_that_differ_in_signs_stay_apart_and_those_that_cannot_are_refus
     assert all(not set(name) & set('<>:"/\\|?*') for name in safe.values())
     with pytest.raises(ValueError, match="'A' and 'a' would have one folder"):
         sources.safe_classes(["A", "a"])
+
+
+def test_classes_of_several_sources_stay_apart(tmp_path):
+    for number, folder in enumerate(("grade <2", "grade >2")):
+        write(tmp_path / f"site{number}" / folder / "file", make(picture(number)))
+    sites = [tmp_path / "site0", tmp_path / "site1"]
+    classes = dicom.convert(sites, tmp_path / "out", workers=1).classes
+    assert classes == {"grade less than 2": 1, "grade more than 2": 1}
+
+
+def test_pictures_whose_name_is_no_text_are_left_out_by_name(tmp_path):
+    pictures(tmp_path, 3)
+    save(tmp_path / "a" / os.fsdecode(b"Befund_r\xf6.png"), picture(dtype=np.uint8, high=255))
+    with pytest.warns(UserWarning, match=r"1 of 4 .* left out; 'a/Befund_r\\udcf6\.png' has a name that is no"):
+        assert len(datasets.read_manifest(tmp_path)) == 3
 
 
 def test_links_are_followed_once(tmp_path):
@@ -260,13 +279,14 @@ def test_conversion_keeps_given_splits_and_names_what_is_no_image(tmp_path):
     write(
         tmp_path / "in" / "train" / "sick" / "scout", make(picture(5), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     )
+    write(tmp_path / "in" / "train" / "sick" / "again", make(picture(3), PatientID="P2"))  # whom the test set has
     kind = "1.2.840.10008.5.1.4.1.1.481.2"
     write(tmp_path / "in" / "train" / "sick" / "dose", make(picture(6), SOPClassUID=kind, Modality="RTDOSE"))
     write(tmp_path / "in" / "train" / "sick" / os.fsdecode(b"Befund_r\xf6.txt"), b"text")
     report = dicom.convert(tmp_path / "in", tmp_path / "out", workers=1)
     table = pd.read_csv(report.manifest)
-    assert (report.converted, report.rejected, set(table["class"])) == (3, 3, {"sick"})
-    assert Counter(table["split"]) == {"train": 2, "test": 1}
+    assert (report.converted, report.rejected, set(table["class"])) == (4, 3, {"sick"})
+    assert Counter(table["split"]) == {"train": 2, "test": 2}
     for reason in ("1: Is a localizer", "1: Is a dose of radiotherapy", "1: Is not DICOM"):
         assert reason in str(report)
     assert b"Befund_r\\udcf6.txt" in (tmp_path / "out.private" / "rejected.csv").read_bytes()

@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from medgan_tf.files import atomic_write
 from medgan_tf.sources import patient_of, places, walk
 
 SPLITS = ("train", "validation", "test")
+NO_TEXT = "has a name that is no text in Unicode"
 SHARES = (0.8, 0.1, 0.1)  # of the images, in this order
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 
@@ -66,7 +68,7 @@ def _of_folders(root):
     left_out = [file for file, place in found.items() if place.left_out]
     if left_out:
         warnings.warn(
-            f"{len(left_out)} of {len(found)} pictures in {root} are left out; {left_out[0]}"
+            f"{len(left_out)} of {len(found)} pictures in {root} are left out; {left_out[0]!a}"
             f" {found[left_out[0]].left_out}.",
             stacklevel=3,
         )
@@ -91,7 +93,13 @@ def left_out(root):
 def _found(root):
     """{file: sources.Place} of the pictures below a folder."""
     root = root.resolve()
-    return places([path.relative_to(root).as_posix() for path in walk(root) if is_image(path)], root.name)
+    found = places([path.relative_to(root).as_posix() for path in walk(root) if is_image(path)], root.name)
+    return {file: place if _is_text(file) else replace(place, left_out=NO_TEXT) for file, place in found.items()}
+
+
+def _is_text(name):
+    """Whether a file's name can be written down: file systems allow any bytes."""
+    return name.isascii() or name.encode("utf-8", "replace").decode() == name
 
 
 def assign_splits(manifest, seed=0, shares=SHARES):
@@ -151,7 +159,10 @@ def with_splits(manifest, seed):
         patients = manifest["patient"].unique()
         if len(patients) == 1 < len(manifest):
             reason = f"All {len(manifest)} images carry one patient, as some programs that anonymise leave it"
-            raise ValueError(f"{reason}: name the true patients in the column `patient` of a manifest.csv.")
+            raise ValueError(
+                f"{reason}: name the true patients in the column `patient` of the manifest.csv of a folder of pictures;"
+                " `medgan_tf convert` makes one of DICOM."
+            )
         raise ValueError("No class has three patients, which a split by patient needs; add patients to the set.")
     return manifest
 

@@ -20,7 +20,7 @@ from medgan_tf.dicom.grey_levels import WINDOWS, automatic_window
 from medgan_tf.dicom.image_files import SUFFIXES
 from medgan_tf.dicom.pseudonyms import load_key, pseudonym
 from medgan_tf.dicom.review import cleared_files, describe_sheets, write_sheets
-from medgan_tf.sources import read_labels
+from medgan_tf.sources import last_splits, read_labels
 
 COLUMNS = [
     *("file", "class", "patient", "study", "series", "modality"),
@@ -78,6 +78,10 @@ def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=
                 records[path] = {"rows": [], "rejected": [place.left_out]}
             for row in records[path]["rows"]:
                 row["split"] = place.split or split_of.get(row["patient"], "")
+        rows = [row for record in records.values() for row in record["rows"]]
+        split_of = last_splits((row["patient"], row["split"]) for row in rows)
+        for row in rows:
+            row["split"] = split_of[row["patient"]]
         rows, rejected, held_back = write_sheets(records, COLUMNS, settings, "images/*/*", others)
     classes = dict(sorted(Counter(row["class"] for row in rows).items()))
     seconds = time.monotonic() - start

@@ -12,7 +12,7 @@ from pydicom import dcmread
 
 from medgan_tf.dicom.journal import private_folder
 from medgan_tf.dicom.parsing import DicomError, looks_like_dicom
-from medgan_tf.sources import places, read_labels, walk
+from medgan_tf.sources import places, read_labels, safe_classes, walk
 
 # SOP Classes (PS3.4 B.5) whose pixels are no picture of a patient
 OTHER_KINDS = {
@@ -50,7 +50,10 @@ def find_files(sources, out_dir, labels=None):
         raise ValueError(f"There are no files in {', '.join(map(str, sources))}.")
     if not subject:
         _refuse_names_of_patients(files)
-    return files
+    safe = safe_classes(place.class_name for place in files.values() if place.class_name and not place.left_out)
+    return {
+        path: replace(place, class_name=safe.get(place.class_name, place.class_name)) for path, place in files.items()
+    }
 
 
 def _refuse_names_of_patients(files):

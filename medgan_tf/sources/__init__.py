@@ -4,7 +4,7 @@
 """
 
 from .labels import read_labels
-from .layout import Place, patient_of, places
+from .layout import Place, last_splits, patient_of, places
 from .names import safe_classes
 from .pictures import as_16_bits, upright_grey
 from .walk import walk

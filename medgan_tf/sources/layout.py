@@ -3,10 +3,8 @@
 import re
 import tomllib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-
-from .names import safe_classes
 
 LAYOUTS = [
     (layout["name"], re.compile(rf"(?:(?P<before>.*)/)?{layout['path']}", re.IGNORECASE))
@@ -18,8 +16,11 @@ SPLIT_FOLDERS = {
     **dict.fromkeys(("test", "testing", "tst", "holdout", "test_images", "stage_2_test_images"), "test"),
 }
 IMAGE_FOLDERS = {"images", "image", "imgs", "img", "pictures", "png", "jpg", "jpeg", "dicom", "dcm", "data", "raw"}
-MASK_FOLDERS = {"masks", "mask", "segmentations", "segmentation", "segs", "seg", "labels", "label", "annotations"}
-MASK_FOLDERS |= {"annotation", "ground_truth", "groundtruth", "gt", "overlays", "contours", "labelstr", "masks_png"}
+MASK_FOLDER = re.compile(
+    r".*masks?|.*segmentations?|segs?|.*annotations?|.*ground[ _-]?truths?|gt|labels?(?:tr|ts)?|overlays?|contours?"
+    r"|.*[ _-](?:seg|gt|label)s?",
+    re.IGNORECASE,
+)
 MASK_NAME = re.compile(r"(.+?)[ _.-]*(?:masks?|seg|segmentation|label|gt|annotation|contour)(?:[ _-]?\d+)?", re.I)
 
 
@@ -27,7 +28,7 @@ MASK_NAME = re.compile(r"(.+?)[ _.-]*(?:masks?|seg|segmentation|label|gt|annotat
 class Place:
     """What the path of a file says of it."""
 
-    class_name: str  # a folder name on any system; that of the source where no folder names a class
+    class_name: str  # as the folder is called; the name of the source where no folder names a class
     patient: str = ""  # "" where the path does not tell
     split: str = ""  # train, validation, test or ""
     left_out: str = ""  # why it is no image of the set
@@ -37,7 +38,7 @@ def places(files, source_name):
     """{file: Place} of the files of one source, given as paths relative to it with "/" between folders.
 
     Folders named after splits give the split, "images" and the like say nothing, masks beside images are left out. What
-    then is the first folder is the class. A patient of whom the source has test images is in no other split.
+    then is the first folder is the class. A patient is in one split, see `last_splits`.
 
     >>> places(["train/NORMAL/IM-1-1.jpeg", "test/NORMAL/IM-2-1.jpeg"], "kaggle")["test/NORMAL/IM-2-1.jpeg"]
     Place(class_name='NORMAL', patient='im-2', split='test', left_out='')
@@ -52,13 +53,27 @@ def places(files, source_name):
         patient, rest = _known(folders, name)
         if patient:  # a layout that names patients below a split names no class there
             rest = [folder for folder in rest if folder.casefold() not in SPLIT_FOLDERS]
-        found[file] = (_class_folder(rest) or source_name, patient, split_of.get(file, ""))
-    return _places(found, masks)
+        left_out = "is a mask of another image" if file in masks else ""
+        found[file] = Place(_class_folder(rest) or source_name, patient, split_of.get(file, ""), left_out)
+    last = last_splits((place.patient, place.split) for place in found.values() if place.patient)
+    return {file: replace(place, split=last.get(place.patient, place.split)) for file, place in found.items()}
+
+
+def last_splits(pairs):
+    """{patient: split} of pairs (patient, split), each patient with the last split of train, validation and test.
+
+    Public sets have patients in several splits: on none of the images of a patient may a model be trained whose others
+    it is measured on.
+    """
+    last = {}
+    for patient, split in pairs:
+        last[patient] = max(last.get(patient, ""), split, key=("", "train", "validation", "test").index)
+    return last
 
 
 def _class_folder(folders):
     """The first folder that says more than "images"; "" where there is none, or where such a one holds a tree."""
-    telling = [folder for folder in folders if folder.casefold() not in IMAGE_FOLDERS | MASK_FOLDERS]
+    telling = [folder for folder in folders if folder.casefold() not in IMAGE_FOLDERS]
     is_tree = len(telling) > 1 and folders[0] not in telling
     return "" if is_tree or not telling else telling[0]
 
@@ -87,15 +102,22 @@ def _masks(files):
         folders[path.parent].add(path.stem)
     for file in files:
         path = PurePosixPath(file)
-        of_mask = next((index for index, part in enumerate(path.parts[:-1]) if part.casefold() in MASK_FOLDERS), None)
+        of_mask = next((index for index, part in enumerate(path.parts[:-1]) if MASK_FOLDER.fullmatch(part)), None)
         if of_mask is not None:
             above = PurePosixPath(*path.parts[:of_mask])
-            if any(each != path.parents[-of_mask - 2] and above in (each, *each.parents) for each in folders):
+            if any(_is_image_below(folder, above) for folder in folders):
                 masks.add(file)
         named = MASK_NAME.fullmatch(path.stem)
         if named and named[1] in folders[path.parent] - {path.stem}:
             masks.add(file)
     return masks
+
+
+def _is_image_below(folder, above):
+    """Whether a folder of files lies below `above`, or is it, and is no folder of masks there."""
+    return above in (folder, *folder.parents) and not any(
+        MASK_FOLDER.fullmatch(part) for part in folder.relative_to(above).parts
+    )
 
 
 def _take_splits(parts):
@@ -114,14 +136,3 @@ def _take_splits(parts):
                     each.pop(0)
             return split_of
     return {}
-
-
-def _places(found, masks):
-    safe = safe_classes(name for file, (name, *_) in found.items() if file not in masks)
-    in_test = {patient for _, patient, split in found.values() if split == "test" and patient}
-    return {
-        file: Place(name, patient, split, "is a mask of another image")
-        if file in masks
-        else Place(safe[name], patient, "test" if patient in in_test else split)
-        for file, (name, patient, split) in found.items()
-    }
