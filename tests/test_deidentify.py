@@ -218,12 +218,9 @@ def test_pseudonyms_are_those_of_convert(tmp_path):
         path = tmp_path / "in" / "class" / str(number)
         write(path, make(picture(number), PatientID=f"P{number // 2}", StudyDate="20200101"))
     deidentify(tmp_path / "in", tmp_path / "out")
-    manifests = [
-        list(csv.DictReader((tmp_path / name / "manifest.csv").open()))
-        for name in ("out", "images", "again")
-        if name == "out"
-        or dicom.convert(tmp_path / ("in" if name == "images" else "out"), tmp_path / name, labels="none")
-    ]
+    for source, name in (("in", "images"), ("out", "again")):
+        dicom.convert(tmp_path / source, tmp_path / name, labels="none")
+    manifests = [list(csv.DictReader((tmp_path / name / "manifest.csv").open())) for name in ("out", "images", "again")]
     patients = [Counter(row["patient"] for row in rows) for rows in manifests]
     assert patients[0] == patients[1] == patients[2] and sorted(patients[0].values()) == [1, 2]
     written = {pydicom.dcmread(path).PatientID for path in (tmp_path / "out").rglob("*.dcm")}
