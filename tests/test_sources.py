@@ -68,7 +68,11 @@ def test_a_patient_is_in_the_last_of_several_splits(last):
         ("image.png", "set", ""),
         ("images/image.png", "set", ""),
         ("images/sick/image.png", "sick", ""),
-        ("DICOM/PAT0/STU/SER/IM0", "set", ""),  # a hospital's CD
+        ("DICOM/PAT0/STU/SER/IM0", "set", "pat0"),  # a hospital's CD
+        ("DICOM/00000001/00000002/IM0", "set", ""),
+        ("sick/patient_07/scan 2/slice 3.png", "sick", "patient_07"),
+        ("sub-012/ses-1/anat/sub-012_T1w.png", "set", "sub-012"),  # BIDS
+        ("case/1.png", "case", ""),  # a class, beside "control"
     ],
 )
 def test_class_and_patient_of_public_layouts(file, class_name, patient):
