@@ -19,6 +19,7 @@ from medgan_tf.files import atomic_write_text
 
 FILE = "results.json"
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes.json"
+NO_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 LEVELS = {  # of the nested records in a section, from the outside, as columns; by default only the metric
     "agreement": ("class",),  # how often the label classifier names the requested class, and the mean over classes
     "canonical": ("name",),
@@ -34,7 +35,7 @@ def read(run):
     if not path.exists():
         return {}
     try:
-        return config.read_record(path)
+        return _with_numbers(config.read_record(path))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run the notebooks again.") from error
 
@@ -43,7 +44,7 @@ def write(run, section, content):
     """Replace one section, for example "quality/dcgan"; the others stay, also those that other processes write.
 
     NumPy numbers become plain ones. JSON has no NaN: an empty cell of a table, which is a list of rows, is left out,
-    and any other number that is none becomes null.
+    and any other NaN or infinity is its name, which `read` turns back.
     """
     path = Path(run) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,20 +149,29 @@ def environment():
 
 
 def _strict(value):
-    """Lists, dictionaries and numbers without NaN and infinity."""
+    """Lists, dictionaries and numbers as strict JSON has them."""
     if isinstance(value, list):
         return [_strict(_without_empty_cells(each) if isinstance(each, dict) else each) for each in value]
     if isinstance(value, dict):
         return {name: _strict(each) for name, each in value.items()}
-    return value if _is_no_nan(value) else None
+    return value if _is_finite(value) else next(name for name, each in NO_NUMBERS.items() if str(each) == str(value))
 
 
 def _without_empty_cells(row):
-    return {name: cell for name, cell in row.items() if _is_no_nan(cell)}
+    return {name: cell for name, cell in row.items() if _is_finite(cell)}
 
 
-def _is_no_nan(value):
+def _is_finite(value):
     return not isinstance(value, float) or math.isfinite(value)
+
+
+def _with_numbers(value):
+    """What `_strict` wrote, with NaN and infinity."""
+    if isinstance(value, list):
+        return [_with_numbers(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _with_numbers(each) for name, each in value.items()}
+    return NO_NUMBERS.get(value, value) if isinstance(value, str) else value
 
 
 def _plain(value):
