@@ -260,6 +260,17 @@ def test_patients_who_share_an_image_are_in_one_split(tmp_path, quality):
     assert all(table[f"person{number}"] == table[f"person{number + 100}"] for number in (2, 5, 11))
 
 
+def test_images_that_are_only_alike_are_no_copies(tmp_path, recwarn):
+    body = np.zeros((90, 90), np.uint8)
+    body[5:85, 10:80] = 120
+    for number in range(12):
+        noisy = body + np.random.default_rng(number).integers(0, 12, body.shape, dtype=np.uint8)
+        noisy[20 + 3 * number : 28 + 3 * number, 30:38] = 200
+        save(tmp_path / "set" / "ab"[number % 2] / f"person{number}_virus_1.png", noisy)
+    assert datasets.prepare([tmp_path / "set"], tmp_path / "out")["split"].nunique() == 3
+    assert not [each for each in recwarn if "are the same" in str(each.message)]
+
+
 # ------------------------------------------------------------ DICOM
 
 

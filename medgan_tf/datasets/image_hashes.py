@@ -53,8 +53,13 @@ def read(path):
 
 def find(images, known):
     """Indices of the images of an `ImageSet` that are among the `known`, hashes (M, 40), or are copies of them."""
+    return np.union1d(find_same(images, known), np.flatnonzero(_shares(images, known) <= MAX_SHARE))
+
+
+def find_same(images, known):
+    """Indices of the images of an `ImageSet` whose very pixels are among the `known`, hashes (M, 40)."""
     same = np.isin(*(rows[:, :EXACT].copy().view(np.uint64)[:, 0] for rows in (_exact(images), known)))
-    return np.flatnonzero(same | (_shares(images, known) <= MAX_SHARE))
+    return np.flatnonzero(same)
 
 
 def copies(images):

@@ -43,7 +43,7 @@ def _refuse_seen(model_dir, record, data):
             f"The model in {model_dir} was not trained on the training split of {data.name}, and without"
             f" {path.name} it is not known whether it saw held-out images: train it again."
         )
-    found = image_hashes.find(data.held_out, image_hashes.read(path))
+    found = image_hashes.find_same(data.held_out, image_hashes.read(path))
     if len(found):
         raise ValueError(
             f"The model in {model_dir} was trained on {len(found)} of the {len(data.held_out)} held-out images, such as"
