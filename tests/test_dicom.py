@@ -527,3 +527,8 @@ def test_agrees_with_dcmtk(name, window, tmp_path):
     agreement = spearmanr(ours.ravel(), theirs.ravel())[0]
     assert agreement > 0.99
     assert np.abs(ours - theirs / 65535).mean() < 0.01
+
+
+def test_a_slope_of_zero_is_refused():
+    with pytest.raises(dicom.DicomError, match="its RescaleSlope is 0"):
+        dicom.read_image(make(ramp(), RescaleSlope=0, RescaleIntercept=0))

@@ -247,6 +247,19 @@ def test_patients_keep_their_split_when_images_are_added(tmp_path):
     assert Counter(after) == Counter(datasets.prepare([tmp_path / "set"], tmp_path / "out")["split"])
 
 
+def test_validation_patients_drawn_from_a_given_training_set_stay_such(tmp_path):
+    for split, numbers in (("train", range(12)), ("test", range(12, 16))):
+        for number in numbers:
+            pixels = picture(number, shape=(96, 96), dtype=np.uint8, high=255)
+            save(tmp_path / "set" / split / "ab"[number % 2] / f"person{number}_virus_1.png", pixels)
+    before = datasets.prepare([tmp_path / "set"], tmp_path / "out").set_index("patient")["split"]
+    for number in range(16, 30):
+        pixels = picture(number, shape=(96, 96), dtype=np.uint8, high=255)
+        save(tmp_path / "set" / "train" / "ab"[number % 2] / f"person{number}_virus_1.png", pixels)
+    after = datasets.prepare([tmp_path / "set"], tmp_path / "out").set_index("patient")["split"]
+    assert set(before) == {"train", "validation", "test"} and (after[before.index] == before).all()
+
+
 @pytest.mark.parametrize("quality", [None, 95])
 def test_patients_who_share_an_image_are_in_one_split(tmp_path, quality):
     pictures(tmp_path / "set", 20)

@@ -53,9 +53,11 @@ def _dicom(folder, labels):
             unused[place.left_out or f"is not DICOM ({Path(path).suffix or 'without suffix'})"] += 1
         elif kind := dicom.other_kind(header):
             unused[f"is {kind}"] += 1
+        elif place.class_name == "":
+            unused["has no class in the labels"] += 1
         else:
             patient = str(header.get("PatientID") or path)
-            class_name = "by patient" if place.class_name is None else place.class_name or "without class"
+            class_name = "by patient" if place.class_name is None else place.class_name
             rows.append({"kind": "DICOM", "class": class_name, "patient": patient, "split": place.split})
     return pd.DataFrame(rows, columns=["kind", "class", "patient", "split"]), unused
 

@@ -38,7 +38,9 @@ def prepare(folders, out_dir, seed=0):
     if (out_dir / "manifest.csv").exists():
         before = dict(read_manifest(out_dir)[["patient", "split"]].to_numpy())
         kept = manifest["patient"].map(lambda patient: before.get(patient, ""))
-        manifest["split"] = manifest["split"].mask(manifest["split"].eq(""), kept)
+        drawn = kept.isin(set(SPLITS) - set(manifest["split"]))  # from the training patients, where none was given
+        free = manifest["split"].eq("") | (manifest["split"].eq("train") & drawn)
+        manifest["split"] = manifest["split"].mask(free, kept)
     patients = manifest["patient"]
     manifest = with_splits(_joined(manifest, out_dir), seed).assign(patient=patients)
     write_manifest(manifest, out_dir)

@@ -77,7 +77,8 @@ def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=
             if place.left_out:
                 records[path] = {"rows": [], "rejected": [place.left_out]}
             for row in records[path]["rows"]:
-                row["split"] = place.split or split_of.get(row["patient"], "")
+                drawn = place.split in ("", "train") and split_of.get(row["patient"])  # validation is drawn from train
+                row["split"] = drawn or place.split
         rows = [row for record in records.values() for row in record["rows"]]
         split_of = last_splits((row["patient"], row["split"]) for row in rows)
         for row in rows:

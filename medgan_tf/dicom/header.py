@@ -140,6 +140,13 @@ def _stated(dataset, keyword, default):
     raise DicomError(f"is damaged: its {keyword} is not one number")
 
 
+def _slope(dataset):
+    slope = _stated(dataset, "RescaleSlope", 1.0)
+    if not slope:
+        raise DicomError("is damaged: its RescaleSlope is 0, which makes all values one")
+    return slope
+
+
 def standard_modality(dataset):
     """Return a Dataset's modality if the standard defines it, else "": any other text there may identify."""
     stated = _text(dataset, "Modality")
@@ -164,7 +171,7 @@ def _frame_header(dataset, groups, is_colour):
         pixel_aspect=aspect,
         windows=_windows(voi),
         voi_lut=_look_up_table(voi, "VOILUTSequence"),
-        rescale_slope=_stated(rescale, "RescaleSlope", 1.0) or 1.0,
+        rescale_slope=_slope(rescale),
         rescale_intercept=_stated(rescale, "RescaleIntercept", 0.0),
     )
 
