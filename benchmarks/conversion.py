@@ -3,7 +3,7 @@
 The sets: phantoms as radiographs of 512 pixels, a quarter each uncompressed, RLE, JPEG lossless and JPEG 2000; and,
 where --data holds them, real X-ray, CT and MR files. Each is cut to the files of one frame that all tools here
 convert (dcmj2pnm reads no JPEG 2000). The plain loop runs in this process, so it has our order of decoders, the fastest
-first. What each does differs: ours also finds patients and writes pseudonyms, searches the pixels for letters, decodes
+first. What each does differs: ours also finds patients and writes pseudonyms, searches the pixels for text, decodes
 in child processes that may crash, keeps a journal and a manifest; the others only write pictures. How much of ours the
 search and the isolation take is measured too.
 """
@@ -28,7 +28,7 @@ from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
 
 from benchmarks import interleaved_timing
 from medgan_tf import dicom, phantoms
-from medgan_tf.dicom import burned_in
+from medgan_tf.dicom import batch, burned_in
 from medgan_tf.dicom.convert_file import ConversionSettings, convert_file
 from medgan_tf.dicom.pseudonyms import KEY_VARIABLE
 
@@ -121,24 +121,25 @@ def converts(body, path):
 
 
 def parts(files):
-    """Processor seconds of one pass by ours in this process: all, and what the search for letters takes of it."""
+    """Processor seconds of one pass by ours in this process: all, and what the search for text takes of it."""
     searching = []
-    search = burned_in.suspicions
+    search = burned_in.read_text
 
     def timed_search(*arguments):
         found, turn = interleaved_timing.timed(search, *arguments)
         searching.append(turn["processor_seconds"])
         return found
 
-    burned_in.suspicions = timed_search
+    def convert_here(settings):
+        for part in batch.parts((str(path), ("all", None)) for path in files):
+            batch.process_files(convert_file, part, settings)
+
+    burned_in.read_text = timed_search
     try:
         with tempfile.TemporaryDirectory() as folder:
-            settings = ConversionSettings(Path(folder), b"0" * 32, PICTURE)
-            _, turn = interleaved_timing.timed(
-                lambda: [convert_file(str(path), "all", None, settings) for path in files]
-            )
+            _, turn = interleaved_timing.timed(convert_here, ConversionSettings(Path(folder), b"0" * 32, PICTURE))
     finally:
-        burned_in.suspicions = search
+        burned_in.read_text = search
     return turn["processor_seconds"], sum(searching)
 
 
@@ -163,7 +164,7 @@ def measure(name, files, rounds):
             )
     whole, search = parts(files)
     alone = float(np.median([turn["processor_seconds"] for turn in found[1][1]]))
-    yield interleaved_timing.measured(f"{name}: share of the search for letters", search / alone, "of processor time")
+    yield interleaved_timing.measured(f"{name}: share of the search for text", search / alone, "of processor time")
     yield interleaved_timing.measured(f"{name}: share of isolation and records", 1 - whole / alone, "of processor time")
 
 

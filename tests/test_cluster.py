@@ -6,7 +6,7 @@ import pytest
 from dicom_samples import contents, make, picture, write
 
 from medgan_tf.__main__ import main
-from medgan_tf.dicom import isolation
+from medgan_tf.dicom import batch, isolation
 
 dask = pytest.importorskip("dask", reason="Dask (the extra scale) is not installed")
 distributed = pytest.importorskip("distributed", reason="Dask (the extra scale) is not installed")
@@ -22,7 +22,10 @@ def idle_children():
     return len(isolation._idle)
 
 
-def test_two_dask_workers_write_the_same_bytes_and_resume_where_this_machine_stopped(cluster, tmp_path, capsys):
+def test_two_dask_workers_write_the_same_bytes_and_resume_where_this_machine_stopped(
+    cluster, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(batch, "FILES", 2)  # so that there is work for both
     sources = tmp_path / "in"
     for number in range(24):
         dataset = make(picture(number), PatientID=f"P{number // 2}", PatientName="Doe^Jane")

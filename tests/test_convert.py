@@ -299,7 +299,7 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, how):
         # a shell makes its background processes, such as these tests may be, ignore Ctrl-C
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         # takes at least five seconds, so that the signal arrives in time on a busy machine too
-        "isolation.call = lambda *file, **limit: time.sleep(0.05) or call(*file, **limit)\n"
+        "isolation.call = lambda *files, **limit: time.sleep(2) or call(*files, **limit)\n"
         "convert(*sys.argv[1:], workers=2)"
     )
     process = subprocess.Popen(
@@ -350,7 +350,7 @@ def test_decoder_that_crashes_or_hangs_harms_one_file(tmp_path, monkeypatch, wor
     for number, name in enumerate(["a", "crash", "b", "hang", "c", "exit", "d"]):
         write(tmp_path / "in" / name, make(picture(number)))
     monkeypatch.setattr("medgan_tf.dicom.conversion.convert_file", convert_or_die)
-    monkeypatch.setattr("medgan_tf.dicom.batch.SECONDS_PER_FILE", 6)
+    monkeypatch.setattr("medgan_tf.dicom.batch.SECONDS", 6)
     report = convert(tmp_path / "in", tmp_path / "out", workers=workers)
     assert report.converted == 4
     reasons = {Path(row["file"]).name: row["reason"] for row in table(tmp_path / "out.private" / "rejected.csv")}

@@ -11,16 +11,19 @@ from tqdm import tqdm
 from medgan_tf.dicom import isolation, journal, parsing
 from medgan_tf.dicom.find_files import files_of_dicomdir
 from medgan_tf.dicom.header import Header
+from medgan_tf.dicom.review import MOST_SLICES, Slices
 
-SECONDS_PER_FILE = 300  # a file that takes longer is rejected
+SECONDS = 300  # a file that takes longer is rejected
+FILES, BYTES = MOST_SLICES, 2**26  # at most, of the files that a child process is sent at once
 
 
 class Batch:
     """A context whose `run` processes files, in any number of rounds, under one progress bar and one journal.
 
-    function: (path, *task, settings) -> record; it runs in a child process, so it must be importable. A record is a
-    dict that JSON can hold, with `sha256`, `rows` (of the manifest; `file` is relative to settings.out_dir), `rejected`
-    (a reason for the file, or for each frame left out) and, where a person must look at the file first, `review`.
+    function: (path, *task, settings, slices) -> record; it runs in a child process, so it must be importable. A record
+    is a dict that JSON can hold, with `sha256`, `rows` (of the manifest; `file` is relative to settings.out_dir),
+    `rejected` (a reason for the file, or for each frame left out) and, where a person must look at the file first,
+    `review`. slices: a `review.Slices` for `review.hold_back`.
     """
 
     def __init__(self, function, settings, workers=None):
@@ -49,13 +52,14 @@ class Batch:
         known = {path: self.done.get(journal.key(path, task)) for path, task in tasks.items()}
         missing = [task for task in tasks.items() if not journal.is_done(known[task[0]], self.settings)]
         self.bar.update(len(tasks) - len(missing))
-        jobs = (joblib.delayed(_isolated)(self.function, *task, self.settings) for task in missing)
+        jobs = (joblib.delayed(_isolated)(self.function, part, self.settings) for part in parts(missing))
         with journal.writing():
-            for record in self.parallel(jobs):
-                self.done[journal.key(record["path"], record["task"])] = record
-                self.log.write(json.dumps(record) + "\n")
+            for records in self.parallel(jobs):
+                for record in records:
+                    self.done[journal.key(record["path"], record["task"])] = record
+                    self.log.write(json.dumps(record) + "\n")
                 self.log.flush()
-                self.bar.update()
+                self.bar.update(len(records))
         return {path: self.done[journal.key(path, task)] for path, task in tasks.items()}
 
     def run_with_listed(self, tasks):
@@ -91,13 +95,44 @@ def record_of_file(path, process):
         return record | {"rejected": [parsing.reason(error)]}
 
 
-def _isolated(function, path, task, settings):
-    """Call the function in a child process; complete its record by what the journal needs."""
-    record = {"path": path, "task": task, "stamp": journal.stamp(path)}
+def parts(tasks):
+    """Lists of some of the (path, task) each, in their order: of many small files, or of one large."""
+    part, size = [], 0
+    for path, task in tasks:
+        length = (journal.stamp(path) or [0])[0]
+        if part and (len(part) == FILES or size + length > BYTES):
+            yield part
+            part, size = [], 0
+        part.append((path, task))
+        size += length
+    if part:
+        yield part
+
+
+def _isolated(function, tasks, settings):
+    """The records of some files, from a child process; where it dies, of each file alone. With what a journal needs."""
+    stamps = [journal.stamp(path) for path, _ in tasks]
     try:
-        return record | isolation.call(function, path, *task, settings, seconds=SECONDS_PER_FILE)
+        records = isolation.call(process_files, function, tasks, settings, seconds=SECONDS)
     except isolation.Crashed as error:
-        return record | {"sha256": "", "rows": [], "rejected": [str(error)]}
+        if len(tasks) > 1:
+            return [record for task in tasks for record in _isolated(function, [task], settings)]
+        records = [{"sha256": "", "rows": [], "rejected": [str(error)]}]
+    return [
+        {"path": path, "task": task, "stamp": stamp} | record
+        for (path, task), stamp, record in zip(tasks, stamps, records, strict=True)
+    ]
+
+
+def process_files(function, tasks, settings):
+    """The records of some files. Slices of a series are searched for text together; where there is some, each alone."""
+    slices = Slices()
+    records = [function(path, *task, settings, slices) for path, task in tasks]
+    suspects = slices.with_text()
+    return [
+        function(path, *task, settings, None) if record["sha256"] in suspects else record
+        for (path, task), record in zip(tasks, records, strict=True)
+    ]
 
 
 def _without_duplicates(records):

@@ -4,14 +4,8 @@ No rule and no detector finds every name, and most of what they find is harmless
 are never called clean: an image that may show text is held back until a person has looked at it.
 """
 
-import csv
 import functools
-import os
 import re
-import subprocess
-import tempfile
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -31,34 +25,42 @@ CAPTURES |= {"WSD": "made on a workstation", "DRW": "a drawing"}
 RADIOGRAPHS = ("CR", "DX", "MG", "PX", "IO")
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 WORD = re.compile(r"[^\W_]{3,}")  # a side marker or an arrow is not a word
-TESSERACT = "tesseract"
-CONFIDENCE = 60  # of tesseract, 0 to 100
-LONGEST_SIDE = 1600  # pixels, of the image that is searched; for tesseract small images are enlarged up to three times
-LINES_PER_CALL = 4  # images of lines that tesseract reads at once: where one has words, the rest need not be read
-MIN_LETTERS = 3  # in a line
-LETTER_HEIGHTS = (5, 64)  # pixels, smallest and largest
-STROKE = 15  # pixels: the widest stroke of a letter
-CONTRAST = 0.15  # of a stroke against its surroundings, as a fraction of the whole grey scale
-LEVELS = 2**14  # grey levels while strokes are searched for; as int16 they leave room for overshoot of resampling
-GROUPS = 4  # of frames; the brightest and the darkest image of each group are searched
+CONFIDENCE = 0.7  # of the reader, 0 to 1
+LONGEST_SIDE = 1600  # pixels, of the image that is searched
+SMALL = 320  # pixels: a part of an image with no longer side is enlarged, because letters of 7 pixels are read badly
+CONTRAST = 38  # of 255 grey levels, from one side of a stroke to the other
+BLOCK = 8  # pixels: strokes are counted in blocks of so many rows and columns
+STROKES = 2  # in each row of three blocks side by side: lines of letters have more, ribs and vessels seldom
+SCALES = (1, 2, 4)  # the image is reduced by these factors, so that strokes of large letters are near each other too
+GROUPS = 4  # of the frames of a file
+MARGIN = 2  # blocks around strokes
 
 
-@dataclass
 class Extremes:
-    """The brightest and the darkest value of each pixel over groups of frames: they show text of any one frame."""
+    """The brightest and the darkest value of each pixel over groups of images: they show text of any one of them.
 
-    frame_count: int
-    groups: dict = field(default_factory=dict)
+    group: largest number of images in a group; all have one shape.
+    """
 
-    def add(self, index, image):
-        """Add a frame as displayed, float32 (H, W) in [0, 1]."""
-        group = index * min(GROUPS, self.frame_count) // self.frame_count
-        bright, dark = self.groups.setdefault(group, (image, image))
-        if bright is not image:
-            self.groups[group] = np.maximum(bright, image), np.minimum(dark, image)
+    def __init__(self, group):
+        self.group, self.count, self.pairs = group, 0, []
+
+    @classmethod
+    def of_frames(cls, count):
+        """For the frames of one file, however many: in GROUPS groups at most."""
+        return cls(-(-count // GROUPS))
+
+    def add(self, image):
+        """Add an image as displayed, float32 (H, W) in [0, 1]."""
+        if self.count % self.group == 0:
+            self.pairs.append((image, image))
+        else:
+            bright, dark = self.pairs[-1]
+            self.pairs[-1] = np.maximum(bright, image), np.minimum(dark, image)
+        self.count += 1
 
     def __iter__(self):
-        for bright, dark in self.groups.values():
+        for bright, dark in self.pairs:
             yield bright
             if dark is not bright and not np.array_equal(bright, dark):
                 yield dark
@@ -67,14 +69,10 @@ class Extremes:
 def suspicions(header, images):
     """Return (reasons, text): phrases that say why an image may show text, none for most, and the words that were read.
 
-    images: float32 (H, W) each, in [0, 1], as displayed; `Extremes` reduces many frames to few. Lines of marks like
-    letters are searched for first, which is quick. Where tesseract is installed it reads them, and only words count.
+    images: float32 (H, W) each, in [0, 1], as displayed; `Extremes` reduces many frames to few.
     """
-    reasons, found = header_suspicions(header), [line for image in images for line in lines(image)]
-    if found and not detector():
-        return [*reasons, "marks like letters stand in line in its pixels"], ""
-    text = _read_until_words(found)
-    return [*reasons, "text was found in its pixels"] if text else reasons, text
+    text = next(filter(None, map(read_text, images)), "")
+    return header_suspicions(header) + ["text was found in its pixels"] * bool(text), text
 
 
 def header_suspicions(header):
@@ -101,125 +99,65 @@ def header_suspicions(header):
     return reasons
 
 
-def _read_until_words(lines):
-    """Return the words in the first few images of lines that hold any."""
-    parts = (lines[i : i + LINES_PER_CALL] for i in range(0, len(lines), LINES_PER_CALL))
-    return next(filter(None, map(_read_together, parts)), "")
+def read_text(image):
+    """Return the words in the first part of an image (H, W) in [0, 1] that shows any, or ""."""
+    return next(filter(None, map(_words, _parts_like_text(image))), "")
 
 
-def _read_together(lines):
-    """Return the words in images, read by one process: to start it takes as long as to read."""
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{number}.pgm" for number in range(len(lines))]  # compression takes as long as reading
-        for file, line in zip(files, lines, strict=True):
-            line.save(file)
-        listed = Path(folder) / "lines.txt"
-        listed.write_text("\n".join(map(str, files)))
-        command = [TESSERACT, listed, "stdout", "--psm", "11", "tsv"]  # words anywhere, in no order
-        environment = os.environ | {"OMP_THREAD_LIMIT": "1"}  # files are read in parallel already
-        table = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-    read = csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    found = {row["text"]: None for row in read if float(row["conf"]) >= CONFIDENCE and WORD.search(row["text"] or "")}
-    return " ".join(found)
+def _words(part):
+    """The words in a PIL image."""
+    if max(part.size) < SMALL:
+        part = part.resize([2 * side for side in part.size], Image.Resampling.BICUBIC)
+    found = _reader()(np.asarray(part.convert("RGB")), use_cls=False)
+    read = zip(found.txts or (), found.scores or (), strict=True)
+    return " ".join(text for text, confidence in read if confidence >= CONFIDENCE and WORD.search(text))
 
 
 @functools.cache
-def detector():
-    """Return the name and version of the text detector, or "" where tesseract is not installed."""
-    try:
-        version = subprocess.run([TESSERACT, "--version"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return " ".join(version.split()[:2])
+def _reader():
+    """RapidOCR, whose package brings its models. It has one thread, since files are read in parallel already."""
+    from rapidocr import RapidOCR  # takes a second, and most images have no part to read
+
+    settings = {f"EngineConfig.onnxruntime.{kind}_op_num_threads": 1 for kind in ("intra", "inter")}
+    settings |= {"Global.log_level": "critical", "Det.limit_type": "max", "Det.limit_side_len": LONGEST_SIDE}
+    return RapidOCR(params=settings)
 
 
-def lines(image):
-    """Return PIL images of the lines of an image (H, W) in [0, 1] that may be text, for tesseract to read.
+def _parts_like_text(image):
+    """PIL images of the parts of an image (H, W) in [0, 1] that have as many strokes side by side as lines of letters.
 
-    A line is MIN_LETTERS marks or more of the size, shape and sharpness of letters. Each is given twice: the rows
-    around it as they are, and their strokes alone, black on white.
+    This takes a few milliseconds and reading a hundred times as long, and most images have no such part.
     """
-    whole = Image.fromarray(np.asarray(image, np.float32))
-    small = _scaled(whole, min(1, LONGEST_SIDE / max(whole.size)))
-    grey = np.rint(np.asarray(small) * LEVELS).astype(np.int16)
-    bright = grey - _square(np.maximum, _square(np.minimum, grey))  # white top-hat
-    dark = _square(np.minimum, _square(np.maximum, grey)) - grey  # black top-hat
-    larger = min(3, LONGEST_SIDE / max(small.size))  # enlarges letters to a height that tesseract reads well
+    whole = Image.fromarray(np.rint(np.asarray(image) * 255).astype(np.uint8))
+    if max(whole.size) > LONGEST_SIDE:
+        whole.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX, reducing_gap=None)
+    near = np.zeros([-(-side // BLOCK) for side in whole.size[::-1]], bool)
+    for scale in SCALES:
+        strokes = _strokes_per_row(np.asarray(whole.reduce(scale), np.int16))
+        if (strokes >= STROKES).any():
+            around = ndimage.maximum_filter(strokes, 2 * MARGIN + 1) >= STROKES
+            around = around.repeat(scale, 0).repeat(scale, 1)[: near.shape[0], : near.shape[1]]
+            near[: around.shape[0], : around.shape[1]] |= around
+    parts = ndimage.find_objects(ndimage.label(near, np.ones((3, 3)))[0])
+    boxes = [[BLOCK * edge for edge in (columns.start, rows.start, columns.stop, rows.stop)] for rows, columns in parts]
+    if sum((right - left) * (bottom - top) for left, top, right, bottom in boxes) > whole.width * whole.height / 2:
+        return [whole]
     return [
-        _readable(view[band], larger)
-        for strokes in (bright, dark)
-        for band in _bands(_in_line(_marks(strokes)), len(grey))
-        for view in (grey, LEVELS - strokes)
+        whole.crop((left, top, min(right, whole.width), min(bottom, whole.height)))
+        for left, top, right, bottom in boxes
     ]
 
 
-def _square(extreme, grey):
-    """The minimum or the maximum of the STROKE x STROKE pixels around each, cut off at the border.
+def _strokes_per_row(grey):
+    """(blocks down, blocks across): strokes in a row of a block and its two neighbours, of grey levels (H, W) int16.
 
-    Extremes of 2, 4 and 8 neighbours combine to those of any number, in a few quick passes over arrays of integers.
+    A stroke has an edge that rises and one that falls; the edge of an organ has one of them.
     """
-    for _ in range(2):
-        wide, reach = np.pad(grey, ((STROKE // 2, STROKE // 2), (0, 0)), "edge"), 1
-        while 2 * reach < STROKE:
-            wide, reach = extreme(wide[:-reach], wide[reach:]), 2 * reach
-        grey = extreme(wide[: reach - STROKE], wide[STROKE - reach :]).T
-    return grey
-
-
-def _marks(strokes):
-    """Boxes (n, 4), top, bottom, left, right, of what stands out from its surroundings and has the size of a letter."""
-    stands_out = strokes > CONTRAST * LEVELS
-    places = np.flatnonzero(stands_out)
-    if len(places) < MIN_LETTERS * LETTER_HEIGHTS[0]:
-        return np.zeros((0, 4), int)
-    labelled, count = ndimage.label(stands_out, np.ones((3, 3), bool))
-    mark, (row, column) = labelled.ravel()[places], np.divmod(places, labelled.shape[1])
-    top, bottom = np.zeros((2, count + 1), int)
-    top[mark[::-1]], bottom[mark] = row[::-1], row + 1  # places are sorted by row, and the last assignment wins
-    tall = bottom - top >= LETTER_HEIGHTS[0]
-    # Noise is thousands of marks, none of them tall: drop them before the slower pass over columns.
-    mark, column = mark[tall[mark]], column[tall[mark]]
-    left, right = np.full(count + 1, labelled.shape[1]), np.zeros(count + 1, int)
-    np.minimum.at(left, mark, column)
-    np.maximum.at(right, mark, column + 1)
-    boxes = np.stack([top, bottom, left, right], axis=1)[tall]
-    height, width = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    return boxes[(height <= LETTER_HEIGHTS[1]) & (width <= 2.5 * height) & (width >= 0.08 * height)]
-
-
-def _in_line(boxes):
-    """Boxes in lines of MIN_LETTERS or more: of similar height, on one base line, with small gaps."""
-    boxes = boxes[np.argsort(boxes[:, 2])]
-    bottom, left, right, height = boxes[:, 1], boxes[:, 2], boxes[:, 3], boxes[:, 1] - boxes[:, 0]
-    before, length = np.full(len(boxes), -1), np.ones(len(boxes), int)
-    for index in range(len(boxes)):
-        gap = left[index] - right[:index]
-        tall = height[:index]
-        follows = (gap > -0.3 * tall) & (gap < 1.2 * tall) & (np.abs(bottom[index] - bottom[:index]) < 0.25 * tall)
-        follows &= np.abs(height[index] - tall) < 0.45 * tall
-        if follows.any():
-            before[index] = np.where(follows, length[:index], 0).argmax()
-            length[index] = length[before[index]] + 1
-    in_line = length >= MIN_LETTERS
-    for index in range(len(boxes))[::-1]:
-        if in_line[index] and before[index] >= 0:
-            in_line[before[index]] = True
-    return boxes[in_line]
-
-
-def _bands(boxes, height):
-    """Slices of rows around the marks, each mark in one of them; tesseract needs some margin to read words."""
-    near = np.zeros(height, bool)
-    for top, bottom in boxes[:, :2]:
-        near[max(0, 3 * top - 2 * bottom) : 3 * bottom - 2 * top] = True
-    return [band for (band,) in ndimage.find_objects(ndimage.label(near)[0])]
-
-
-def _readable(grey, scale):
-    """A PIL image of 8 bits, enlarged before it is rounded, because then tesseract reads more words."""
-    pixels = np.asarray(_scaled(Image.fromarray(np.float32(grey) / LEVELS), scale))
-    return Image.fromarray(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8))
-
-
-def _scaled(pixels, scale):
-    return pixels.resize([max(1, round(side * scale)) for side in pixels.size], Image.Resampling.BICUBIC)
+    rows, columns = (max(0, side) // BLOCK for side in (grey.shape[0], grey.shape[1] - 3))
+    change, counts = grey[:, 2:] - grey[:, :-2], []
+    for edge in (change > CONTRAST, change < -CONTRAST):
+        begins = (edge[:, 1:] & ~edge[:, :-1])[: rows * BLOCK, : columns * BLOCK]
+        begins = begins.reshape(rows, BLOCK, columns, BLOCK)
+        counts.append(begins.sum(axis=3, dtype=np.uint8).sum(axis=1, dtype=np.uint8))
+    fewer = np.pad(np.minimum(*counts).astype(np.float32), ((0, 0), (1, 1)))
+    return (fewer[:, :-2] + fewer[:, 1:-1] + fewer[:, 2:]) / BLOCK

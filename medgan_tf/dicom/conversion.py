@@ -71,7 +71,8 @@ def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=
         with Batch(convert_file, settings, workers) as batch:
             used = {path: (place.class_name, None) for path, place in files.items() if not place.left_out}
             records = batch.run_with_listed(used)
-            records |= batch.run(_with_window_of_series(records))
+            shown_alike = batch.run(_with_window_of_series(records))
+            records |= {path: records[path] | record for path, record in shown_alike.items()}
         split_of, others = _earlier(out_dir / "manifest.csv")
         for path, place in files.items():
             if place.left_out:

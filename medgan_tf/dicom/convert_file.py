@@ -31,17 +31,18 @@ class ConversionSettings:
     cleared: frozenset = frozenset()  # sha256 of the files whose pixels a person has found free of identifying text
 
 
-def convert_file(path, class_name, window, settings):
+def convert_file(path, class_name, window, settings, slices=None):
     """Convert one file and return its record, a dict that JSON can hold.
 
     class_name: None where the patient decides. window: None, or the arguments of the automatic Window that the file's
-    series agreed on. Besides what every record holds (see `batch.Batch`) it has `series`, `quantiles` (of the grey
-    values, where the window was automatic) and what `review.hold_back` returns. Raises CannotWrite.
+    series agreed on; such a file was searched for text before. slices: as in `review.hold_back`. Besides what every
+    record holds (see `batch.Batch`) it has `series`, `quantiles` (of the grey values, where the window was automatic)
+    and what `review.hold_back` returns. Raises CannotWrite.
     """
-    return record_of_file(path, partial(_convert_frames, class_name=class_name, window=window, settings=settings))
+    return record_of_file(path, partial(_convert_frames, class_name, window, settings, slices))
 
 
-def _convert_frames(header, sha256, class_name, window, settings):
+def _convert_frames(class_name, window, settings, slices, header, sha256):
     """Write one image per frame; all or, where a later frame turns out broken, none."""
     if kind := other_kind(header.dataset):
         raise DicomError(f"is {kind}")
@@ -56,7 +57,7 @@ def _convert_frames(header, sha256, class_name, window, settings):
     if window:
         view = Window(*window, instead_of=str(own_view(header.first_frame) or ""))
     name = f"images/{class_name}/{names['patient'][:8]}-{names['series'][:8]}-{instance}"
-    rows, blank, extremes = [], defaultdict(list), Extremes(header.frame_count)
+    rows, blank, extremes = [], defaultdict(list), Extremes.of_frames(header.frame_count)
     try:
         for index, (stored, frame) in enumerate(frames):
             if stored.min() == stored.max():
@@ -66,14 +67,14 @@ def _convert_frames(header, sha256, class_name, window, settings):
             if image.min() == image.max():
                 blank[f"the window {window_name} shows one grey level only"].append(index + 1)
                 continue
-            extremes.add(index, image)
+            extremes.add(image)
             file = f"{name}-{index + 1:04d}{image_files.SUFFIXES[settings.format]}"
             image = image_files.fit(image, frame.pixel_aspect, settings.image_size, settings.crop)
             image_files.save(image, settings.out_dir / file, settings.format)
             row = {"file": file, "class": class_name, **names, "modality": header.standard_modality}
             row |= {"width": stored.shape[1], "height": stored.shape[0], "window": window_name}
             rows.append(row | {"source_sha256": sha256, "split": ""})
-        held = hold_back(header, extremes, sha256, settings)
+        held = {} if window else hold_back(header, extremes, sha256, settings, slices)
     except BaseException:
         _remove(rows, settings)
         raise

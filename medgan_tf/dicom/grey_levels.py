@@ -27,6 +27,7 @@ QUANTILES = np.linspace(0, 1, 401)
 # A file's own window is not believed if less of the image lies between black and white, if it is narrower than this
 # share of the automatic one (a stroke window in CT has 0.02), or, other than in CT, if more of the image is white.
 LEAST_SHOWN, LEAST_WIDTH, MOST_WHITE = 0.005, 0.005, 0.6
+COARSE = 2**14  # pixels that tell whether a window shows anything
 TAILS = (0.005, 0.995)  # quantiles that become black and white in an automatic window
 
 
@@ -95,7 +96,8 @@ def _shows_nothing(header, frame, own):
     Exporters write constants, and workstations keep the window of another modality. Where the automatic window shows
     no more either, as in an image of two values, the file's own is right.
     """
-    quantiles = grey_quantiles(header, [frame])
+    (stored, own_header), step = frame, math.ceil(math.sqrt(frame[0].size / COARSE))
+    quantiles = grey_quantiles(header, [(stored[::step, ::step], own_header)])
     if not quantiles.size:
         return False
     automatic = automatic_window([quantiles])

@@ -5,14 +5,17 @@ An image that may show text is held back until a person writes "yes" in the colu
 
 import csv
 import io
-from collections import Counter
+from collections import Counter, defaultdict
+from itertools import chain
 
 from medgan_tf.dicom import burned_in
+from medgan_tf.dicom.burned_in import Extremes
 from medgan_tf.dicom.journal import private_folder, writing
 from medgan_tf.files import atomic_write_text
 
 REVIEW_COLUMNS = ["file", "sha256", "reason", "text", "cleared"]
 MOST_REASONS = 5  # for rejected files that a report lists
+MOST_SLICES = 64  # of a series that are searched for text together
 CLEARED = {"yes", "y", "true", "1", "x"}
 
 
@@ -28,9 +31,34 @@ def cleared_files(out_dir):
         return frozenset(row["sha256"] for row in rows if (row["cleared"] or "").strip().lower() in CLEARED)
 
 
-def hold_back(header, images, sha256, settings):
-    """Return `review` (why the images may show text), `text` (what was read in them) and `cleared`; else {}."""
-    reasons, text = burned_in.suspicions(header, images)
+class Slices:
+    """The slices of CT and MR series, which are searched for text together, since most series have none."""
+
+    def __init__(self):
+        self.series = defaultdict(lambda: (Extremes(MOST_SLICES), []))
+
+    def take(self, header, image, sha256):
+        """Take a file's image, (H, W) in [0, 1]. Returns False, and does nothing, if it is to be searched alone."""
+        if header.modality not in ("CT", "MR") or header.frame_count > 1:
+            return False
+        extremes, files = self.series[header.series, image.shape]
+        extremes.add(image)
+        files.append(sha256)
+        return True
+
+    def with_text(self):
+        """The sha256 of the files of series that show text in some slice."""
+        found = [files for extremes, files in self.series.values() if any(map(burned_in.read_text, extremes))]
+        return set(chain.from_iterable(found))
+
+
+def hold_back(header, images, sha256, settings, slices=None):
+    """Return `review` (why the images may show text), `text` (what was read in them) and `cleared`; else {}.
+
+    images: an `Extremes` of all frames. slices: a `Slices` that may take them instead of a search now, or None.
+    """
+    taken = slices is not None and all(slices.take(header, image, sha256) for image in images)
+    reasons, text = burned_in.suspicions(header, () if taken else images)
     return {"review": reasons, "text": text, "cleared": sha256 in settings.cleared} if reasons else {}
 
 
@@ -72,8 +100,6 @@ def describe_sheets(report):
     folder, held = private_folder(report.manifest.parent), "None was held back."
     if report.held_back:
         held = f"{report.held_back} held back because they may show text, see {folder / 'review.csv'}."
-    if not burned_in.detector():
-        held += " (With tesseract installed, fewer would be: it reads what looks like text.)"
     with (folder / "rejected.csv").open(newline="", encoding="utf-8") as file:
         reasons = Counter(row["reason"].rstrip(".") for row in csv.DictReader(file)).most_common(MOST_REASONS)
     kinds = "; ".join(f"{count}: {reason}" for reason, count in reasons)

@@ -73,18 +73,18 @@ def deidentify(sources, out_dir, workers=None):
     return Report(len(rows), rejected, held_back, time.monotonic() - start, out_dir / "manifest.csv")
 
 
-def deidentify_file(path, settings):
+def deidentify_file(path, settings, slices=None):
     """De-identify one file and return its record, a dict as `convert_file` returns it. Raises CannotWrite."""
-    return record_of_file(path, partial(_deidentify, settings=settings))
+    return record_of_file(path, partial(_deidentify, settings, slices))
 
 
-def _deidentify(header, sha256, settings):
+def _deidentify(settings, slices, header, sha256):
     if header.sop_class not in UID_dictionary:
         raise DicomError("is of a private kind (SOP Class), of which nobody knows what identifies")
-    extremes = Extremes(header.frame_count)
-    for index, (image, _) in enumerate(displayed_frames(header)):
-        extremes.add(index, image)
-    held = hold_back(header, extremes, sha256, settings)
+    extremes = Extremes.of_frames(header.frame_count)
+    for image, _ in displayed_frames(header):
+        extremes.add(image)
+    held = hold_back(header, extremes, sha256, settings, slices)
     if held and not held["cleared"]:
         return held
     return held | {"rows": [_write(header, sha256, settings)]}
