@@ -85,11 +85,11 @@ def cause(goal, results):
         )
     if goal.part == "conversion":
         name = goal.what.removesuffix(", 1 worker")
-        letters = row(f"{name}: share of the search for letters")["ours"]
+        search = row(f"{name}: share of the search for text")["ours"]
         records = row(f"{name}: share of isolation and records")["ours"]
-        loop = row(goal.what, "pydicom + Pillow")["ratio_processor"] / (1 - letters - records)
+        loop = row(goal.what, "pydicom + Pillow")["ratio_processor"] / (1 - search - records)
         return (
-            f"{name}: {letters:.0%} of our processor time is the search for letters, {records:.0%} isolation and "
+            f"{name}: {search:.0%} of our processor time is the search for text, {records:.0%} isolation and "
             f"records, which the others do without; what is left would be {loop:.2f} times as fast as the plain loop."
         )
     if goal.part == "metrics":

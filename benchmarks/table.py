@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results.json")
 BLOCK = re.compile(r"(?<=<!-- benchmark -->\n).*?(?=<!-- /benchmark -->)", re.DOTALL)
 PARTS = (
-    *("conversion", "train_step", "wgan_gp_profile", "stylegan_step", "determinism"),
+    *("conversion", "burned_in_text", "train_step", "wgan_gp_profile", "stylegan_step", "determinism"),
     *("metrics", "metrics_scale", "pipeline", "startup", "growth"),
 )
 ASKED_FOR = ("gpu_plan", "app_load", "malformed_uploads")  # need a compiler or an app; each has a file of its own

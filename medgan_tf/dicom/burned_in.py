@@ -6,6 +6,7 @@ are never called clean: an image that may show text is held back until a person 
 
 import functools
 import re
+from itertools import chain
 
 import numpy as np
 from PIL import Image
@@ -100,17 +101,29 @@ def header_suspicions(header):
 
 
 def read_text(image):
-    """Return the words in the first part of an image (H, W) in [0, 1] that shows any, or ""."""
-    return next(filter(None, map(_words, _parts_like_text(image))), "")
+    """Return the first words that are read in an image (H, W) in [0, 1], or ""."""
+    return next(filter(None, map(_words, chain.from_iterable(map(_lines, _parts_like_text(image))))), "")
 
 
-def _words(part):
-    """The words in a PIL image."""
+def _lines(part):
+    """PIL images of the lines of text in one."""
     if max(part.size) < SMALL:
         part = part.resize([2 * side for side in part.size], Image.Resampling.BICUBIC)
-    found = _reader()(np.asarray(part.convert("RGB")), use_cls=False)
+    boxes = _read(part, use_det=True, use_rec=False).boxes
+    for corners in [] if boxes is None else boxes:
+        yield part.crop((*np.floor(corners.min(axis=0)), *np.ceil(corners.max(axis=0))))
+
+
+def _words(line):
+    """What is read in a PIL image of one line, where it is words and read with confidence; else ""."""
+    found = _read(line, use_det=False, use_rec=True)
     read = zip(found.txts or (), found.scores or (), strict=True)
     return " ".join(text for text, confidence in read if confidence >= CONFIDENCE and WORD.search(text))
+
+
+def _read(picture, **steps):
+    """What the reader finds; steps: all of them each time, since it keeps those of the last call."""
+    return _reader()(np.asarray(picture.convert("RGB")), use_cls=False, **steps)
 
 
 @functools.cache
