@@ -19,7 +19,7 @@ from pydicom.fileset import FileSet
 from pydicom.uid import generate_uid
 
 from medgan_tf import dicom
-from medgan_tf.dicom import convert, convert_file, isolation, pseudonyms
+from medgan_tf.dicom import batch, convert, convert_file, isolation, pseudonyms
 from medgan_tf.dicom.image_files import fit
 from medgan_tf.dicom.journal import CannotWrite
 
@@ -371,14 +371,15 @@ def test_isolated_calls_return_and_raise(tmp_path):
 def test_full_disk_stops_with_one_sentence_and_keeps_what_is_done(cohort, tmp_path, monkeypatch):
     calls = []
 
-    def save_until_full(path, *arguments, seconds):
-        calls.append(path)
+    def call_until_full(function, *arguments, seconds):
+        calls.append(arguments)
         if len(calls) > 2:
             raise CannotWrite(errno.ENOSPC, "No space left on device")
-        return arguments[0] and convert_file.convert_file(arguments[0], *arguments[1:])
+        return function(*arguments)
 
+    monkeypatch.setattr(batch, "FILES", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(isolation, "call", save_until_full)
+        patch.setattr(isolation, "call", call_until_full)
         with pytest.raises(OSError, match=r"cannot be written to \(No space left on device\)\. Free space") as error:
             convert(cohort, tmp_path / "out", workers=1)
     assert error.value.errno == errno.ENOSPC
