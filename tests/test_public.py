@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medgan_tf.datasets import download
+from medgan_tf.datasets import download, read_manifest
 
 
 def npz():
@@ -100,7 +100,7 @@ def test_a_file_downloaded_by_hand_is_used(tmp_path):
             Image.new("L", (8, 8)).save(file, "JPEG")
             zipped.writestr(f"chest_xray/{name}", file.getvalue())
         zipped.writestr("__MACOSX/chest_xray/._x.jpeg", b"junk")
-    table = pd.read_csv(download.fetch("kermany_chest_xray", tmp_path) / "manifest.csv")
+    table = read_manifest(download.fetch("kermany_chest_xray", tmp_path))
     assert sorted(table["class"]) == ["NORMAL", "PNEUMONIA"]
     assert sorted(table["patient"]) == ["im-0115", "person1"]
 

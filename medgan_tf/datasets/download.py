@@ -13,8 +13,7 @@ import requests
 from PIL import Image
 from tqdm import tqdm
 
-from medgan_tf.datasets.manifests import is_image, write_manifest
-from medgan_tf.sources import patient_of
+from medgan_tf.datasets.manifests import write_manifest
 
 
 @dataclass(frozen=True)
@@ -115,10 +114,5 @@ def _unpack_npz(archive, folder, entry):
 
 
 def _unpack_zip(archive, folder, entry):
-    """Images get the name of their folder as class; DICOM files stay as they are, for `convert`."""
     with zipfile.ZipFile(archive) as zipped:
         zipped.extractall(folder)
-    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if is_image(path))
-    if files:
-        rows = [{"file": f.as_posix(), "class": f.parent.name, "patient": patient_of(f.as_posix())} for f in files]
-        write_manifest(pd.DataFrame(rows), folder)

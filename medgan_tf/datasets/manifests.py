@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from medgan_tf.files import atomic_write
-from medgan_tf.sources import patient_of, places, walk
+from medgan_tf.sources import patient_of, places, published_labels, walk
 
 SPLITS = ("train", "validation", "test")
 NO_TEXT = "has a name that is no text in Unicode"
@@ -40,8 +40,7 @@ def read_manifest(root):
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; give the folder that holds the images.")
     if (root / "manifest.csv").exists():
-        table = pd.read_csv(root / "manifest.csv", dtype=str, keep_default_na=False)
-        table = table.rename(columns={"patient_group": "patient"})
+        table = _read_table(root / "manifest.csv").rename(columns={"patient_group": "patient"})
         missing = {"file", "class"} - set(table.columns)
         if missing:
             raise ValueError(f"{root / 'manifest.csv'} lacks the column {' and '.join(sorted(missing))}.")
@@ -60,6 +59,15 @@ def read_manifest(root):
     if "split" not in table:
         table["split"] = ""
     return table
+
+
+def _read_table(path):
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:  # those of pandas and of Unicode are such
+        raise ValueError(
+            f"{path} cannot be read as a table ({error}): save it as CSV in UTF-8 with the columns file, class, patient."
+        ) from error
 
 
 def _of_folders(root):
@@ -93,7 +101,8 @@ def left_out(root):
 def _found(root):
     """{file: sources.Place} of the pictures below a folder."""
     root = root.resolve()
-    found = places([path.relative_to(root).as_posix() for path in walk(root) if is_image(path)], root.name)
+    files = [path.relative_to(root).as_posix() for path in walk(root) if is_image(path)]
+    found = places(files, root.name, published_labels(root))
     return {file: place if _is_text(file) else replace(place, left_out=NO_TEXT) for file, place in found.items()}
 
 

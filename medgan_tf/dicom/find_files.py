@@ -12,7 +12,7 @@ from pydicom import dcmread
 
 from medgan_tf.dicom.journal import private_folder
 from medgan_tf.dicom.parsing import DicomError, looks_like_dicom
-from medgan_tf.sources import places, read_labels, safe_classes, walk
+from medgan_tf.sources import places, published_labels, read_labels, safe_classes, walk
 
 # SOP Classes (PS3.4 B.5) whose pixels are no picture of a patient
 OTHER_KINDS = {
@@ -41,7 +41,7 @@ def find_files(sources, out_dir, labels=None):
             raise FileNotFoundError(f"{source} does not exist: give a folder of DICOM files, or one file.")
         root = source.resolve() if source.is_dir() else source.resolve().parent
         paths = {path.relative_to(root).as_posix(): path for path in walk(source, [out_dir, private_folder(out_dir)])}
-        for relative, place in places(paths, root.name).items():
+        for relative, place in places(paths, root.name, None if subject else published_labels(root)).items():
             if subject:
                 by_label = {"patient": None, "file": classes.get(relative, ""), "none": root.name}[subject]
                 place = replace(place, class_name=by_label)

@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from .published import find_label
+
 LAYOUTS = [
     (layout["name"], re.compile(rf"(?:(?P<before>.*)/)?{layout['path']}", re.IGNORECASE))
     for layout in tomllib.loads(Path(__file__).with_name("layouts.toml").read_text())["layout"]
@@ -34,11 +36,12 @@ class Place:
     left_out: str = ""  # why it is no image of the set
 
 
-def places(files, source_name):
+def places(files, source_name, labels=None):
     """{file: Place} of the files of one source, given as paths relative to it with "/" between folders.
 
     Folders named after splits give the split, "images" and the like say nothing, masks beside images are left out. What
-    then is the first folder is the class. A patient is in one split, see `last_splits`.
+    then is the first folder is the class, unless `labels`, those of `published_labels`, name most of the files. A
+    patient is in one split, see `last_splits`.
 
     >>> places(["train/NORMAL/IM-1-1.jpeg", "test/NORMAL/IM-2-1.jpeg"], "kaggle")["test/NORMAL/IM-2-1.jpeg"]
     Place(class_name='NORMAL', patient='im-2', split='test', left_out='')
@@ -55,6 +58,12 @@ def places(files, source_name):
             rest = [folder for folder in rest if folder.casefold() not in SPLIT_FOLDERS]
         left_out = "is a mask of another image" if file in masks else ""
         found[file] = Place(_class_folder(rest) or source_name, patient, split_of.get(file, ""), left_out)
+    named = {file: find_label(labels or {}, file, source_name) for file in files if file not in masks}
+    if sum(map(bool, named.values())) > len(named) / 2:
+        for file, label in named.items():
+            class_name, patient, reason = label or ("", "", "is not in the table of labels")
+            patient = found[file].patient or patient
+            found[file] = replace(found[file], class_name=class_name, patient=patient, left_out=reason)
     last = last_splits((place.patient, place.split) for place in found.values() if place.patient)
     return {file: replace(place, split=last.get(place.patient, place.split)) for file, place in found.items()}
 
