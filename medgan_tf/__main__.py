@@ -114,8 +114,8 @@ def _parallel(option):
 
 
 def _profile(option):
-    text = "how much of everything is done: smoke (minutes, to try), quick (two cores), full (a GPU)"
-    option("--profile", text, choices=["smoke", "quick", "full"], default="quick")
+    text = "how much is done: smoke (minutes, to try), quick (two cores), study (with all studies: hours), full (a GPU)"
+    option("--profile", text, choices=["smoke", "quick", "study", "full"], default="quick")
 
 
 def _training_commands(add):

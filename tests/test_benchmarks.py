@@ -155,7 +155,7 @@ def test_the_recipe_search_changed_the_recipes_of_today():
     assert {trial["model"] for trial in search} == {trial["model"] for trial in bases}
     for trial in bases:
         length = {name: trial["settings"][name] for name in ("kimg", "kimg_per_epoch")}
-        today = config.PROFILES["quick"].training(trial["model"], **length)
+        today = config.PROFILES["study"].training(trial["model"], **length)
         assert config.TrainingConfig(**trial["settings"]) == today
     table = results.recipes()
     figure = figures.recipes(table).plot

@@ -57,6 +57,19 @@ def test_no_block_has_fewer_than_min_filters():
     assert kernels[8] == [[32, 16, 8, 8, 8, 1], [8, 8, 8, 16, 32, 64]]
 
 
+def test_a_critic_with_pooling_is_the_critic_of_smaller_images_and_sees_their_means():
+    settings = {"base_filters": 32, "attention": 8, "residual": True}
+    pair, (_, small) = build(64, critic_pooling=4, **settings), build(16, **settings)
+    assert [w.shape for w in pair[1].weights] == [w.shape for w in small.weights]
+    small.set_weights(pair[1].get_weights())
+    _, labels, images = batch(64, 6)
+    means = tf.reduce_mean(tf.reshape(images, (4, 16, 4, 16, 4, 1)), axis=(2, 4))
+    np.testing.assert_allclose(pair[1]([images, labels]), small([means, labels]), rtol=1e-4, atol=1e-5)
+    for impossible in (0, 3, 8):
+        with pytest.raises(ValueError, match="critic_pooling is a power of 2 below 8"):
+            build(64, critic_pooling=impossible, base_filters=32)
+
+
 @pytest.mark.parametrize("variant", ["plain", "attention", "residual"])
 def test_the_label_reaches_the_gradient_of_the_score_with_respect_to_the_image(variant):
     _, critic = build(**VARIANTS[variant])

@@ -18,15 +18,16 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 def run(profile="quick", data=(), name="", notebooks=None):
     """Run the notebooks into outputs/NAME/notebooks and write outputs/NAME/report.html; return (report, failures).
 
-    notebooks: names such as "03_dcgan", by default all. A notebook that ran before with the same source and parameters
-    is not run again, unless one before it was or images were cleared. Where one fails, the next one runs: trainings do
-    not need each other. Only a failed first notebook, which prepares the data, ends the run.
+    notebooks: names such as "03_dcgan", by default all, those of config.STUDIES only where the profile has studies. A
+    notebook that ran before with the same source and parameters is not run again, unless one before it was or images
+    were cleared. Where one fails, the next one runs: trainings do not need each other. Only a failed first notebook,
+    which prepares the data, ends the run.
     """
     from medgan_tf.reporting.report import write_report
 
     opened = config.open_run(name, profile, data)
     parameters = {"PROFILE": profile, "DATA": [str(folder) for folder in opened.data], "RUN": opened.name}
-    sources = _choose(notebooks)
+    sources = _choose(notebooks or _of_profile(opened.profile))
     failures, again = {}, False
     bar = tqdm(sources, "Notebooks", unit="notebook", bar_format="{n_fmt}/{total_fmt} {bar:10} {elapsed} {postfix}")
     for source in bar:
@@ -54,15 +55,25 @@ def _fingerprint(source, parameters, run):
     return hashlib.sha256(source.read_bytes() + json.dumps(parameters).encode() + cleared.encode()).hexdigest()
 
 
+def _of_profile(profile):
+    """The names of the notebooks of a profile: those of config.STUDIES only where it has studies."""
+    names = [source.stem for source in _sources()]
+    return [name for name in names if profile.studies or name not in config.STUDIES]
+
+
 def _choose(names):
+    sources = _sources()
+    known = [source.stem for source in sources]
+    if unknown := set(names) - set(known):
+        raise ValueError(f"There is no notebook {', '.join(sorted(unknown))}; choose from {', '.join(known)}.")
+    return [source for source in sources if source.stem in names]
+
+
+def _sources():
     sources = sorted(NOTEBOOKS.glob("[0-9][0-9]*_*.ipynb"))
     if not sources:
         raise ValueError(f"{NOTEBOOKS} holds no notebooks; run from a clone of the repository.")
-    known = {source.stem: source for source in sources}
-    unknown = set(names or ()) - set(known)
-    if unknown:
-        raise ValueError(f"There is no notebook {', '.join(sorted(unknown))}; choose from {', '.join(known)}.")
-    return [source for source in sources if not names or source.stem in names]
+    return sources
 
 
 def _execute(source, target, parameters, bar):

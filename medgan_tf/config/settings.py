@@ -88,7 +88,7 @@ class AugmentationStudyConfig(_Settings):
 class Profile(_Settings):
     """How much of everything a run does."""
 
-    name: str  # smoke, quick or full
+    name: str  # smoke, quick, study or full
     image_size: int | tuple[int, int]  # pixels of a square's side, or (height, width)
     phantom_patients: int  # size of the cohort of phantoms where no data are given
     segmenter_patients: int  # fresh phantoms that the phantom segmenter is trained with
@@ -100,6 +100,7 @@ class Profile(_Settings):
     augmentation: AugmentationStudyConfig  # settings of the augmentation study
     models: dict[str, TrainingConfig]  # the models of a run
     ablation_models: dict[str, TrainingConfig]  # further trainings: ablations, few images, the overfitted control
+    studies: bool = False  # the notebooks of config.STUDIES are run too, and all controls of notebook 04b
 
     def training(self, name, **changes):
         """The settings of one model or further training, with `changes` to fields; a copy, dictionaries included.

@@ -66,7 +66,7 @@ def _read_table(path):
         return pd.read_csv(path, dtype=str, keep_default_na=False)
     except ValueError as error:  # those of pandas and of Unicode are such
         raise ValueError(
-            f"{path} cannot be read as a table ({error}): it must be CSV in UTF-8 with the columns file, class, patient."
+            f"{path} cannot be read as a table ({error}): save it as CSV in UTF-8 with file, class, patient."
         ) from error
 
 

@@ -31,6 +31,7 @@ def build(
     residual=False,  # residual blocks in both networks
     attention=None,  # px of the shorter side at which both networks have self-attention; None: nowhere
     projection=True,  # False removes the label from the score, for an ablation
+    critic_pooling=1,  # the critic sees the mean of squares of so many px (1, 2, 4, ...), at a fraction of the time
 ):
     """Both networks take labels if num_classes > 0. Raises ValueError for an impossible size or setting."""
     coarse, blocks = coarsest_map(image_size, COARSE)
@@ -42,9 +43,11 @@ def build(
             f"base_filters are halved {blocks} times for images of {image_size}, which {base_filters} do not allow."
         )
     widths = [max(base_filters // 2**block, min_filters) for block in range(blocks + 1)]
+    if critic_pooling not in (1, *(2**block for block in range(1, blocks))):
+        raise ValueError(f"critic_pooling is a power of 2 below {2**blocks} for these images, not {critic_pooling}.")
     return (
         generator(coarse, num_classes, latent_dim, widths, residual, attention),
-        critic(image_size, num_classes, widths[::-1], residual, attention, projection),
+        critic(image_size, num_classes, widths[::-1], residual, attention, projection, critic_pooling),
     )
 
 
@@ -89,7 +92,7 @@ def generator(coarse, num_classes, latent_dim, widths, residual, attention):
     return keras.Model([latents, labels] if num_classes else latents, images, name="generator")
 
 
-def critic(image_size, num_classes, widths, residual, attention, projection):
+def critic(image_size, num_classes, widths, residual, attention, projection, pooling):
     """[(B, H, W, 1) in [-1, 1], labels (B,)] -> (B, 1). widths: filters of the maps from half of the image to 4 px.
 
     No BatchNorm: with a gradient penalty, a score may depend on one image only.
@@ -104,8 +107,8 @@ def critic(image_size, num_classes, widths, residual, attention, projection):
         deep = layers.Conv2D(width, 4, strides=2, padding="same")(LeakyReLU(0.2)(deep))
         return layers.Add()([layers.Conv2D(width, 1)(layers.AveragePooling2D(2)(x)), deep])
 
-    x = images
-    for index, width in enumerate(widths):
+    x = layers.AveragePooling2D(pooling)(images) if pooling > 1 else images
+    for index, width in enumerate(widths[pooling.bit_length() - 1 :]):
         x = block(x, width, first=index == 0)
         if min(x.shape[1:3]) == attention:
             x = SelfAttention(name="attention")(x)
