@@ -109,7 +109,7 @@ def test_wrong_arguments_are_said(small, arguments, message):
 
 def test_a_run_keeps_its_data_and_profile(tmp_path):
     config.open_run("r", "smoke")
-    with pytest.raises(ValueError, match="created with other data or another profile"):
+    with pytest.raises(ValueError, match="created with other data, profile or changes"):
         config.open_run("r", "quick")
     assert config.open_run("", "smoke", [tmp_path]).name == f"smoke-{tmp_path.name}"
     assert config.open_run("", "smoke").name == "smoke-phantoms"

@@ -76,15 +76,17 @@ def fetch(name, out):
             print(f"{key:20} {entry.title} ({entry.licence})")
 
 
-def run_notebooks(profile, data, run, notebooks):
+def run_notebooks(profile, data, run, notebooks, settings, config_file):
     """Run the notebooks and write one HTML report.
 
     If a notebook fails, the same command goes on from there.
     """
+    from medgan_tf import config
     from medgan_tf.cli.notebooks import run as run_all
 
+    changes = config.read_changes(settings, config_file)
     folders = [folder for text in data for folder in ([text] if Path(text).exists() else shlex.split(str(text)))]
-    report, failures = run_all(profile, folders, run, notebooks)
+    report, failures = run_all(profile, folders, run, notebooks, changes)
     print(f"The report is {report}" + ("; what failed:" if failures else ""), *failures.values(), sep="\n")
     return 1 if failures else 0
 

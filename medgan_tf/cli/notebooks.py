@@ -15,18 +15,19 @@ from medgan_tf.dicom.review import cleared_files
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
-def run(profile="quick", data=(), name="", notebooks=None):
+def run(profile="quick", data=(), name="", notebooks=None, changes=None):
     """Run the notebooks into outputs/NAME/notebooks and write outputs/NAME/report.html; return (report, failures).
 
     notebooks: names such as "03_dcgan", by default all, those of config.STUDIES only where the profile has studies. A
     notebook that ran before with the same source and parameters is not run again, unless one before it was or images
     were cleared. Where one fails, the next one runs: trainings do not need each other. Only a failed first notebook,
-    which prepares the data, ends the run.
+    which prepares the data, ends the run. changes: as in `config.open_run`.
     """
     from medgan_tf.reporting.report import write_report
 
-    opened = config.open_run(name, profile, data)
+    opened = config.open_run(name, profile, data, changes)
     parameters = {"PROFILE": profile, "DATA": [str(folder) for folder in opened.data], "RUN": opened.name}
+    parameters |= {"CHANGES": opened.changes} if opened.changes else {}
     sources = _choose(notebooks or _of_profile(opened.profile))
     failures, again = {}, False
     bar = tqdm(sources, "Notebooks", unit="notebook", bar_format="{n_fmt}/{total_fmt} {bar:10} {elapsed} {postfix}")

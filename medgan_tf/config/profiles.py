@@ -179,6 +179,15 @@ FEATURE_CONTROLS = {
 }
 
 
+# Trainings that are those of a model but for what they study: they change with it.
+DERIVED = {
+    "dcgan": ("dcgan_few", "dcgan_few_ada"),
+    "cgan": ("cgan_plain", "cgan_projection", "cgan_shuffled"),
+    "projected": ("cgan_longer", "projected_random", "projected_own"),
+    "stylegan3": ("stylegan3_r",),
+}
+
+
 def _ablation_models(dcgan, cgan, projected, stylegan3):
     """Further trainings: DCGAN for few images without and with ADA, ablations of the cGAN, controls, StyleGAN3-R."""
     # a small discriminator is rarely sure of its real images; p can go to 1 and back several times in a short training

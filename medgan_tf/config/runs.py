@@ -3,9 +3,10 @@
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from .changes import changed
 from .profiles import PROFILES
 from .settings import Profile
 
@@ -15,11 +16,15 @@ EARLIER_NAMES = {"feature_classifier": "domain", "label_classifier": "judge", "s
 
 @dataclass(frozen=True)
 class Run:
-    """One folder under outputs/ and what went into it: the profile and the folders of data (none: phantoms)."""
+    """One folder under outputs/ and what went into it: the profile and the folders of data (none: phantoms).
+
+    changes: {name: value} of the settings of the profile that were changed for this run, see `changed`.
+    """
 
     name: str
     profile: Profile
     data: tuple[Path, ...]
+    changes: dict = field(default_factory=dict)
 
     @property
     def directory(self):
@@ -77,10 +82,11 @@ def classifier_folder(run_dir, name):
     return earlier if earlier.is_dir() else Path(run_dir) / name
 
 
-def open_run(name="", profile="quick", data=()):
-    """The run of this name, made if it is new; by default it is named after its profile and data.
+def open_run(name="", profile="quick", data=(), changes=None):
+    """The run of this name, made if it is new; by default it is named after its profile, data and changes.
 
-    A run keeps its profile and data: raises ValueError if it was created with others, or for an unknown profile.
+    changes: {name: value} of settings of the profile, see `changed`. A run keeps all of these: raises ValueError if it
+    was created with others, or for an unknown profile or setting.
     """
     if profile not in PROFILES:
         raise ValueError(f"There is no profile '{profile}'; choose one of {', '.join(PROFILES)}.")
@@ -88,17 +94,21 @@ def open_run(name="", profile="quick", data=()):
     for folder in folders:
         if not folder.is_dir():
             raise ValueError(f"{folder} is not a folder; DATA takes folders of DICOM files or of images by class.")
-    if not folders and isinstance(PROFILES[profile].converted_size, tuple):
-        raise ValueError(f"Phantoms are square, and {profile} takes {PROFILES[profile].in_pixels}; give DATA.")
-    name = name or "-".join([profile, *(folder.name for folder in folders)] if folders else [profile, "phantoms"])
-    run = Run(name, PROFILES[profile], folders)
+    settings = changed(PROFILES[profile], changes or {})
+    if not folders and isinstance(settings.converted_size, tuple):
+        raise ValueError(f"Phantoms are square, and {profile} takes {settings.in_pixels}; give DATA.")
+    parts = [profile, *([folder.name for folder in folders] or ["phantoms"])]
+    parts += [re.sub(r"[^\w.=]+", "_", f"{each}={value}") for each, value in (changes or {}).items()]
+    name = name or "-".join(parts)[:200]
+    run = Run(name, settings, folders, changes or {})
     record = {"profile": profile, "data": [str(folder) for folder in folders]}
+    record |= {"changes": json.loads(json.dumps(changes))} if changes else {}
     path = run.directory / "run.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, indent=2))
     elif json.loads(path.read_text()) != record:
-        raise ValueError(f"{run.directory} was created with other data or another profile; give this run a new name.")
+        raise ValueError(f"{run.directory} was created with other data, profile or changes; give this run a new name.")
     return run
 
 
@@ -108,7 +118,8 @@ def find_run(name):
     if not path.exists():
         raise ValueError(f"There is no run '{name}' in {outputs()}; the runs are its folders with a run.json.")
     record = json.loads(path.read_text())
-    return Run(name, PROFILES[record["profile"]], tuple(Path(folder) for folder in record["data"]))
+    changes = record.get("changes", {})
+    return Run(name, changed(PROFILES[record["profile"]], changes), tuple(map(Path, record["data"])), changes)
 
 
 def outputs():
