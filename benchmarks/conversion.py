@@ -33,7 +33,7 @@ from medgan_tf.dicom.convert_file import ConversionSettings, convert_file
 from medgan_tf.dicom.pseudonyms import KEY_VARIABLE
 
 SIDE, PICTURE = 512, 256
-COPIES = 12  # of each file: starting child processes takes as long as some hundred files
+COPIES = 6  # of each file: starting child processes takes as long as some hundred files
 REAL = ("xray", "series_ct_signed", "series_mr_t1w", "series_mr_brain")
 
 
