@@ -124,7 +124,12 @@ def _training_commands(add):
     text = "folders of DICOM files, or of JPG or PNG in class folders (default: phantoms)"
     option("--data", text, nargs="*", default=[], **DIR)
     option("--run", "folder under outputs/ (default: named after profile and data)", default="", metavar="NAME")
-    option("--notebooks", "only these notebooks, for example 03_dcgan (default: all)", nargs="+", metavar="NAME")
+    option(
+        "--notebooks",
+        "only these notebooks, for example 03_dcgan (default: those of the profile)",
+        nargs="+",
+        metavar="NAME",
+    )
     text = "change a setting of the profile, such as cgan.kimg=100 or dcgan.network.base_filters=64; may be repeated"
     option("--set", text, action="append", default=[], dest="settings", metavar="NAME=VALUE")
     option("--config", "TOML file of such changes", dest="config_file", type=Path, metavar="FILE")

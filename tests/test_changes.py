@@ -29,14 +29,14 @@ def test_changes_reach_models_their_ablations_the_study_and_the_profile():
         "cgan.network.base_filters": 64,
         "augmentation.steps": 9,
         "seeds": [0, 1],
-        "image_size": 32,
+        "image_size": [32, 48],
     }
     profile = config.changed(QUICK, changes)
     for name in ("cgan", "cgan_plain", "cgan_shuffled"):
         settings = profile.training(name)
         assert (settings.kimg, settings.network["base_filters"]) == (4, 64)
     assert "attention" in profile.training("cgan").network and "attention" not in profile.training("cgan_plain").network
-    assert (profile.augmentation.steps, profile.seeds, profile.image_size) == (9, (0, 1), 32)
+    assert (profile.augmentation.steps, profile.seeds, profile.image_size) == (9, (0, 1), (32, 48))
     assert profile.training("dcgan") == QUICK.training("dcgan")
     assert QUICK.training("cgan").kimg != 4
 
@@ -50,8 +50,11 @@ def test_changes_reach_models_their_ablations_the_study_and_the_profile():
         ({"augmentation.step": 1}, "did you mean augmentation.steps"),
         ({"cgan": 1}, "There is no setting 'cgan': cgan.kimg and the like"),
         ({"cgan.kimg.much": 1}, "cgan.kimg has no parts"),
-        ({"cgan.kimg": "long"}, "cgan.kimg is 10 and the like, not 'long'"),
-        ({"cgan.balanced": 2}, "cgan.balanced is True and the like, not 2"),
+        ({"cgan.kimg": "long"}, "cgan.kimg is of the type float, not 'long'"),
+        ({"cgan.balanced": 2}, "cgan.balanced is of the type bool, not 2"),
+        ({"cgan.kimg": True}, "cgan.kimg is of the type float, not True"),
+        ({"cgan.network.a.b": 1}, "cgan.network.a has no parts"),
+        ({"image_size": 1.5}, "image_size is of the type int or tuple, not 1.5"),
         ({"name": "mine"}, "There is no setting 'name'"),
     ],
 )

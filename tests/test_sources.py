@@ -311,17 +311,19 @@ def test_small_copies_of_public_sets_are_read_right(tmp_path, name, files, table
 
 
 def test_a_small_copy_of_rsna_is_converted_right(tmp_path):
-    for number in range(4):
+    for number in range(5):
         write(
             tmp_path / "rsna" / "stage_2_train_images" / f"id-{number}.dcm",
             make(picture(number), PatientID=f"id-{number}"),
         )
     rows = [f"id-{number},{['Normal', 'Lung Opacity'][number % 2]}" for number in (0, 0, 1, 2)]
+    rows += ["id-4,Normal", "id-4,Lung Opacity"]
     (tmp_path / "rsna" / "stage_2_detailed_class_info.csv").write_text("\n".join(["patientId,class", *rows]))
     report = dicom.convert(tmp_path / "rsna", tmp_path / "out")
     assert report.classes == {"Lung Opacity": 1, "Normal": 2}
     rejected = (tmp_path / "out.private" / "rejected.csv").read_text()
     assert "id-3.dcm,Is not in the table of labels." in rejected
+    assert "id-4.dcm,Is labelled differently by two rows." in rejected
 
 
 def test_links_are_followed_once(tmp_path):

@@ -4,8 +4,9 @@ import ast
 import difflib
 import tomllib
 from dataclasses import fields, is_dataclass, replace
-from numbers import Real
 from pathlib import Path
+from types import UnionType
+from typing import get_args, get_origin
 
 from .profiles import DERIVED
 
@@ -59,8 +60,10 @@ def _flat(changes, prefix=""):
 
 
 def _value(text):
+    if text in ("true", "false"):  # as in TOML
+        return text == "true"
     try:
-        return {"true": True, "false": False}.get(text) if text in ("true", "false") else ast.literal_eval(text)
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
 
@@ -74,8 +77,11 @@ def _with(settings, parts, value, name):
         inner = _with(models[part], rest, value, name) if rest else _refuse(name, f"{name}.kimg and the like")
         return replace(settings, **{group: getattr(settings, group) | {part: inner}})
     if isinstance(settings, dict):
+        if rest and not isinstance(settings.get(part), dict):
+            _refuse(name, f"{name.removesuffix('.' + '.'.join(rest))} has no parts")
         return settings | {part: _with(settings[part], rest, value, name) if rest else value}
     known = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    kinds = {field.name: field.type for field in fields(settings)}
     if part not in known or part in ("name", "models", "ablation_models"):
         nearest = difflib.get_close_matches(part, [*known, *models], 1)
         prefix = name.removesuffix(".".join(parts))
@@ -83,18 +89,19 @@ def _with(settings, parts, value, name):
     if rest and not (is_dataclass(known[part]) or isinstance(known[part], dict)):
         _refuse(name, f"{name.removesuffix('.' + '.'.join(rest))} has no parts")
     return replace(
-        settings, **{part: _with(known[part], rest, value, name) if rest else _typed(known[part], value, name)}
+        settings, **{part: _with(known[part], rest, value, name) if rest else _typed(kinds[part], value, name)}
     )
 
 
-def _typed(current, value, name):
-    """The value, a list as the tuple that settings hold. Raises ValueError where it is of another kind."""
+def _typed(kind, value, name):
+    """The value, a list as the tuple that settings hold. Raises ValueError where it is not of the field's type."""
     value = tuple(value) if isinstance(value, list) else value
-    number = isinstance(current, Real) and isinstance(value, Real)
-    same = number if not isinstance(current, bool) else isinstance(value, bool)
-    if current is None or same or isinstance(value, type(current)) or (isinstance(value, tuple) and number):
+    kinds = [get_origin(each) or each for each in (get_args(kind) if isinstance(kind, UnionType) else [kind])]
+    if isinstance(value, (*kinds, int) if float in kinds else tuple(kinds)) and isinstance(value, bool) <= (
+        bool in kinds
+    ):
         return value
-    raise ValueError(f"{name} is {current!r} and the like, not {value!r}.")
+    raise ValueError(f"{name} is of the type {' or '.join(each.__name__ for each in kinds)}, not {value!r}.")
 
 
 def _refuse(name, remedy):

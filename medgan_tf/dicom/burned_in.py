@@ -139,7 +139,7 @@ def _reader():
 def _parts_like_text(image):
     """PIL images of the parts of an image (H, W) in [0, 1] that have as many strokes side by side as lines of letters.
 
-    This takes a few milliseconds and reading a hundred times as long, and most images have no such part.
+    This takes milliseconds and reading far longer, and most radiographs have no such part.
     """
     whole = Image.fromarray(np.rint(np.asarray(image) * 255).astype(np.uint8))
     if max(whole.size) > LONGEST_SIDE:

@@ -8,7 +8,7 @@ from string import Formatter
 import pandas as pd
 
 TABLES = tomllib.loads(Path(__file__).with_name("layouts.toml").read_text(encoding="utf-8"))["table"]
-SEVERAL, NONE = "has several labels", "has no certain label"
+SEVERAL, NONE, CONTRADICTORY = "has several labels", "has no certain label", "is labelled differently by two rows"
 
 
 def published_labels(folder):
@@ -24,8 +24,10 @@ def published_labels(folder):
             continue
         table = next((table for table in TABLES if _fits(table, columns)), None)
         if table:
-            rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-            labels |= {table["file"].format_map(row): _label(table, row) for row in rows.to_dict("records")}
+            for row in pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records"):
+                key, label = table["file"].format_map(row), _label(table, row)
+                if labels.setdefault(key, label) != label:
+                    labels[key] = "", label[1], CONTRADICTORY
     return labels
 
 
