@@ -1,7 +1,7 @@
 """What a folder is: layouts of public sets, splits, masks, links, names, tables of labels; folders that went wrong."""
 
-import csv
 import os
+import tomllib
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -14,6 +14,7 @@ from PIL import Image
 
 from medgan_tf import datasets, dicom, sources
 
+PUBLIC_SETS = tomllib.loads(Path(__file__).with_name("public_sets.toml").read_text())["set"]
 FAULTS = Path(__file__).parents[2] / "shared" / "faults"
 needs_faults = pytest.mark.skipif(not FAULTS.is_dir(), reason="../shared/faults is not there")
 
@@ -125,189 +126,19 @@ def test_pictures_whose_name_is_no_text_are_left_out_by_name(tmp_path):
         assert len(datasets.read_manifest(tmp_path)) == 3
 
 
-LABELS = ["No Finding", "Cardiomegaly", "Edema", "Pneumonia"]
-
-
-@pytest.mark.parametrize(
-    ("name", "files", "tables", "expected"),  # expected: (class, patient, split) of each file that is used
-    [
-        (
-            "chest_xray",  # Kaggle's copy of Kermany
-            [
-                "train/NORMAL/IM-0115-0001.jpeg",
-                "train/PNEUMONIA/person1_bacteria_1.jpeg",
-                "val/NORMAL/NORMAL2-IM-1427-0001.jpeg",
-                "test/PNEUMONIA/person1_virus_6.jpeg",
-            ],
-            {},
-            [
-                ("NORMAL", "im-0115", "train"),
-                ("PNEUMONIA", "person1", "test"),
-                ("NORMAL", "im-1427", "validation"),
-                ("PNEUMONIA", "person1", "test"),
-            ],
-        ),
-        (
-            "CheXpert-v1.0-small",
-            [
-                "train/patient00001/study1/view1_frontal.jpg",
-                "train/patient00002/study1/view1_frontal.jpg",
-                "train/patient00002/study2/view1_frontal.jpg",
-                "valid/patient64541/study1/view1_frontal.jpg",
-            ],
-            {
-                "train.csv": [
-                    ["Path", "Sex", *LABELS],
-                    ["CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg", "Female", "1.0", "", "", ""],
-                    ["CheXpert-v1.0-small/train/patient00002/study1/view1_frontal.jpg", "Male", "", "1.0", "-1.0", ""],
-                    ["CheXpert-v1.0-small/train/patient00002/study2/view1_frontal.jpg", "Male", "", "1.0", "1.0", ""],
-                ],
-                "valid.csv": [
-                    ["Path", "Sex", *LABELS],
-                    [
-                        "CheXpert-v1.0-small/valid/patient64541/study1/view1_frontal.jpg",
-                        "Male",
-                        "0.0",
-                        "1.0",
-                        "0.0",
-                        "0.0",
-                    ],
-                ],
-            },
-            [
-                ("No Finding", "patient00001", "train"),
-                ("Cardiomegaly", "patient00002", "train"),
-                ("Cardiomegaly", "patient64541", "validation"),
-            ],
-        ),
-        (
-            "mimic-cxr-jpg",
-            [
-                "files/p10/p10000032/s50414267/02aa.jpg",
-                "files/p10/p10000032/s53189527/2a28.jpg",
-                "files/p11/p11000011/s51029426/cc54.jpg",
-            ],
-            {
-                "mimic-cxr-2.0.0-chexpert.csv": [
-                    ["subject_id", "study_id", *LABELS],
-                    ["10000032", "50414267", "1.0", "", "", ""],
-                    ["10000032", "53189527", "", "", "1.0", ""],
-                    ["11000011", "51029426", "", "", "", ""],
-                ]
-            },
-            [("No Finding", "p10000032", ""), ("Edema", "p10000032", "")],
-        ),
-        (
-            "nih",
-            [
-                "images_001/images/00000001_000.png",
-                "images_001/images/00000001_001.png",
-                "images_002/images/00000002_000.png",
-            ],
-            {
-                "Data_Entry_2017.csv": [
-                    ["Image Index", "Finding Labels", "Patient ID"],
-                    ["00000001_000.png", "Cardiomegaly", "1"],
-                    ["00000001_001.png", "Cardiomegaly|Emphysema", "1"],
-                    ["00000002_000.png", "No Finding", "2"],
-                ]
-            },
-            [("Cardiomegaly", "00000001", ""), ("No Finding", "00000002", "")],
-        ),
-        (
-            "COVID-19_Radiography_Dataset",
-            [
-                "COVID/images/COVID-1.png",
-                "COVID/masks/COVID-1.png",
-                "Normal/images/Normal-1.png",
-                "Normal/masks/Normal-1.png",
-                "Viral Pneumonia/images/Viral Pneumonia-1.png",
-            ],
-            {},
-            [
-                ("COVID", "COVID/images/COVID-1.png", ""),
-                ("Normal", "Normal/images/Normal-1.png", ""),
-                ("Viral Pneumonia", "Viral Pneumonia/images/Viral Pneumonia-1.png", ""),
-            ],
-        ),
-        (
-            "Dataset_BUSI_with_GT",
-            [
-                "benign/benign (1).png",
-                "benign/benign (1)_mask.png",
-                "benign/benign (1)_mask_1.png",
-                "normal/normal (2).png",
-            ],
-            {},
-            [("benign", "benign/benign (1).png", ""), ("normal", "normal/normal (2).png", "")],
-        ),
-        (
-            "padchest",
-            [
-                "0/216840111366964012283393834152009033140208626_00-001-005.png",
-                "1/216840111366964012283393834152009033102258826_00-002-048.png",
-            ],
-            {
-                "PADCHEST.csv": [
-                    ["ImageID", "PatientID", "Labels"],
-                    [
-                        "216840111366964012283393834152009033140208626_00-001-005.png",
-                        "839860488694292331637988235681460987",
-                        "['normal']",
-                    ],
-                    [
-                        "216840111366964012283393834152009033102258826_00-002-048.png",
-                        "313572750430997347502932654319389875966",
-                        "['pneumonia', 'edema']",
-                    ],
-                ]
-            },
-            [("normal", "839860488694292331637988235681460987", "")],
-        ),
-        (
-            "HAM10000",
-            ["HAM10000_images_part_1/ISIC_0027419.jpg", "HAM10000_images_part_2/ISIC_0025030.jpg"],
-            {
-                "HAM10000_metadata.csv": [
-                    ["lesion_id", "image_id", "dx"],
-                    ["HAM_0000118", "ISIC_0027419", "bkl"],
-                    ["HAM_0000118", "ISIC_0025030", "bkl"],
-                ]
-            },
-            [("bkl", "ham_0000118", ""), ("bkl", "ham_0000118", "")],
-        ),
-        (
-            "eyepacs",
-            ["train/10_left.jpeg", "train/10_right.jpeg"],
-            {"trainLabels.csv": [["image", "level"], ["10_left", "0"], ["10_right", "2"]]},
-            [("0", "10", ""), ("2", "10", "")],
-        ),
-        (
-            "brain",
-            ["yes/Y1.jpg", "no/N1.jpg"],
-            {"notes.csv": [["image", "remark"], ["Y1", "old"]]},
-            [("no", "no/N1.jpg", ""), ("yes", "yes/Y1.jpg", "")],
-        ),
-    ],
-)
-def test_small_copies_of_public_sets_are_read_right(tmp_path, name, files, tables, expected):
-    for number, file in enumerate(files):
-        save(tmp_path / name / file, picture(number, high=255, dtype=np.uint8))
-    for table, rows in tables.items():
-        with (tmp_path / name / table).open("w", newline="") as file:
-            csv.writer(file).writerows(rows)
+@pytest.mark.parametrize("copy", PUBLIC_SETS, ids=lambda copy: copy["name"])
+def test_small_copies_of_public_sets_are_read_right(tmp_path, copy):
+    folder = tmp_path / copy["name"]
+    for number, file in enumerate(copy["files"]):
+        save(folder / file, picture(number, high=255, dtype=np.uint8))
+    for name, text in copy.get("tables", {}).items():
+        (folder / name).write_text(text)
     with warnings.catch_warnings(action="ignore"):
-        manifest = datasets.read_manifest(tmp_path / name)
-    assert sorted(manifest[["class", "patient", "split"]].itertuples(index=False, name=None)) == sorted(expected)
-    left_out = len(files) - len(expected)
-    assert (
-        sum(
-            count
-            for reason, count in datasets.inspect([tmp_path / name]).left_out.items()
-            if "no picture" not in reason
-        )
-        == left_out
-    )
+        manifest = datasets.read_manifest(folder)
+    assert sorted(manifest[["class", "patient", "split"]].to_numpy().tolist()) == sorted(copy["expected"])
+    left_out = datasets.inspect([folder]).left_out.items()
+    pictures_left_out = sum(count for reason, count in left_out if "no picture" not in reason)
+    assert pictures_left_out == len(copy["files"]) - len(copy["expected"])
 
 
 def test_a_small_copy_of_rsna_is_converted_right(tmp_path):
