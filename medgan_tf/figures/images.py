@@ -53,9 +53,9 @@ def class_samples(data, generators=None):
 
 
 def samples(real, generated, name="real_and_synthetic", real_title="real, held out"):
-    """Sixteen real images above sixteen of each model. real: (n, H, W, 1) uint8. generated: {title: the same}."""
-    panels = {title: pick(images) for title, images in ({real_title: real} | generated).items()}
-    caption = f"Sixteen images each, drawn at random (seed 0): {listed(panels)}."
+    """Eight real images above eight of each model. real: (n, H, W, 1) uint8. generated: {title: the same}."""
+    panels = {title: pick(images, 8) for title, images in ({real_title: real} | generated).items()}
+    caption = f"Eight images each, drawn at random (seed 0): {listed(panels)}."
     return grids(panels, name, caption)
 
 

@@ -3,17 +3,11 @@
 import json
 import re
 import shutil
-from io import BytesIO
 from os.path import relpath
 from pathlib import Path
 
-import nbformat
-from PIL import Image
+from .executed import NOTEBOOKS, read_executed, small
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-PICTURE_WIDTH = 1000  # pixels, at most
-PICTURE_QUALITY = 85  # of WebP, a third of the size of PNG; the figures of a run stay as they are
-TEXT_LINES, TEXT_WIDTH = 30, 160  # of a printed output; what is longer is cut
 LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s#]+)")  # the target of a relative Markdown link
 
 
@@ -51,12 +45,11 @@ def _page(source, out, run, pages):
     """Write one page with its pictures; return its entry in the index."""
     from nbconvert import MarkdownExporter
 
-    notebook = nbformat.read(source, 4)
-    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    notebook = read_executed(source, run)
     captions = []
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [cleaned for output in cell.outputs if (cleaned := _clean(output, source, run))]
+            _refuse_errors(cell.outputs, source)
             captions += [_caption(output) for output in cell.outputs if "image/png" in output.get("data", {})]
         elif cell.cell_type == "markdown":
             cell.source = _relink(cell.source, out, pages)
@@ -70,56 +63,20 @@ def _page(source, out, run, pages):
     page = re.sub(r"!\[png\]\((.+?)\.png\)", lambda shown: f"![{captions.pop(0)}]({shown[1]}.webp)", page)
     for name, data in pictures.items():
         folder.mkdir(exist_ok=True)
-        (folder / name).write_bytes(_small(data))
+        (folder / name).write_bytes(small(data))
     (out / f"{source.stem}.md").write_text(re.sub(r"\n{3,}", "\n\n", page).strip() + "\n")
     picture = f"![{title}]({folder.name}/{next(iter(pictures))})" if pictures else ""
     return "\n\n".join(filter(None, [f"## [{title}]({source.stem}.md)", _sentence(first), picture]))
 
 
+def _refuse_errors(outputs, source):
+    for output in outputs:
+        if output.output_type == "error":
+            raise ValueError(f"{source} ended with {output.ename}: {output.evalue} Run it again before it is rendered.")
+
+
 def _caption(output):
     return re.sub(r"[][\n]", "", output.metadata.get("image/png", {}).get("alt", ""))
-
-
-def _clean(output, source, run):
-    """The output as a reader wants it, or None where it is a log, a progress bar or empty."""
-    if output.output_type == "error":
-        raise ValueError(f"{source} ended with {output.ename}: {output.evalue} Run it again before it is rendered.")
-    if output.output_type == "stream":
-        output.text = _shorten(_without_paths(output.text, run))
-        return output if output.name == "stdout" and output.text.strip() else None
-    data = output.data
-    if any("widget" in kind or "javascript" in kind for kind in data):
-        return None
-    if "image/png" in data:
-        output.data = nbformat.from_dict({"image/png": data["image/png"]})
-    elif "text/html" in data:
-        output.data = nbformat.from_dict({"text/html": _table(_without_paths(data["text/html"], run))})
-    elif "text/plain" in data and "text/markdown" not in data:
-        data["text/plain"] = _shorten(_without_paths(data["text/plain"], run))
-    return output
-
-
-def _table(html):
-    """HTML, a pandas table without what a code host would drop or print as text: styles, classes, line breaks."""
-    if "<table" not in html:
-        return html
-    html = re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL)
-    html = re.sub(r"</?div[^>]*>", "", html)
-    html = re.sub(r"<(table|tr|th|td)\b[^>]*?((?: (?:col|row)span=\"\d+\")*)[^>]*>", r"<\1\2>", html)
-    html = re.sub(r">\s+<", "><", html)  # indented lines would become code
-    return re.sub(r"(</tr>|<t(?:able|head|body)>|</t(?:able|head|body)>)", r"\1\n", html)
-
-
-def _shorten(text):
-    lines = [line if len(line) <= TEXT_WIDTH else line[: TEXT_WIDTH - 1] + "…" for line in text.splitlines()]
-    cut = len(lines) - TEXT_LINES
-    return "\n".join(lines if cut <= 0 else [*lines[:TEXT_LINES], f"… {cut} more lines"]) + "\n"
-
-
-def _without_paths(text, run):
-    """The text with the run's folder as outputs/RUN, wherever it was when the notebook was executed."""
-    text = re.sub(rf"/[^\s'\"<>:,]*/{re.escape(run.name)}\b", f"outputs/{run.name}", text)
-    return text.replace(f"{NOTEBOOKS.parent}/", "").replace(str(Path.home()), "~")
 
 
 def _relink(text, out, pages):
@@ -132,16 +89,6 @@ def _relink(text, out, pages):
         return start + Path(relpath((NOTEBOOKS / target).resolve(), out.resolve())).as_posix()
 
     return LINK.sub(moved, text)
-
-
-def _small(png):
-    """The WebP bytes of a PNG picture, at most PICTURE_WIDTH pixels wide."""
-    with Image.open(BytesIO(png)) as image:
-        picture = image.convert("RGB")
-    picture.thumbnail((PICTURE_WIDTH, picture.height), Image.LANCZOS, reducing_gap=None)
-    memory = BytesIO()
-    picture.save(memory, "WEBP", quality=PICTURE_QUALITY, method=6)
-    return memory.getvalue()
 
 
 def _was_finished(path):

@@ -1,6 +1,5 @@
 """One self-contained HTML page of a run: tables, figures, and every executed notebook."""
 
-import base64
 import json
 from pathlib import Path
 
@@ -9,18 +8,26 @@ import jinja2
 from medgan_tf import figures, results
 from medgan_tf.studies import privacy_report
 
+from .offline import CODE_STYLE, notebook_page, picture
+from .verdict import verdict
+
+FIRST = (
+    "real_and_synthetic",
+    "cgan_classes",
+    "dcgan_progression",
+    "stylegan2_progression",
+)  # figures, if they are there
+
 
 def write_report(run, failures):
     """Write report.html from what the run's folder holds; return its path. failures: {notebook: a sentence}."""
-    from nbconvert import HTMLExporter
-
     folder = run.directory
     sections = results.read(folder)
     audits = results.privacy(folder)
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("report.html")
-    exporter = HTMLExporter(embed_images=True)  # of notebooks, each a page to be shown in a frame of its own
     notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
+    drawn = _figures(folder / "figures")
     page = template.render(
         run=run,
         failures=failures,
@@ -32,9 +39,12 @@ def write_report(run, failures):
         blind=privacy_report.undetected_controls(audits),
         controls=privacy_report.CONTROLS,
         not_proven=privacy_report.NOT_PROVEN,
-        figures=_figures(folder / "figures"),
+        verdict=verdict(run),
+        pictures=[drawn.pop(name) for name in FIRST if name in drawn],
+        figures=drawn.values(),
         tables=sorted(path.name for path in (folder / "tables").glob("*.tex")),
-        notebooks=[(path.stem, exporter.from_filename(str(path))[0]) for path in notebooks],
+        code_style=CODE_STYLE,
+        notebooks=[(path.stem, notebook_page(path, run)) for path in notebooks],
     )
     path = folder / "report.html"
     path.write_text(page)
@@ -46,9 +56,8 @@ def _html(table):
 
 
 def _figures(folder):
-    """The figures in the order of their notebooks, as (name, entry of index.json, data URL)."""
+    """{name: (name, entry of index.json, data URL)} of the figures, in the order of their notebooks."""
     index = folder / "index.json"
     entries = json.loads(index.read_text()) if index.exists() else {}
     ordered = sorted(entries.items(), key=lambda item: (item[1]["notebook"], item[0]))
-    encoded = {name: base64.b64encode((folder / f"{name}.png").read_bytes()).decode() for name in entries}
-    return [(name, entry, f"data:image/png;base64,{encoded[name]}") for name, entry in ordered]
+    return {name: (name, entry, picture((folder / f"{name}.png").read_bytes())) for name, entry in ordered}

@@ -1,17 +1,17 @@
 """The result of the augmentation study in sentences; null results are reported."""
 
+from functools import partial
+
 from .arms import CLASSICAL, DUPLICATED, REAL, SYNTHETIC_ONLY
 
 # The measure that decides, named beforehand.
 DECISIVE = dict.fromkeys(["main", "classical", "duplicated", "small data"], "auroc") | {"rare class": "sensitivity"}
+BASELINES = (CLASSICAL.name, DUPLICATED.name, SYNTHETIC_ONLY.name)
 
 
 def interpret_study(content):
     """Sentences on the result of `augmentation.study`: the decisive measure of each family of comparisons."""
-    found = [record for record in content["comparisons"] if record["measure"] == DECISIVE[record["family"]]]
-    family = lambda name: [record for record in found if record["family"] == name]  # noqa: E731
-    baselines = (CLASSICAL.name, DUPLICATED.name, SYNTHETIC_ONLY.name)
-    mixed = [record for record in family("main") if record["arm"] not in baselines]
+    family = partial(_decisive, content)
     source, test, seeds = content["source"]["name"], content["splits"]["test"], len(content["settings"]["seeds"])
     rare = content["rare_class"]
     sentences = [
@@ -19,10 +19,10 @@ def interpret_study(content):
         f"Real test images: {test['images']} of {test['patients']} patients, {seeds} seed(s). Differences are in macro"
         " AUROC unless stated otherwise, with 95% intervals; p is Holm-corrected over"
         f" {len(family('main'))} comparisons with {REAL.name}.",
-        _summary(mixed, f"images of {source} added to the real ones", REAL.name),
+        against_real_only(content),
         _summary(family("classical"), f"images of {source} added to the real ones", CLASSICAL.name),
         *map(_sentence, family("duplicated")),
-        *[_sentence(record) for record in family("main") if record["arm"] in baselines],
+        *[_sentence(record) for record in family("main") if record["arm"] in BASELINES],
         f"The rarest class, {rare['name'].replace('_', ' ')}, topped up by {rare['topped_up_by']} images to the size of"
         " the commonest; differences are in the sensitivity for this class, at a specificity of"
         f" {content['settings']['specificity']:g} on validation:",
@@ -38,6 +38,18 @@ def interpret_study(content):
     if seeds == 1:
         sentences.append("With one seed, the intervals do not include how much another seed would differ.")
     return sentences
+
+
+def against_real_only(content):
+    """The sentence on what synthetic images added to the real ones are worth against the real ones alone."""
+    mixed = [record for record in _decisive(content, "main") if record["arm"] not in BASELINES]
+    return _summary(mixed, f"images of {content['source']['name']} added to the real ones", REAL.name)
+
+
+def _decisive(content, family):
+    """The records of a family of comparisons in the measure that decides."""
+    records = [record for record in content["comparisons"] if record["family"] == family]
+    return [record for record in records if record["measure"] == DECISIVE[family]]
 
 
 def _summary(records, what, reference):

@@ -57,6 +57,12 @@ def findings(section):
     return sentences
 
 
+def is_suspicious(section):
+    """Whether a model's audit shows more copies than chance would, or an attack that tells members from others."""
+    copied = any(record["p_value"] < LEVEL for record in section["memorisation"].values())
+    return copied or any(record["auc"]["low"] > CHANCE for record in section["attacks"].values())
+
+
 def undetected_controls(sections, ways=("pixels", "features")):
     """Sentences on planted controls that were not detected: then a model that is not detected proves nothing.
 
