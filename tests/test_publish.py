@@ -10,7 +10,8 @@ import pytest
 from records import measured
 from tiny_stylegan import generator
 
-from medgan_tf import config, datasets, files, generators, networks, results
+from medgan_tf import config, datasets, files, generators, metrics, networks, results
+from medgan_tf.app import catalogue, classifier_scores
 from medgan_tf.datasets import image_hashes
 from medgan_tf.reporting import model_card
 from medgan_tf.training import checkpoint
@@ -157,6 +158,23 @@ def test_a_small_discriminator_and_the_hashes_of_training_images_are_published(r
         np.testing.assert_array_equal(published.numpy(), trained.numpy().astype(np.float16).astype(np.float32))
     assert "`training_images.npy`: no image can be made from a hash" in text
     assert len(image_hashes.read(card.parent / image_hashes.FILE)) == 12
+
+
+def test_the_classifiers_are_published_and_score_images_in_the_app(run, tmp_path, monkeypatch):
+    data = datasets.load(run.images, 16)
+    classifier = metrics.train_feature_classifier(data.train, image_size=16, steps=2)
+    for folder in (run.feature_classifier, run.label_classifier):
+        metrics.save_classifier(classifier, folder)
+    reference = metrics.outlier_reference(classifier, data.train, data.held_out)
+    metrics.save_reference(reference, run.feature_classifier)
+    results.write(run.directory, "calibration/label_classifier", {"n": 8})
+    card = model_card.export(run, "stylegan2", tmp_path / "pretrained" / "chest", "some images", "CC0")
+    assert "feature classifier, label classifier, trained on the same training images" in card.read_text()
+    entry = catalogue.Entry("pretrained/chest", card.parent, card.parent, {})
+    (score,) = classifier_scores.load(entry).score(generators.load(card.parent).sample(1, seed=0))
+    assert set(score.probabilities) == {"a", "b"} and 0 <= score.outlier <= 1
+    without = model_card.export(run, "stylegan2", tmp_path / "closed", "some images")
+    assert not (without.parent / "feature_classifier").exists()
 
 
 def test_a_large_discriminator_and_hashes_without_a_licence_are_not_published(run, with_state, tmp_path, monkeypatch):

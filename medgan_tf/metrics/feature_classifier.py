@@ -62,6 +62,7 @@ def train_feature_classifier(train, validation=None, image_size=64, seed=0, step
         held_out = read_images(validation)
         held_out_labels = None if labels is None else held_out.labels
         report |= _accuracy(model, *_examples(held_out.images, held_out_labels, image_size, seed))
+    model = keras.Model(model.input, model.output, name=model.name)  # without the optimizer, twice as large
     return _extractor(model, image_size, report | {"seconds": round(time.perf_counter() - started, 1)})
 
 

@@ -19,16 +19,18 @@ TEMPLATES = Path(__file__).parent / "templates"
 CHECKED = 64  # images compared before and after rounding to half precision
 SMALL = 3e6  # bytes: a repository keeps every version of a file for ever, so a larger discriminator is left out
 SHOWN = 16  # images in the picture of the card, of seed 0
-PARTS = ("training", "quality", "classes", "agreement", "privacy")  # kinds of sections, of all measured models
-OF_RUN = ("environment", "data", "feature_classifier", "agreement/real, held out")
+PARTS = ("training", "quality", "classes", "agreement", "privacy", "outliers")  # kinds of sections, of all measured models
+OF_RUN = ("environment", "data", "feature_classifier", "agreement/real, held out", "calibration/label_classifier")
+CLASSIFIERS = ("feature_classifier", "label_classifier")
 
 
 def export(run, name, out, data, licence=None, objections=""):
     """Export the model `name` of a config.Run to the folder `out`; return the path of its card.
 
     The folder gets generator.weights.h5 (float16), model.json, README.md (the card), the results of all measured models
-    of the run, and pictures of samples and training; so that other trainings can begin with the model, also hashes of
-    its training images and, if it is small, discriminator.weights.h5 (float16). The hashes do not give an image back,
+    of the run, and pictures of samples and training; for the app's confidence and outlier scores the run's classifiers;
+    so that other trainings can begin with the model, also hashes of its training images and, if it is small,
+    discriminator.weights.h5 (float16). The hashes do not give an image back,
     but tell who has it that the model was trained on it; the discriminator helps them to guess that without hashes.
     data, licence: sentences for the card; without a licence neither weights nor images nor hashes are exported.
     objections: what looks wrong in the images. Raises ValueError where the model was not trained or not measured.
@@ -40,7 +42,7 @@ def export(run, name, out, data, licence=None, objections=""):
     if missing:
         raise ValueError(f"{run.directory}/results.json has no {missing[0]} of {name}: run its notebook and 06.")
     out.mkdir(parents=True, exist_ok=True)
-    weights = _export_weights(source, model, out) if licence else {}
+    weights = _export_weights(source, model, out) | _export_classifiers(run.directory, out) if licence else {}
     figures.over_training(run, [name]).plot.savefig(out / "training.png", dpi=100)
     kinds = sorted({part.split("/")[0] for part in sections if part.startswith("quality")})
     train = datasets.load(run.images, model.record["image_size"]).train
@@ -94,6 +96,14 @@ def _export_weights(source, model, out):
         "discriminator": _export_discriminator(source, model.record, out),
         "hashes": image_hashes.FILE if hashes else None,
     }
+
+
+def _export_classifiers(directory, out):
+    """Copy the classifiers of a run, with the features of its training images. Return what the card says of them."""
+    folders = [folder for name in CLASSIFIERS if (folder := config.classifier_folder(directory, name)).is_dir()]
+    for folder in folders:
+        shutil.copytree(folder, out / folder.name, dirs_exist_ok=True)
+    return {"classifiers": [folder.name for folder in folders]}
 
 
 def _export_discriminator(source, record, out):
