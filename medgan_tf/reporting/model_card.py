@@ -19,7 +19,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 CHECKED = 64  # images compared before and after rounding to half precision
 SMALL = 3e6  # bytes: a repository keeps every version of a file for ever, so a larger discriminator is left out
 SHOWN = 16  # images in the picture of the card, of seed 0
-PARTS = ("training", "quality", "classes", "agreement", "privacy", "outliers")  # kinds of sections, of all measured models
+PARTS = ("training", "quality", "classes", "agreement", "privacy", "outliers")  # kinds of sections of all models
 OF_RUN = ("environment", "data", "feature_classifier", "agreement/real, held out", "calibration/label_classifier")
 CLASSIFIERS = ("feature_classifier", "label_classifier")
 
