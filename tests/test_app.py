@@ -1,5 +1,6 @@
 """The app's pages, downloads and error answers."""
 
+import html
 import json
 import re
 import shutil
@@ -15,7 +16,7 @@ from app_models import METRIC, write_earlier_run, write_model
 from PIL import Image
 
 from medgan_tf import config, generators, results
-from medgan_tf.app import gallery, requests, server
+from medgan_tf.app import classifier_scores, gallery, requests, server, service
 from medgan_tf.app.errors import AppError
 from medgan_tf.app.service import Worker
 
@@ -33,6 +34,24 @@ def test_home_offers_the_models_and_the_classes_of_the_chosen_one(client):
     page = client.get("/?model=trained/dcgan").get_data(as_text=True)
     assert "this model has no classes" in page
     assert "has not been measured yet" in page
+
+
+def test_home_shows_pictures_of_the_chosen_model(client):
+    page = client.get("/?model=trained/cgan").get_data(as_text=True)
+    source = html.unescape(re.search(r'<img class="preview first" src="([^"]+)"', page)[1])
+    assert client.get(source).data == client.get("/preview.png?model=trained/cgan").data
+    assert client.get(source).mimetype == "image/png"
+
+
+def test_images_unlike_real_ones_are_named_and_drawn_again(client, monkeypatch):
+    scores = [classifier_scores.ImageScores(None, outlier) for outlier in (0.5, 0.96, None, 0.99)]
+    monkeypatch.setattr(service.Service, "score", lambda *_: scores)
+    page = client.get(f"/result?{LINK.replace('num=3', 'num=4')}").get_data(as_text=True)
+    assert "Images 2, 4 look unlike real images: the outlier score is above 95%" in page
+    again = re.search(r'<a href="([^"]+)" data-wait="Generating">Draw again', page)[1]
+    assert "seed=" in again and client.get(html.unescape(again)).status_code == 200
+    monkeypatch.setattr(service.Service, "score", lambda *_: [scores[0]] * 4)
+    assert "look unlike" not in client.get(f"/result?{LINK.replace('num=3', 'num=4')}").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("path", ["/", "/models", f"/result?{LINK}", "/explore", "/rate", "/about", "/nowhere"])

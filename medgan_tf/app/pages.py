@@ -8,6 +8,7 @@ from flask import Blueprint, Response, redirect, render_template, request, sessi
 
 from medgan_tf.app import catalogue, downloads, requests
 from medgan_tf.generators.latents import GROUPS
+from medgan_tf.metrics.outliers import COMMON
 from medgan_tf.networks.sampling import tile
 
 from .errors import invalid_request
@@ -50,7 +51,10 @@ def _add_generation_routes(routes, service, limited):
         urls = [downloads.data_url(downloads.image_file(generated, index)) for index in range(generation.count)]
         columns = zip(urls, generated.labels, service.score(generated), strict=True)
         images = [dict(zip(("url", "label", "scores"), column, strict=True)) for column in columns]
-        return render_template("result.html", entry=entry, generation=generation, link=link, again=again, images=images)
+        scores = [image["scores"].outlier for image in images]
+        unlike = [number for number, score in enumerate(scores, 1) if score is not None and score > COMMON]
+        shown = {"images": images, "unlike": unlike, "common": COMMON}
+        return render_template("result.html", entry=entry, generation=generation, link=link, again=again, **shown)
 
     @routes.get("/download/<any(png, dcm, zip):kind>")
     @limited
