@@ -1,6 +1,8 @@
 """Files that a killed process leaves whole, and hashes of what is in them."""
 
+import csv
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -25,6 +27,15 @@ def atomic_write(path, write):
 def atomic_write_text(path, text):
     """`atomic_write` of a text in UTF-8."""
     atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def atomic_write_csv(path, columns, rows):
+    """`atomic_write` of a table: rows are dicts of these columns. Names that are no Unicode are escaped."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic_write_text(path, text.getvalue().encode("utf-8", "backslashreplace").decode())
 
 
 def sha256_of_file(path):

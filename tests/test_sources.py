@@ -392,6 +392,12 @@ def test_faulty_folders_of_dicom(tmp_path):
         dicom.convert(FAULTS / "folders" / "patient_folders", tmp_path / "patients")
 
 
+def test_labels_of_dicom_are_not_silently_ignored_for_pictures(tmp_path):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(ValueError, match="holds pictures.*manifest.csv.*--labels is for DICOM"):
+        datasets.inspect([tmp_path], labels="labels.csv")
+
+
 def test_inspect_says_what_would_be_used_and_what_not(tmp_path):
     pictures(tmp_path / "site", 6)
     save(tmp_path / "site" / "a" / "person0_virus_1_mask.png", picture(dtype=np.uint8, high=255))

@@ -1,6 +1,5 @@
 """What folders hold, before any work: classes, splits, patients, and what is left out and why."""
 
-import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from tqdm import tqdm
 
 from medgan_tf import dicom
 
-from .manifests import left_out, read_manifest
+from .manifests import survey
 
 
 class Inspection:
@@ -38,7 +37,7 @@ def inspect(folders, labels=None):
     """
     tables, unused = [], Counter()
     for folder in map(Path, folders):
-        found, reasons = _dicom(folder, labels) if dicom.holds_dicom(folder) else _pictures(folder)
+        found, reasons = _dicom(folder, labels) if dicom.holds_dicom(folder) else _pictures(folder, labels)
         tables.append(found.assign(source=folder.name))
         unused += reasons
     return Inspection(pd.concat(tables, ignore_index=True), dict(unused))
@@ -62,6 +61,11 @@ def _dicom(folder, labels):
     return pd.DataFrame(rows, columns=["kind", "class", "patient", "split"]), unused
 
 
-def _pictures(folder):
-    with warnings.catch_warnings(action="ignore"):  # the reasons are counted here
-        return read_manifest(folder).assign(kind="picture"), left_out(folder)
+def _pictures(folder, labels):
+    if labels:
+        raise ValueError(
+            f"{folder} holds pictures, whose classes are those of their folders or of a manifest.csv with file, class,"
+            " patient: --labels is for DICOM."
+        )
+    table, unused = survey(folder)
+    return table.assign(kind="picture"), Counter(unused.values())

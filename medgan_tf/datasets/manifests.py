@@ -1,14 +1,12 @@
 """Manifests: which image file belongs to which class, patient and split."""
 
 import warnings
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from medgan_tf.files import atomic_write
+from medgan_tf.files import atomic_write_csv
 from medgan_tf.sources import patient_of, places, published_labels, walk
 
 SPLITS = ("train", "validation", "test")
@@ -24,7 +22,7 @@ def is_image(path):
 
 def write_manifest(manifest, folder):
     """Write folder/manifest.csv, atomically, from a table with the columns file, class, patient and perhaps split."""
-    atomic_write(Path(folder) / "manifest.csv", lambda path: manifest.to_csv(path, index=False))
+    atomic_write_csv(Path(folder) / "manifest.csv", list(manifest), manifest.to_dict("records"))
 
 
 def read_manifest(root):
@@ -35,7 +33,20 @@ def read_manifest(root):
     file names of public sets, and any other image counts as its own patient. Raises ValueError for a path without
     images.
     """
-    root = Path(root)
+    table, left_out = survey(root)
+    pictures = [file for file in left_out if is_image(Path(root, file))]
+    if pictures:
+        warnings.warn(
+            f"{len(pictures)} of {len(table) + len(pictures)} pictures in {root} are left out; {pictures[0]!a}"
+            f" {left_out[pictures[0]]}.",
+            stacklevel=2,
+        )
+    return table
+
+
+def survey(root):
+    """(the table of `read_manifest`, {file: why it is left out}); the latter is empty where there is a manifest.csv."""
+    root, left_out = Path(root), {}
     root = root.parent if root.name == "manifest.csv" else root
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; give the folder that holds the images.")
@@ -45,7 +56,7 @@ def read_manifest(root):
         if missing:
             raise ValueError(f"{root / 'manifest.csv'} lacks the column {' and '.join(sorted(missing))}.")
     else:
-        table = _of_folders(root)
+        table, left_out = _of_folders(root)
     if table.empty:
         raise ValueError(f"{root} holds no images; it needs class folders of JPG or PNG files, or a manifest.csv.")
     if "patient" in table and table["patient"].str.strip().eq("").any():
@@ -58,7 +69,7 @@ def read_manifest(root):
         table["patient"] = [patient_of(file) for file in table["file"]]
     if "split" not in table:
         table["split"] = ""
-    return table
+    return table, left_out
 
 
 def _read_table(path):
@@ -71,39 +82,22 @@ def _read_table(path):
 
 
 def _of_folders(root):
-    """The table of the pictures below a folder without manifest.csv."""
-    found = _found(root)
-    left_out = [file for file, place in found.items() if place.left_out]
-    if left_out:
-        warnings.warn(
-            f"{len(left_out)} of {len(found)} pictures in {root} are left out; {left_out[0]!a}"
-            f" {found[left_out[0]].left_out}.",
-            stacklevel=3,
-        )
-    rows = [
-        {"file": file, "class": place.class_name, "patient": place.patient or file, "split": place.split}
-        for file, place in found.items()
-        if not place.left_out
-    ]
-    return pd.DataFrame(rows, columns=["file", "class", "patient", "split"])
-
-
-def left_out(root):
-    """{reason: number of files} of what `read_manifest` does not use of a folder without manifest.csv."""
-    root = Path(root)
-    if (root / "manifest.csv").exists():
-        return Counter()
-    reasons = Counter(place.left_out for place in _found(root).values() if place.left_out)
-    others = (path for path in walk(root) if not is_image(path))
-    return reasons + Counter(f"is no picture ({path.suffix or 'without suffix'})" for path in others)
-
-
-def _found(root):
-    """{file: sources.Place} of the pictures below a folder."""
+    """What `survey` returns of a folder without manifest.csv."""
     root = root.resolve()
-    files = [path.relative_to(root).as_posix() for path in walk(root) if is_image(path)]
-    found = places(files, root.name, published_labels(root))
-    return {file: place if _is_text(file) else replace(place, left_out=NO_TEXT) for file, place in found.items()}
+    paths = {path.relative_to(root).as_posix(): path for path in walk(root)}
+    pictures = [file for file, path in paths.items() if is_image(path)]
+    others = set(paths) - set(pictures)
+    left_out = {file: f"is no picture ({paths[file].suffix or 'without suffix'})" for file in others}
+    rows = []
+    for file, place in places(pictures, root.name, published_labels(root)).items():
+        reason = place.left_out if _is_text(file) else NO_TEXT
+        if reason:
+            left_out[file] = reason
+        else:
+            rows.append(
+                {"file": file, "class": place.class_name, "patient": place.patient or file, "split": place.split}
+            )
+    return pd.DataFrame(rows, columns=["file", "class", "patient", "split"]), left_out
 
 
 def _is_text(name):

@@ -4,14 +4,13 @@ An image that may show text is held back until a person writes "yes" in the colu
 """
 
 import csv
-import io
 from collections import Counter, defaultdict
 from itertools import chain
 
 from medgan_tf.dicom import burned_in
 from medgan_tf.dicom.burned_in import Extremes
 from medgan_tf.dicom.journal import private_folder, writing
-from medgan_tf.files import atomic_write_text
+from medgan_tf.files import atomic_write_csv
 
 REVIEW_COLUMNS = ["file", "sha256", "reason", "text", "cleared"]
 MOST_REASONS = 5  # for rejected files that a report lists
@@ -89,9 +88,9 @@ def write_sheets(records, columns, settings, pattern, others=()):
         for path in settings.out_dir.glob(pattern):
             if path.relative_to(settings.out_dir).as_posix() not in listed:
                 path.unlink()
-        _write_csv(folder / "rejected.csv", ["file", "reason"], rejected)
-        _write_csv(folder / "review.csv", REVIEW_COLUMNS, suspects)
-        _write_csv(settings.out_dir / "manifest.csv", columns, [*rows, *others])
+        atomic_write_csv(folder / "rejected.csv", ["file", "reason"], rejected)
+        atomic_write_csv(folder / "review.csv", REVIEW_COLUMNS, suspects)
+        atomic_write_csv(settings.out_dir / "manifest.csv", columns, [*rows, *others])
     return rows, len(rejected), sum(not row["cleared"] for row in suspects)
 
 
@@ -105,11 +104,3 @@ def describe_sheets(report):
     kinds = "; ".join(f"{count}: {reason}" for reason, count in reasons)
     rejected = f"{report.rejected} rejected, see {folder / 'rejected.csv'}{kinds and f' ({kinds})'}"
     return f"{rejected}. {held} Manifest: {report.manifest}"
-
-
-def _write_csv(path, columns, rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic_write_text(path, text.getvalue().encode("utf-8", "backslashreplace").decode())  # names need not be Unicode
