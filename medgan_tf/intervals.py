@@ -196,6 +196,16 @@ def seed_interval(rows):
     return mean, *(mean + side * stats.t.ppf(0.975, len(rows) - 1) * error for side in (-1, 1))
 
 
+def paired_interval(differences, comparisons=1):
+    """(value, low, high): the mean of paired differences with its t interval, 95% for all `comparisons` together.
+
+    The correction is Bonferroni's. Two differences at least; the pairs may share a seed, a patient or a split.
+    """
+    mean, error = np.mean(differences), stats.sem(differences)
+    margin = stats.t.ppf(1 - 0.025 / comparisons, len(differences) - 1) * error
+    return float(mean), float(mean - margin), float(mean + margin)
+
+
 def difference_interval(a, b):
     """(value, low, high) of a - b from two records with value, low and high: Zou and Donner 2008 (MOVER).
 

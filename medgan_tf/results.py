@@ -101,9 +101,9 @@ def canonical(run, part):
 
 
 def ablation(run, kind="ablation"):
-    """The metrics of every step and seed of the ablation, or of another comparison of trainings."""
+    """The metrics of every step and seed of the ablation, or another comparison of trainings, with its fields."""
     return pd.DataFrame(
-        {"step": section["step"], "seed": section["seed"], "metric": metric} | record
+        {name: value for name, value in section.items() if name != "metrics"} | {"metric": metric} | record
         for section in sections(run, kind).values()
         for metric, record in section["metrics"].items()
     )

@@ -394,7 +394,7 @@ def test_faulty_folders_of_dicom(tmp_path):
 
 def test_labels_of_dicom_are_not_silently_ignored_for_pictures(tmp_path):
     (tmp_path / "a.png").touch()
-    with pytest.raises(ValueError, match="holds pictures.*manifest.csv.*--labels is for DICOM"):
+    with pytest.raises(ValueError, match=r"holds pictures.*manifest\.csv.*--labels is for DICOM"):
         datasets.inspect([tmp_path], labels="labels.csv")
 
 

@@ -29,7 +29,10 @@ ABLATION = {"plain": "cgan_plain", "+ projection": "cgan_projection", "+ attenti
 
 
 # Notebooks with ablations and second configurations, which take longer than all others together.
-STUDIES = ("03b_few_images", "04c_ablation", "05b_stylegan3")
+STUDIES = ("03b_few_images", "04c_ablation", "04d_transfer", "05b_stylegan3")
+
+# The model that the transfer study of notebook 04d begins with; its trainings have the same network.
+TRANSFER_FROM = "pretrained/chest_xray_cgan"
 
 # What the discriminator of notebook 04b looks through, at equal generator, images and seeds: model: features.
 FEATURE_CONTROLS = {
@@ -49,8 +52,11 @@ DERIVED = {
 }
 
 
-def _ablation_models(dcgan, cgan, projected, stylegan3):
-    """Further trainings: DCGAN for few images without and with ADA, ablations of the cGAN, controls, StyleGAN3-R."""
+def _ablation_models(dcgan, cgan, projected, stylegan3, transfer):
+    """Further trainings: DCGAN for few images without and with ADA, ablations of the cGAN, controls, StyleGAN3-R.
+
+    transfer: those of the transfer study.
+    """
     # a small discriminator is rarely sure of its real images; p can go to 1 and back several times in a short training
     adaptive = {"target": 0.3, "adjust_kimg": dcgan.kimg / 16}
     turning = stylegan3.network | {"configuration": "R"}
@@ -62,6 +68,8 @@ def _ablation_models(dcgan, cgan, projected, stylegan3):
         "cgan_plain": replace(cgan, network=network | {"projection": False}),
         "cgan_projection": replace(cgan, network=network),
         "cgan_shuffled": cgan,
+        "scratch": transfer,
+        "transferred": replace(transfer, init_from=TRANSFER_FROM),
         "cgan_longer": replace(projected, projected={}),
         "projected_random": replace(projected, projected=projected.projected | {"features": "random"}),
         "projected_own": projected,  # features is the file that notebook 04b writes
@@ -106,8 +114,10 @@ PROFILES = {
             _smoke(STYLEGAN2_CPU, **SMOKE_STYLES),
             SMOKE_STYLEGAN3,
         ),
-        ablation_models=_ablation_models(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_PROJECTED, SMOKE_STYLEGAN3)
+        ablation_models=_ablation_models(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_PROJECTED, SMOKE_STYLEGAN3, _smoke(CGAN_CPU))
         | {"overfitted": _smoke(OVERFITTED)},
+        transfer_images=(16,),
+        transfer_seeds=(0, 1),
     ),
     "study": Profile(
         "study",
@@ -124,8 +134,14 @@ PROFILES = {
         ),
         models=_models(DENSE, DCGAN_CPU, CGAN_CPU, PROJECTED_CPU, PGGAN_CPU, STYLEGAN2_CPU, STYLEGAN3_CPU),
         ablation_models=_ablation_models(
-            replace(DCGAN_CPU, kimg=10, kimg_per_epoch=2.5), CGAN_CPU, PROJECTED_CPU, STYLEGAN3_CPU
+            replace(DCGAN_CPU, kimg=10, kimg_per_epoch=2.5),
+            CGAN_CPU,
+            PROJECTED_CPU,
+            STYLEGAN3_CPU,
+            replace(CGAN_CPU, kimg=4, kimg_per_epoch=1),
         ),
+        transfer_images=(100, 300),
+        transfer_seeds=(0, 1, 2),
         studies=True,
     ),
     "full": Profile(
@@ -149,8 +165,14 @@ PROFILES = {
             STYLEGAN3_PAPER,
         ),
         ablation_models=_ablation_models(
-            replace(DCGAN_PAPER, kimg=500, kimg_per_epoch=25), CGAN_PAPER, PROJECTED_PAPER, STYLEGAN3_PAPER
+            replace(DCGAN_PAPER, kimg=500, kimg_per_epoch=25),
+            CGAN_PAPER,
+            PROJECTED_PAPER,
+            STYLEGAN3_PAPER,
+            replace(CGAN_CPU, kimg=100, kimg_per_epoch=10, jit_compile=True),
         ),
+        transfer_images=(100, 300, 900),
+        transfer_seeds=(0, 1, 2),
         studies=True,
     ),
 }

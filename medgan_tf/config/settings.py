@@ -100,6 +100,8 @@ class Profile(_Settings):
     augmentation: AugmentationStudyConfig  # settings of the augmentation study
     models: dict[str, TrainingConfig]  # the models of a run
     ablation_models: dict[str, TrainingConfig]  # further trainings: ablations, few images, the overfitted control
+    transfer_images: tuple[int, ...]  # numbers of training images in the transfer study
+    transfer_seeds: tuple[int, ...]  # of its trainings, and of the draws of those images
     studies: bool = False  # the notebooks of config.STUDIES are run too, and all controls of notebook 04b
 
     def training(self, name, **changes):

@@ -27,3 +27,4 @@ from .readers import reader_power_table, reader_study, reader_table
 from .saving import Figure, Table, show
 from .stylegans import equivariance_table, inversions, latent_directions, latent_interpolation, mixing, truncation
 from .training import over_training, overfitting, recipe_table, recipes, training_curves
+from .transfer import transfer, transfer_table, transfer_verdict
