@@ -184,6 +184,17 @@ def test_recomputed_batch_norm_statistics_are_those_of_the_averaged_weights():
     assert normalisation.momentum == 0.9
 
 
+def test_a_training_on_a_dozen_images_has_statistics_of_whole_batches(tmp_path):
+    few = images()
+    few.__dict__["train"] = few.train.take(slice(12))
+    short = replace(SETTINGS, kimg=0.2)
+    gan = training.build(short, 16)
+    training.fit(gan, short, few, tmp_path)
+    assert all(np.isfinite(variable.numpy()).all() for variable in gan.generator_ema.variables)
+    moving = [variable for variable in gan.generator_ema.variables if "moving_variance" in variable.path]
+    assert moving and all((variable.numpy() > 0).any() for variable in moving)
+
+
 def test_average_ramps_up_with_a_twentieth_of_the_images_seen():
     gan = build(ema_kimg=10.0)
     before = gan.generator_ema.variables[0].numpy()

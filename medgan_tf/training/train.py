@@ -14,6 +14,8 @@ from medgan_tf.files import atomic_write
 from medgan_tf.training import callbacks, checkpoint, distribution, resume
 from medgan_tf.training.build import build
 
+STATISTICS = (256, 1000)  # images, at least and at most, that BatchNorm's statistics are recomputed from
+
 
 def train(run, name, seed=0, **changes):
     """Train a model of a config.Run on the images that notebook 01 prepared, or go on; record it in results.json.
@@ -88,7 +90,8 @@ def _callbacks(gan, settings, data, model_dir, extractor, chief):
     """In the order in which they run at the end of an epoch: a log row is written before its checkpoint."""
     train = data.train.shuffled(settings.seed)
     chosen = [callbacks.GrowthCallback()] if gan.growing else []
-    chosen.append(callbacks.RecomputeBatchNorm(train.labels[:1000]))
+    labels = np.resize(train.labels, np.clip(len(train), *STATISTICS))
+    chosen.append(callbacks.RecomputeBatchNorm(labels))
     if not chief:
         return chosen
     classes_in_turn = np.arange(32) % len(data.classes) if gan.conditional else None
