@@ -120,6 +120,16 @@ def test_the_card_says_that_learning_rates_began_anew(run, tmp_path):
     assert "65.536 thousand images seen, learning rates full again after 20.48, seed 3" in text
 
 
+def test_the_card_says_that_heads_on_imagenet_flatter_the_model(run, tmp_path):
+    path = run.model("stylegan2") / "model.json"
+    record = json.loads(path.read_text())
+    assert "flatter" not in model_card.export(run, "stylegan2", tmp_path / "plain", "some images").read_text()
+    record["settings"] |= {"projected": {"features": "imagenet"}, "critic_weight": 0.3}
+    path.write_text(json.dumps(record))
+    card = model_card.export(run, "stylegan2", tmp_path / "heads", "some images").read_text()
+    assert "| the critic, and heads that look through fixed features (imagenet): distances" in card
+
+
 def test_card_and_overview_say_that_a_training_began_with_a_model_of_smaller_images(run, tmp_path):
     path = run.model("stylegan2") / "model.json"
     record = json.loads(path.read_text())
