@@ -1,5 +1,7 @@
 """The tables that results.json gives, made again: in a thesis they agree with the numbers in the text."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from medgan_tf import results
@@ -14,6 +16,7 @@ from .phantoms import canonical_table
 from .privacy import privacy_table
 from .readers import reader_power_table, reader_table
 from .stylegans import equivariance_table
+from .training import recipe_table
 
 
 def all_tables(run):
@@ -30,6 +33,7 @@ def all_tables(run):
         ("03b_few_images", quality_table(run, "few", name="few_images", about="DCGAN from few training images. ")),
         ("04b_projected", features_table(run)),
         ("04c_ablation", ablation_table(run)),
+        ("05_stylegan", recipe_table(results.recipes()) if _shows_recipes(run) else None),
         ("05b_stylegan3", equivariance_table(run)),
         *(("06_evaluation", quality_table(run, **group)) for group in ({}, {"metrics": FURTHER}, {"metrics": PIXELS})),
         *(("06_evaluation", quality_table(run, kind)) for kind in further),
@@ -48,3 +52,8 @@ def all_tables(run):
         ("10_showcase", outlier_table(run)),
     ]
     return {table.name: (notebook, table) for notebook, table in made if table is not None}
+
+
+def _shows_recipes(run):
+    """The search for recipes is the repository's, not the run's: it belongs to runs that have shown it."""
+    return results.RECIPES.exists() and (Path(run) / "tables" / "recipes.csv").exists()

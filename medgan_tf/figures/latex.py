@@ -105,7 +105,7 @@ def short(caption):
 def _cell(text):
     parts = [escape(line) for line in _lines_of(text)]
     if len(parts) == 1:
-        return re.sub(r"^(?=[[*])", "{}", parts[0])  # which belong to the command before the cell else
+        return re.sub(r"^(?=[\[*])", "{}", parts[0])  # which belong to the command before the cell else
     return rf"\shortstack{{{parts[0]}\\{{}}{parts[1]}}}"
 
 
