@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-NEEDED = "booktabs, graphicx, array, multirow, longtable, rotating, pdflscape"
+NEEDED = "booktabs, graphicx, array, multirow, longtable, rotating"
 SIGNS = {
     **{sign: f"\\{sign}" for sign in "%_&#{}$"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
@@ -20,8 +20,12 @@ MATHS |= {"↑": "uparrow", "↓": "downarrow", "∼": "sim", "∅": "emptyset"}
 ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": "."}
 ACCENTS |= {"\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c", "\u0328": "k"}
 VALUE_AND_INTERVAL = re.compile(r"^(\S+) (\[.*\])$")
-CHARACTER, PADDING = 4.0, 6.0  # points: width of a character at \scriptsize, and between columns
-WIDE, LONG = 560, 46  # points and lines: beyond, a table is turned, or goes over several pages
+# Points, at \scriptsize: width of a character, between columns; height of a line, between rows; a line of the caption.
+CHARACTER, PADDING, LINE, GAP, CAPTION = 4.0, 6.0, 8.5, 3.0, 14.0
+PAGE = 450, 620  # points: width and height of the text on A4, less a line or two
+TURNED = 1.25  # times the width of the page: a wider table is turned instead of scaled
+# LaTeX measures the table, which is in box 0, and scales it where it is wider than the text.
+FITTED = r"\end{tabular}}\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi"
 
 
 def escape(text):
@@ -30,7 +34,8 @@ def escape(text):
     A character that is neither Latin nor Greek nor a common sign is printed as its code, (U+80BA), so that the
     document compiles in any case.
     """
-    return "".join(map(_escape, unicodedata.normalize("NFC", str(text))))
+    text = re.sub(r"(?<![^\s\[(])-(?=[\d.])", "−", unicodedata.normalize("NFC", str(text)))  # the minus of a number
+    return "".join(map(_escape, text))
 
 
 def _escape(sign):
@@ -65,36 +70,40 @@ def table(data, name, caption, columns=None):
     """A DataFrame of texts as a LaTeX table (booktabs) with caption and the label tab:NAME.
 
     An interval stands below its value and a long column head has two lines, so that ten columns fit. A table that is
-    still too wide stands upright on a page of its own or is scaled down; a long one continues on the next page.
-    columns: LaTeX's column format ("lp{5cm}"); by default each cell is on one line.
+    still too wide is scaled down, or turned on a page of its own. A long one continues on the next page; one that is
+    long and wide is in several parts. columns: LaTeX's column format ("lp{5cm}"); by default each cell is on one line.
     """
-    escaped = data.map(_cell).rename(index=_cell, columns=_head)
-    levels = data.index.nlevels
     widths = _widths(data, columns)
-    lines = sum(max(map(_lines, row, widths[-data.shape[1] :])) for row in data.to_numpy()) + len(caption) // 110
-    long, wide = lines > LONG, sum(widths) > WIDE / CHARACTER
-    text = escaped.to_latex(
+    width, (room, height) = sum(widths), PAGE
+    long = _height(data, widths, caption, 1) > height
+    if not (width > TURNED * room or (long and width > room)):
+        return _upright(data, name, caption, columns, long)
+    parts = -(-_height(data, widths, caption, min(1, height / width)) // room)
+    rows = int(-(-len(data) // parts))
+    texts = []
+    for start in range(0, len(data), rows):
+        first = start == 0
+        own = (name, caption) if first else (f"{name}_{start}", f"{caption} Continued.")
+        texts.append(_upright(data[start : start + rows], *own, columns, False).replace("{table}[htbp]", "{table}"))
+    return "".join(texts).replace("{table}", "{sidewaystable}")
+
+
+def _upright(data, name, caption, columns, long):
+    """The LaTeX of a table, which is not turned; long: it may go over several pages."""
+    text = data.map(_cell).rename(index=_cell, columns=_head)
+    given = columns or "l" * data.index.nlevels + "c" * data.shape[1]
+    text = text.to_latex(
         caption=(escape(caption), f"{{{escape(short(caption))}}}"),
         label=f"tab:{name}",
         position=None if long else "htbp",
-        column_format=(columns or "l" * levels + "c" * data.shape[1]).replace("p{", r">{\raggedright\arraybackslash}p{"),
+        column_format=given.replace("p{", r">{\raggedright\arraybackslash}p{"),
         longtable=long,
-    )
-    text = text.replace(" \\\\\n", " \\\\[3pt]\n")  # else an interval touches the value of the next row
-    gap = 3 if data.shape[1] < 7 else 1.5
-    style = rf"\scriptsize\setlength{{\tabcolsep}}{{{gap}pt}}"
+    ).replace(" \\\\\n", f" \\\\[{GAP:g}pt]\n")  # else an interval touches the value of the next row
+    style = rf"\scriptsize\setlength{{\tabcolsep}}{{{3 if data.shape[1] < 7 else 1.5}pt}}"
     if long:
-        text = f"{{{style}\n{text.rstrip()}}}\n"
-        return f"\\begin{{landscape}}\n{text}\\end{{landscape}}\n" if wide else text
+        return f"{{{style}\n{text.rstrip()}}}\n"
     text = text.replace("[htbp]", f"[htbp]\n\\centering{style}", 1)
-    # measured by LaTeX, and scaled where it is wider than the text
-    text = text.replace(r"\begin{tabular}", r"\sbox0{\begin{tabular}", 1).replace(r"\end{tabular}", r"\end{tabular}}%", 1)
-    text = text.replace("}%\n\\end{table}", "}%\n" + FITTED + "\n\\end{table}")
-    return text.replace("{table}[htbp]", "{sidewaystable}").replace("{table}", "{sidewaystable}") if wide else text
-
-
-# inside a table environment, of the table in box 0
-FITTED = r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi"
+    return text.replace(r"\begin{tabular}", r"\sbox0{\begin{tabular}").replace(r"\end{tabular}", FITTED)
 
 
 def short(caption):
@@ -106,7 +115,7 @@ def _cell(text):
     parts = [escape(line) for line in _lines_of(text)]
     if len(parts) == 1:
         return re.sub(r"^(?=[\[*])", "{}", parts[0])  # which belong to the command before the cell else
-    return rf"\shortstack{{{parts[0]}\\{{}}{parts[1]}}}"
+    return rf"\raisebox{{-.35\height}}{{\shortstack{{{parts[0]}\\{{}}{parts[1]}}}}}"  # level with the row's name
 
 
 def _head(text):
@@ -125,14 +134,20 @@ def _halves(head):
 
 
 def _widths(data, columns):
-    """The width of each column in characters, that of the index first: as given (p{5cm}), or of the longest line."""
-    given = [float(width) * 28.45 / CHARACTER for width in re.findall(r"p\{([\d.]+)cm\}", columns or "")]
+    """The width of each column in points, that of the index first: as given (p{5cm}), or of the longest line."""
+    given = [float(width) * 28.45 for width in re.findall(r"p\{([\d.]+)cm\}", columns or "")]
     if given:
         return given
     index = [data.index.get_level_values(level) for level in range(data.index.nlevels)]
     texts = [*index, *([*_halves(str(name)), *data.iloc[:, place]] for place, name in enumerate(data))]
     longest = [max((len(line) for text in column for line in _lines_of(text)), default=0) for column in texts]
-    return [width + PADDING / CHARACTER for width in longest]
+    return [CHARACTER * length + PADDING for length in longest]
+
+
+def _height(data, widths, caption, scale):
+    """The height of a table in points, if it is scaled."""
+    rows = [max(map(_lines, row, widths[-data.shape[1] :])) * LINE + GAP for row in data.to_numpy()]
+    return scale * (sum(rows) + 2 * LINE + 5 * GAP) + (1 + len(caption) // 100) * CAPTION
 
 
 def _lines_of(text):
@@ -141,5 +156,5 @@ def _lines_of(text):
 
 
 def _lines(text, width):
-    """How many lines a cell needs in a column of this width, in characters."""
-    return sum(max(1, -(-len(line) // max(1, int(width)))) for line in _lines_of(text))
+    """How many lines a cell needs in a column of this width in points."""
+    return sum(max(1, -(-len(line) // max(1, int(width / CHARACTER)))) for line in _lines_of(text))

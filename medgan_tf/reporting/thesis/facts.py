@@ -5,7 +5,7 @@ from pathlib import Path
 
 from medgan_tf import results
 from medgan_tf.figures import FEATURES, FURTHER, PIXELS
-from medgan_tf.studies.privacy_report import NOT_PROVEN
+from medgan_tf.studies.privacy_report import CONTROLS, NOT_PROVEN
 
 CHAPTERS = tomllib.loads(Path(__file__).with_name("chapters.toml").read_text(encoding="utf-8"))
 METHODS = tomllib.loads(Path(__file__).with_name("methods.toml").read_text(encoding="utf-8"))
@@ -41,6 +41,7 @@ def facts(run):
         "seeds": {each["seed"] for each in settings},
         "not_run": [chapter["title"] for chapter in chapters.values() if not chapter["run"]],
         "chapters": chapters,
+        "controls": CONTROLS,
         "not_proven": NOT_PROVEN,
         "readers": [name for name in sections if name.startswith("reader_study/")],
         "people_read": any(

@@ -9,8 +9,6 @@ from medgan_tf.figures.latex import escape, short
 
 from .numbers import key
 
-INCLUDE = r"\includegraphics[width=\linewidth,height=0.72\textheight,keepaspectratio]"
-
 
 @dataclass(frozen=True)
 class Float:
@@ -38,7 +36,7 @@ def _figures(folder):
         if saved:
             path = f"figures/{_plain(name)}"
             text = (
-                f"\\begin{{figure}}[htbp]\n\\centering\n{INCLUDE}{{{path}{saved.suffix}}}\n"
+                f"\\begin{{figure}}[htbp]\n\\centering\n\\runfigure{{{path}{saved.suffix}}}\n"
                 f"\\caption[{{{escape(short(entry['caption']))}}}]{{{escape(entry['caption'])}}}\n"
                 f"\\label{{fig:{_plain(name)}}}\n\\end{{figure}}\n"
             )
@@ -51,9 +49,10 @@ def _tables(run):
     index = _index(folder)
     for notebook, table in made.values():
         yield table_float(index.get(table.name, {}).get("notebook") or notebook, table)
-    for path in sorted(folder.glob("*.tex")):
-        if path.stem not in made:
-            yield _table(index.get(path.stem, {}).get("notebook") or "", path.stem, path.read_text(encoding="utf-8"))
+    saved = {path.stem: path for path in sorted(folder.glob("*.tex"))}
+    for name in dict.fromkeys([*index, *saved]):
+        if name in saved and name not in made:
+            yield _table(index.get(name, {}).get("notebook") or "", name, saved[name].read_text(encoding="utf-8"))
 
 
 def _table(notebook, name, text):

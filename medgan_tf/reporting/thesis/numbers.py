@@ -98,9 +98,8 @@ def _float(value):
         return "--"
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    text = escape(interval(value))
-    mantissa, e, exponent = text.partition("e")
-    return rf"\ensuremath{{{mantissa} \times 10^{{{int(exponent)}}}}}" if e else text
+    mantissa, e, exponent = interval(value).partition("e")
+    return rf"\ensuremath{{{mantissa} \times 10^{{{int(exponent)}}}}}" if e else escape(mantissa)
 
 
 def _run_record(run):

@@ -64,7 +64,8 @@ class Texts:
 
 def references(texts):
     """BibTeX of exactly what the texts cite. Raises ValueError for a key that references.bib lacks."""
-    cited = {name.strip() for text in texts for keys in re.findall(r"\\cite\{([^}]*)\}", text) for name in keys.split(",")}
+    lists = re.findall(r"\\cite\{([^}]*)\}", "".join(texts))
+    cited = {name.strip() for names in lists for name in names.split(",")}
     entries = re.split(r"\n(?=@)", (HERE / "references.bib").read_text(encoding="utf-8"))
     entries = {re.match(r"@\w+\{([^,]+),", entry)[1]: entry.strip() for entry in entries}
     if unknown := sorted(cited - entries.keys()):
