@@ -98,7 +98,7 @@ def _upright(data, name, caption, columns, long):
         position=None if long else "htbp",
         column_format=given.replace("p{", r">{\raggedright\arraybackslash}p{"),
         longtable=long,
-    ).replace(" \\\\\n", f" \\\\[{GAP:g}pt]\n")  # else an interval touches the value of the next row
+    ).replace(" \\\\\n", f" \\\\\n\\addlinespace[{GAP:g}pt]\n")  # else an interval touches the value of the next row
     style = rf"\scriptsize\setlength{{\tabcolsep}}{{{3 if data.shape[1] < 7 else 1.5}pt}}"
     if long:
         return f"{{{style}\n{text.rstrip()}}}\n"
