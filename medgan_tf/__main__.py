@@ -182,6 +182,10 @@ def _model_commands(add):
     option = add("compare", commands.compare)
     option("runs", "folders under outputs/ that notebook 06 has measured", nargs="+", metavar="RUN")
 
+    option = add("thesis", commands.thesis)
+    option("run", "a folder under outputs/", metavar="RUN")
+    option("--out", "folder for the LaTeX; an author's main.tex there stays as it is", required=True, **DIR)
+
     option = add("export", commands.export)
     _model(option)
     option("--out", "folder for weights, record and model card", required=True, **DIR)

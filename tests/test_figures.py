@@ -206,7 +206,12 @@ def test_latex_prints_signs_that_it_would_take_for_commands(tmp_path):
     table = pd.DataFrame({"half of 50%, dB ↓": {"a_b": "1.0* [0.5, 1.5]", "c": "R&D #1"}})
     figures.show(tmp_path, "06_evaluation", figures.Table(table, "signs", "95% of χ²."))
     tex = (tmp_path / "tables" / "signs.tex").read_text()
-    for text in (r"95\% of $\chi^2$.", r"\shortstack{half of\\{}50\%, dB $\downarrow$}", r"a\_b", r"R\&D \#1"):
+    for text in (
+        r"95\% of \ensuremath{\chi}\ensuremath{^{2}}.",
+        r"\shortstack{half of\\{}50\%, dB \ensuremath{\downarrow}}",
+        r"a\_b",
+        r"R\&D \#1",
+    ):
         assert text in tex
     assert r"\shortstack{1.0*\\{}[0.5, 1.5]}" in tex
     assert pd.read_csv(tmp_path / "tables" / "signs.csv").iloc[0, 1] == "1.0* [0.5, 1.5]"

@@ -12,7 +12,7 @@ from medgan_tf.cli import notebooks
 
 COMMANDS = (
     *("convert", "deidentify", "phantoms", "fetch", "run", "train", "sweep", "sample", "readers"),
-    *("export", "compare", "evaluate", "serve", "gallery", "render"),
+    *("export", "thesis", "compare", "evaluate", "serve", "gallery", "render"),
 )
 
 

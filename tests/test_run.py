@@ -143,7 +143,7 @@ def test_tables_say_what_results_say(tmp_path):
     assert table.loc["dcgan", "coverage ↑"] == "0.00 [0.00, 0.00]"
     figures.show(tmp_path, "06_evaluation", shown)
     tex = (tmp_path / "tables" / "quality.tex").read_text()
-    assert r"\toprule" in tex and r"$\downarrow$" in tex and r"\shortstack{12.3\\{}[12.2, 12.4]}" in tex
+    assert r"\toprule" in tex and r"\ensuremath{\downarrow}" in tex and r"\shortstack{12.3\\{}[12.2, 12.4]}" in tex
     assert r"mean and 95\% interval over 4 half-splits of 30 held-out patients, n = 50 images a side" in tex
     assert r"features feature\_classifier (abababab)" in tex
     assert all(ord(letter) < 128 for letter in tex)

@@ -200,6 +200,17 @@ def gallery(run, out, licence):
     print(f"The gallery is {gallery.write(config.find_run(Path(run).name), out, licence)}")
 
 
+def thesis(run, out):
+    """Write the LaTeX of a run: figures, tables, methods, results, checklist and references.
+
+    main.tex is the author's and is written once; all other files are replaced when the command is run again.
+    """
+    from medgan_tf import config
+    from medgan_tf.reporting.thesis import write
+
+    print(f"Compile {write(config.find_run(Path(run).name), out)}, for example with latexmk -pdf")
+
+
 def render(run, out):
     """Write the executed notebooks of a run as Markdown pages with their pictures.
 

@@ -5,6 +5,7 @@ as PNG and PDF with caption and data, tables as LaTeX and CSV. Most functions ta
 and read its results.json; they return None where the run has not measured it. Those made of images take the images.
 """
 
+from .all_tables import all_tables
 from .augmentation import augmentation_table, difference_table, forest, rare_class_table, small_data
 from .cells import FEATURES, FURTHER, PIXELS, evaluation_table, quality_cells
 from .classifiers import calibration, calibration_table, outlier_table

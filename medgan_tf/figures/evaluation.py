@@ -25,13 +25,13 @@ STRENGTHS = {
 
 
 def quality_table(run, kind="quality", metrics=FEATURES, name=None, about=""):
-    """The metrics of every model in a run, as `quality_cells`; None where nothing was measured.
+    """The metrics of every model in a run, as `quality_cells`; None where none was measured.
 
     kind: the sections of results.json, "quality" or for example "quality_squeezenet". metrics: FEATURES, FURTHER or
     PIXELS. name: of the files, by default after both. about: a sentence that begins the caption.
     """
     table = results.quality(run, kind)
-    if table.empty:
+    if table.empty or not set(metrics) & set(table["metric"]):
         return None
     suffix, beginning = GROUPS[metrics]
     caption = f"{about}{beginning}Quality of generated images: {measured_on(table)}."

@@ -3,7 +3,6 @@
 import functools
 import html
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,22 +12,8 @@ import pandas as pd
 
 from medgan_tf.files import atomic_write_text
 
+from . import latex
 from .style import in_style
-
-VALUE_AND_INTERVAL = re.compile(r"^(\S+) (\[.*\])$")
-LATEX = {
-    "%": r"\%",
-    "_": r"\_",
-    "&": r"\&",
-    "#": r"\#",
-    "<": "$<$",
-    "–": "--",
-    "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$",
-    "→": r"$\rightarrow$",
-    "é": r"\'e",
-    "χ²": r"$\chi^2$",
-}
 
 
 def of_results(read, *which):
@@ -65,11 +50,7 @@ class Figure:
         (folder / f"{self.name}.txt").write_text(self.caption + "\n")
         if self.data is not None:
             self.data.to_csv(folder / f"{self.name}.csv", index=False)
-        index, record = folder / "index.json", Path(run) / "run.json"
-        entries = json.loads(index.read_text()) if index.exists() else {}
-        entries[self.name] = {"caption": self.caption, "notebook": notebook, "run": folder.parent.name}
-        entries[self.name]["config"] = json.loads(record.read_text()) if record.exists() else None
-        atomic_write_text(index, json.dumps(entries, indent=2, sort_keys=True))
+        _enter(self, folder, notebook)
         return Image(folder / f"{self.name}.png", width=760, alt=self.caption)
 
 
@@ -83,25 +64,24 @@ class Table:
     columns: str | None = None  # None: each cell on one line
 
     def save(self, run, notebook=None):
-        """Write tables/NAME.tex (booktabs) and NAME.csv.
-
-        In LaTeX an interval stands below its value and long column heads have two lines, so that ten columns fit.
-        """
+        """Write tables/NAME.tex (booktabs), NAME.csv and its entry in tables/index.json."""
         folder = Path(run) / "tables"
         folder.mkdir(parents=True, exist_ok=True)
         self.data.to_csv(folder / f"{self.name}.csv")
-        escaped = self.data.map(_latex).rename(index=_latex, columns=_two_lines)
-        text = escaped.map(lambda cell: VALUE_AND_INTERVAL.sub(r"\\shortstack{\1\\\\{}\2}", cell)).to_latex(
-            caption=_latex(self.caption),
-            label=f"tab:{self.name}",
-            position="htbp",
-            column_format=self.columns or "l" + "c" * self.data.shape[1],
-        )
-        gap = 3 if self.data.shape[1] < 7 else 1.5
-        text = text.replace("[htbp]", f"[htbp]\n\\centering\\scriptsize\\setlength{{\\tabcolsep}}{{{gap}pt}}", 1)
-        text = text.replace(" \\\\\n", " \\\\[3pt]\n")  # else an interval touches the value of the next row
-        (folder / f"{self.name}.tex").write_text("% needs \\usepackage{booktabs}\n" + text)
+        text = latex.table(self.data, self.name, self.caption, self.columns)
+        (folder / f"{self.name}.tex").write_text(f"% needs \\usepackage{{{latex.NEEDED}}}\n{text}")
+        _enter(self, folder, notebook)
         return self.data
+
+
+def _enter(item, folder, notebook):
+    """Enter a figure or table into index.json of its folder, behind those that were shown before it."""
+    index, record = folder / "index.json", folder.parent / "run.json"
+    entries = json.loads(index.read_text()) if index.exists() else {}
+    entries.pop(item.name, None)
+    entries[item.name] = {"caption": item.caption, "notebook": notebook, "run": folder.parent.name}
+    entries[item.name]["config"] = json.loads(record.read_text()) if record.exists() else None
+    atomic_write_text(index, json.dumps(entries, indent=2))
 
 
 def show(run, notebook, *shown):
@@ -119,19 +99,3 @@ def show(run, notebook, *shown):
             print("This run has not measured what would be shown here.")
         else:
             display(item.save(run, notebook), HTML(f"<p><em>{html.escape(item.caption)}</em></p>"))
-
-
-def _latex(text):
-    """Text in which LaTeX prints every character as it is."""
-    for sign, command in LATEX.items():
-        text = str(text).replace(sign, command)
-    return text
-
-
-def _two_lines(head):
-    """A long column head on two lines, broken at the space nearest to its middle."""
-    spaces = [match.start() for match in re.finditer(" ", head)]
-    if len(head) <= 12 or not spaces:
-        return _latex(head)
-    middle = min(spaces, key=lambda place: abs(place - len(head) / 2))
-    return rf"\shortstack{{{_latex(head[:middle])}\\{{}}{_latex(head[middle + 1 :])}}}"
