@@ -17,6 +17,7 @@ from .privacy import privacy_table
 from .readers import reader_power_table, reader_table
 from .stylegans import equivariance_table
 from .training import recipe_table
+from .transfer import transfer_table
 
 
 def all_tables(run):
@@ -33,6 +34,7 @@ def all_tables(run):
         ("03b_few_images", quality_table(run, "few", name="few_images", about="DCGAN from few training images. ")),
         ("04b_projected", features_table(run)),
         ("04c_ablation", ablation_table(run)),
+        ("04d_transfer", transfer_table(run)),
         ("05_stylegan", recipe_table(results.recipes()) if _shows_recipes(run) else None),
         ("05b_stylegan3", equivariance_table(run)),
         *(("06_evaluation", quality_table(run, **group)) for group in ({}, {"metrics": FURTHER}, {"metrics": PIXELS})),

@@ -34,6 +34,7 @@ def write_report(run, failures):
         sections=sections,
         quality=_html(figures.quality_table(run)),
         ablation=_html(figures.ablation_table(run)),
+        transfer=_html(figures.transfer_table(run)),
         canonical=_html(figures.canonical_table(run)),
         privacy={name: privacy_report.findings(section) for name, section in audits.items()},
         blind=privacy_report.undetected_controls(audits),

@@ -136,6 +136,8 @@ def _sentences(run, sections):
     for kind, (table, against) in compared.items():
         if len(table):
             found[kind] = figures.ablation_verdict(table, against=against if against in set(table["step"]) else None)
+    if results.sections(run, "transfer"):
+        found["transfer"] = figures.transfer_verdict(results.ablation(run, "transfer"))
     for name, content in results.sections(run, "augmentation").items():
         found[f"augmentation/{name}"] = augmentation_report.interpret_study(content)
     audits = results.privacy(run)
