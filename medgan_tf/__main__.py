@@ -92,6 +92,18 @@ def _data_commands(add):
     option("--labels", labels, metavar="CSV")
     _parallel(option)
 
+    option = add("slices", commands.slices)
+    option("sources", "NIfTI file, or folder of them", nargs="+", type=Path, metavar="SOURCE")
+    option("--out", "folder for images/, masks/ and manifest.csv", required=True, **DIR)
+    option("--image-size", "side of the square images, or HEIGHTxWIDTH", type=_size, default=256, metavar="PIXELS")
+    option("--format", "file format, as in convert", choices=["jpg", "png", "png16"], default="png")
+    option("--plane", "which slices", choices=["axial", "coronal", "sagittal"], default="axial")
+    option("--every", "take every n-th slice", type=int, default=1, metavar="N")
+    text = "all slices, those with enough foreground, or those that a mask beside the volume marks"
+    option("--keep", text, choices=["all", "foreground", "mask"], default="foreground")
+    option("--window", "auto, or for CT lung, bone, ..., or CENTER,WIDTH", type=_window, default="auto")
+    option("--crop", "crop to a square instead of padding with black", action="store_true")
+
     option = add("deidentify", commands.deidentify)
     option("sources", "folder or file", nargs="+", type=Path, metavar="SOURCE")
     option("--out", "folder for the files, named by pseudonyms, and manifest.csv", required=True, **DIR)

@@ -16,7 +16,7 @@ def convert(sources, out, image_size, format, window, crop, labels, workers, sch
     DICOM files are found by content. Patient identifiers are replaced by keyed hashes. If you run it again, only
     missing images are converted.
     """
-    from medgan_tf import datasets, dicom
+    from medgan_tf import dicom
 
     with dicom.on_dask(scheduler):
         report = dicom.convert(
@@ -24,15 +24,34 @@ def convert(sources, out, image_size, format, window, crop, labels, workers, sch
         )
     print(report)
     if report.converted:
-        try:
-            datasets.prepare([out], out)
-        except ValueError as error:
-            print(f"The images are not split: {error}")
+        _split(out)
     elif not report.held_back:
         raise ValueError(
             f"No image came of {', '.join(map(str, sources))}: an archive has to be unpacked first, and JPG or PNG"
             " files need no conversion; give their folder to `make notebooks`."
         )
+
+
+def _split(out):
+    """Give every image of a manifest a split, or say why there is none."""
+    from medgan_tf import datasets
+
+    try:
+        datasets.prepare([out], out)
+    except ValueError as error:
+        print(f"The images are not split: {error}")
+
+
+def slices(sources, out, image_size, format, plane, every, keep, window, crop):
+    """Slice NIfTI volumes into grey images.
+
+    Slices are upright in any orientation of the files, with square pixels and masks beside them. If you run it again,
+    only missing volumes are sliced.
+    """
+    from medgan_tf import volumes
+
+    print(volumes.convert(sources, out, image_size, format, plane, every, keep, window, crop))
+    _split(out)
 
 
 def inspect(sources, labels):

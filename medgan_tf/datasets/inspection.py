@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from medgan_tf import dicom
+from medgan_tf import dicom, volumes
 
 from .manifests import survey
 
@@ -31,13 +31,18 @@ class Inspection:
 
 
 def inspect(folders, labels=None):
-    """An `Inspection` of folders as the first notebook would use them; reads headers, no pixels, and writes nothing.
+    """An `Inspection` of folders as the first notebook would use them; reads no pixels, writes nothing.
 
     labels: as in `dicom.convert`. Raises what converting or reading the folders would raise before any work.
     """
     tables, unused = [], Counter()
     for folder in map(Path, folders):
-        found, reasons = _dicom(folder, labels) if dicom.holds_dicom(folder) else _pictures(folder, labels)
+        if dicom.holds_dicom(folder):
+            found, reasons = _dicom(folder, labels)
+        elif volumes.holds_volumes(folder):
+            found, reasons = _volumes(folder)
+        else:
+            found, reasons = _pictures(folder, labels)
         tables.append(found.assign(source=folder.name))
         unused += reasons
     return Inspection(pd.concat(tables, ignore_index=True), dict(unused))
@@ -59,6 +64,15 @@ def _dicom(folder, labels):
             class_name = "by patient" if place.class_name is None else place.class_name
             rows.append({"kind": "DICOM", "class": class_name, "patient": patient, "split": place.split})
     return pd.DataFrame(rows, columns=["kind", "class", "patient", "split"]), unused
+
+
+def _volumes(folder):
+    found, unused = volumes.find_files([folder])
+    rows = [
+        {"kind": "volume", "class": each.class_name, "patient": each.subject, "split": each.split}
+        for each in found.values()
+    ]
+    return pd.DataFrame(rows), Counter(unused.values())
 
 
 def _pictures(folder, labels):

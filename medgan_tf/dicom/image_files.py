@@ -12,10 +12,11 @@ from medgan_tf.files import atomic_write
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
 
 
-def fit(image, aspect, image_size, crop):
+def fit(image, aspect, image_size, crop, is_mask=False):
     """Fit float32 (H, W) in [0, 1] into an image_size: all of it on black, or with `crop` its centre filling all.
 
-    aspect: height over width of a pixel. image_size: a square's side, or (height, width), in pixels.
+    aspect: height over width of a pixel. image_size: a square's side, or (height, width), in pixels. is_mask: values
+    are those of labels, so that the nearest is taken and none lies between two.
     """
     (height, width), box = image.shape, sides(image_size)[::-1]
     lengths = list(zip((width, height * aspect), box, strict=True))  # in pixel widths, each with the side it must fit
@@ -25,7 +26,8 @@ def fit(image, aspect, image_size, crop):
     left, top = width * (1 - across) / 2, height * (1 - down) / 2
     shown = (left, top, width - left, height - top)
     # reducing_gap averages blocks first, which is much faster for a large radiograph
-    resized = Image.fromarray(image).resize(target, Image.Resampling.LANCZOS, box=shown, reducing_gap=3.0)
+    how = (Image.Resampling.NEAREST, shown) if is_mask else (Image.Resampling.LANCZOS, shown, 3.0)
+    resized = Image.fromarray(image).resize(target, *how)
     canvas = np.zeros(box[::-1], np.float32)
     left, top = ((side - length) // 2 for side, length in zip(box, target, strict=True))
     canvas[top : top + target[1], left : left + target[0]] = np.clip(resized, 0, 1)
