@@ -131,6 +131,9 @@ def _profile(option):
 
 
 def _training_commands(add):
+    option = add("notebooks", commands.copy_notebooks)
+    option("--out", "folder to copy them to", required=True, **DIR)
+
     option = add("run", commands.run_notebooks)
     _profile(option)
     text = "folders of DICOM files, or of JPG or PNG in class folders (default: phantoms)"

@@ -18,7 +18,7 @@ from medgan_tf import config
 from medgan_tf.files import atomic_write_text
 
 FILE = "results.json"
-RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes.json"
+RECIPES = config.ROOT / "benchmarks" / "recipes.json"
 NO_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 LEVELS = {  # of the nested records in a section, from the outside, as columns; by default only the metric
     "agreement": ("class",),  # how often the label classifier names the requested class, and the mean over classes

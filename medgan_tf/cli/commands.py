@@ -95,6 +95,16 @@ def fetch(name, out):
             print(f"{key:20} {entry.title} ({entry.licence})")
 
 
+def copy_notebooks(out):
+    """Copy the notebooks, to work in.
+
+    `medgan_tf run` needs no copy: it runs those that are installed.
+    """
+    from medgan_tf.cli import notebooks
+
+    print(f"Open {notebooks.copy(out)} in JupyterLab; what they make goes to outputs/ there.")
+
+
 def run_notebooks(profile, data, run, notebooks, settings, config_file):
     """Run the notebooks and write one HTML report.
 

@@ -4,15 +4,16 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
+from itertools import chain
 from pathlib import Path
 
 from tqdm import tqdm
 
 from medgan_tf import config
+from medgan_tf.config import NOTEBOOKS
 from medgan_tf.dicom.review import cleared_files
-
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 def run(profile="quick", data=(), name="", notebooks=None, changes=None):
@@ -25,6 +26,7 @@ def run(profile="quick", data=(), name="", notebooks=None, changes=None):
     """
     from medgan_tf.reporting.report import write_report
 
+    os.environ.setdefault("MEDGAN_TF_OUTPUTS", str(config.outputs()))  # the kernels work in another folder
     opened = config.open_run(name, profile, data, changes)
     parameters = {"PROFILE": profile, "DATA": [str(folder) for folder in opened.data], "RUN": opened.name}
     parameters |= {"CHANGES": opened.changes} if opened.changes else {}
@@ -50,6 +52,22 @@ def run(profile="quick", data=(), name="", notebooks=None, changes=None):
     return write_report(opened, failures), failures
 
 
+def copy(out):
+    """Copy the notebooks to out/notebooks, with the pages and pictures that they link; return that folder.
+
+    Raises FileExistsError where one of them is there already: it may have been worked in.
+    """
+    out = Path(out)
+    if clash := next((source for source in _sources() if (out / "notebooks" / source.name).exists()), None):
+        raise FileExistsError(f"{out / 'notebooks' / clash.name} is there already: give another folder.")
+    pages = ("notebooks/*.ipynb", "docs/*.md", "docs/images/*", "pretrained/*/samples.png")
+    for path in chain.from_iterable(config.ROOT.glob(pattern) for pattern in pages):
+        target = out / path.relative_to(config.ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return out / "notebooks"
+
+
 def _fingerprint(source, parameters, run):
     """What a notebook depends on; the first one also on the images that a person has cleared in review.csv."""
     cleared = "".join(sorted(cleared_files(run.images)))
@@ -73,7 +91,7 @@ def _choose(names):
 def _sources():
     sources = sorted(NOTEBOOKS.glob("[0-9][0-9]*_*.ipynb"))
     if not sources:
-        raise ValueError(f"{NOTEBOOKS} holds no notebooks; run from a clone of the repository.")
+        raise ValueError(f"{NOTEBOOKS} holds no notebooks; install medgan_tf again.")
     return sources
 
 

@@ -1,16 +1,15 @@
 """One folder under outputs/ for each run, what is where in it, and which trained models there are."""
 
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .changes import changed
+from .places import PRETRAINED, outputs
 from .profiles import PROFILES
 from .settings import Profile
 
-PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
 EARLIER_NAMES = {"feature_classifier": "domain", "label_classifier": "judge", "segmenter": "reader"}
 
 
@@ -120,11 +119,6 @@ def find_run(name):
     record = json.loads(path.read_text())
     changes = record.get("changes", {})
     return Run(name, changed(PROFILES[record["profile"]], changes), tuple(map(Path, record["data"])), changes)
-
-
-def outputs():
-    """outputs/ beside the notebooks, or the folder that the environment variable MEDGAN_TF_OUTPUTS names."""
-    return Path(os.environ.get("MEDGAN_TF_OUTPUTS", Path(__file__).resolve().parents[2] / "outputs"))
 
 
 def available():

@@ -7,16 +7,18 @@ from pathlib import Path
 import nbformat
 from PIL import Image
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+from medgan_tf.config import ROOT
+
 PICTURE_WIDTH = 1000  # pixels, at most
 PICTURE_QUALITY = 85  # of WebP, a third of the size of PNG; the figures of a run stay as they are
+LEFT_OUT = {"injected-parameters", "install"}  # tags of cells that are of no interest to a reader
 TEXT_LINES, TEXT_WIDTH = 30, 160  # of a printed output; what is longer is cut
 
 
 def read_executed(source, run):
     """The notebook at a path, as `run` executed it: outputs cleaned, paths of this machine as outputs/RUN."""
     notebook = nbformat.read(source, 4)
-    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    notebook.cells = [cell for cell in notebook.cells if not LEFT_OUT.intersection(cell.metadata.get("tags", []))]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [cleaned for output in cell.outputs if (cleaned := _clean(output, run))]
@@ -72,4 +74,4 @@ def _shorten(text):
 def _without_paths(text, run):
     """The text with the run's folder as outputs/RUN, wherever it was when the notebook was executed."""
     text = re.sub(rf"/[^\s'\"<>:,]*/{re.escape(run.name)}\b", f"outputs/{run.name}", text)
-    return text.replace(f"{NOTEBOOKS.parent}/", "").replace(str(Path.home()), "~")
+    return text.replace(f"{ROOT}/", "").replace(str(Path.home()), "~")

@@ -11,7 +11,9 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
-from .executed import NOTEBOOKS, read_executed, small
+from medgan_tf.config import NOTEBOOKS
+
+from .executed import read_executed, small
 
 CODE_STYLE = HtmlFormatter(style="default").get_style_defs(".highlight")
 PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")

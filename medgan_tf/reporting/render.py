@@ -6,7 +6,9 @@ import shutil
 from os.path import relpath
 from pathlib import Path
 
-from .executed import NOTEBOOKS, read_executed, small
+from medgan_tf.config import NOTEBOOKS
+
+from .executed import read_executed, small
 
 LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s#]+)")  # the target of a relative Markdown link
 
