@@ -1,4 +1,4 @@
-"""The wheel, where there is no clone: notebooks and models are in it, and what is made goes to the working directory."""
+"""The wheel, where there is no clone: notebooks and models are in it, outputs go to the working directory."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from PIL import Image
 
 from medgan_tf import generators
 
@@ -62,8 +63,6 @@ def test_a_published_model_draws_the_same_images(run):
     _, folder = run("sample", "pretrained/chest_xray_cgan", "--out", "again", "--count", 4, "--seed", 3)
     files = sorted(path.name for path in (folder / "samples").rglob("*.png"))
     assert len(files) == 4
-    from PIL import Image
-
     drawn = np.stack([np.asarray(Image.open(folder / "samples" / name)) for name in files])
     expected = generators.load("pretrained/chest_xray_cgan").sample(4, seed=3)[..., 0]
     assert np.abs(drawn.astype(int) - expected).max() <= 1
