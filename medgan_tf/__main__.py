@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from medgan_tf import __version__
-from medgan_tf.cli import commands
+from medgan_tf.cli import commands, progress
 
 DIR = {"type": Path, "metavar": "DIR"}
 
@@ -18,6 +18,7 @@ def main(arguments=None):
     parser = _parser()
     options = vars(parser.parse_args(_with_negative_values(sys.argv[1:] if arguments is None else arguments)))
     command = options.pop("command")
+    progress.lines_without_terminal()
     try:
         return command(**options) or 0
     except KeyboardInterrupt:
@@ -164,6 +165,9 @@ def _training_commands(add):
     option("--data", text, action="append", dest="sets", nargs="+", **DIR)
     option("--models", "models of the profile, such as dcgan cgan", nargs="+", required=True, metavar="MODEL")
     option("--seeds", "one training for each seed (default 0)", nargs="+", type=int, default=[0], metavar="SEED")
+    text = "values of a setting, such as cgan.kimg=[50,100]; every combination is a run; with --search also LOW..HIGH"
+    option("--set", text, action="append", dest="settings", default=[], metavar="NAME=VALUES")
+    option("--search", "tune the settings of one model with N trainings, on validation alone", type=int, metavar="N")
     _profile(option)
     option("--jobs", "number of processes at a time, which share the cores or GPUs", type=int, default=1, metavar="N")
 

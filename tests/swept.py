@@ -21,7 +21,8 @@ def note(line):
 def run_notebooks(options):
     """Prepare or measure."""
     (notebook,) = options["notebooks"]
-    run = config.open_run(options["run"], options["profile"], options["data"])
+    changes = config.read_changes(options["settings"])
+    run = config.open_run(options["run"], options["profile"], options["data"], changes)
     if run.name.endswith("broken"):
         sys.exit("medgan_tf: too few patients in it.")
     done = run.directory / "notebooks" / f"{notebook}.done"

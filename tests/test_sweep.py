@@ -1,4 +1,8 @@
+import os
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +15,7 @@ from train_process import SETTINGS
 
 from medgan_tf import config, metrics, results
 from medgan_tf.__main__ import main
+from medgan_tf.cli import search as searching
 from medgan_tf.cli import sweep as sweeping
 
 
@@ -55,6 +60,67 @@ def test_a_sweep_does_what_is_missing_names_what_failed_and_collects_the_rest(ou
     table = pd.DataFrame(collected["comparison"])
     assert dict(zip(table["model"], table["seeds"], strict=True)) == {"gan": 2, "cgan": 2}
     assert "cgan" in capsys.readouterr().out
+
+
+def test_a_grid_of_four_that_is_killed_goes_on_and_repeats_nothing(outputs, tmp_path, monkeypatch):
+    stand_in = str(Path(__file__).with_name("swept.py"))
+    code = f"import sys; from medgan_tf.cli import sweep; sweep.COMMAND = [sys.executable, {stand_in!r}]"
+    code += "; from medgan_tf.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
+    command = [sys.executable, "-c", code, "sweep", "--out", "s", "--models", "gan", "--profile", "smoke"]
+    command += ["--set", "gan.kimg=[1, 2]", "--set", "gan.network.latent_dim=[8, 16]"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    trained = lambda: [line for line in (tmp_path / "notes").read_text().splitlines() if " gan " in line]  # noqa: E731
+    deadline = time.time() + 300
+    while not (tmp_path / "notes").exists() or len(trained()) < 2:
+        assert process.poll() is None and time.time() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    names = [line.split()[0] for line in trained()]
+    runs = {f"s-phantoms-gan.kimg={kimg}-gan.network.latent_dim={size}" for kimg in (1, 2) for size in (8, 16)}
+    assert set(names) == runs and len(names) <= 5, "the one that was killed may have begun twice"
+    for name in runs:
+        assert config.find_run(name).profile.training("gan").kimg == int(name.split("kimg=")[1][0])
+    assert len({row["run"] for row in results.read(outputs / "s")["models"]}) == 4
+    before = (tmp_path / "notes").read_text()
+    subprocess.run(command, check=True, capture_output=True)
+    assert (tmp_path / "notes").read_text() == before
+
+
+def test_a_grid_is_checked_before_any_work(outputs, capsys):
+    assert main(["sweep", "--out", "s", "--models", "gan", "--set", "gan.kimk=[1, 2]"]) == 1
+    assert "did you mean gan.kimg" in capsys.readouterr().err
+    assert not list(outputs.glob("*"))
+
+
+def test_a_search_of_six_that_is_killed_goes_on_and_repeats_nothing(outputs):
+    command = [sys.executable, str(Path(__file__).with_name("searched.py"))]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    folder, deadline = outputs / "r" / "search" / "dcgan", time.time() + 300
+    while len(list(folder.glob("*/log.csv"))) < 3:
+        assert process.poll() is None and time.time() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    finished = sorted(folder.glob("*/log.csv"), key=lambda path: path.stat().st_mtime_ns)[:2]
+    written = {path: path.stat().st_mtime_ns for path in finished}
+    subprocess.run(command, check=True, capture_output=True)
+    section = results.section(outputs / "r", "search/dcgan")
+    assert section["tried"] == 6 == len(section["trials"]) and section["chosen on"] == "validation patients"
+    assert {path: path.stat().st_mtime_ns for path in finished} == written
+    best = min(section["trials"], key=lambda trial: trial["validation distance"])
+    assert {name: best[name] for name in section["best"]} == section["best"]
+    for trial in section["trials"]:
+        assert 1e-4 <= trial["dcgan.generator_learning_rate"] <= 1e-2 and trial["dcgan.network.base_filters"] in (2, 4)
+    assert len({trial["dcgan.generator_learning_rate"] for trial in section["trials"]}) == 6
+
+
+@pytest.mark.parametrize("values", ["0.1", "a..b", "1.."])
+def test_what_cannot_be_searched_is_said(values):
+    with pytest.raises(ValueError, match="cannot be searched: write LOW"):
+        searching._ends(values)
 
 
 def test_a_sweep_of_what_is_not_there_is_one_sentence(outputs, tmp_path, capsys):

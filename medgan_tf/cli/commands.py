@@ -134,19 +134,42 @@ def train(run, model, seed, kimg, init_from, deterministic):
         print(f"{run.model(model, seed)}: {record['kimg']:g} kimg in {record['seconds']:.0f} s")
 
 
-def sweep(name, sets, models, seeds, profile, jobs):
-    """Train and measure every combination of data set, model and seed.
+def sweep(name, sets, models, seeds, settings, search, profile, jobs):
+    """Train and measure every combination of data set, settings, model and seed.
 
-    Several processes run at a time. If you run it again, only what is missing is done. Each data set becomes a run,
-    NAME-SET.
+    Several processes run at a time. If you run it again, only what is missing is done. Each combination of data set
+    and settings becomes a run, NAME-SET-SETTINGS. With --search, settings of one model are tuned on validation patients
+    instead.
     """
     from medgan_tf import config
     from medgan_tf.cli.sweep import sweep as sweep_all
 
-    summary, failures = sweep_all(name, sets or [()], models, seeds, profile, jobs)
+    space = config.read_changes(settings)
+    if search:
+        return _search(name, sets or [()], models, space, search, profile)
+    grid = {each: value if isinstance(value, list) else [value] for each, value in space.items()}
+    summary, failures = sweep_all(name, sets or [()], models, seeds, profile, jobs, grid)
     _print_comparison(summary)
     print(f"Everything is in {config.outputs() / name / 'results.json'}", *failures.values(), sep="\n")
     return 1 if failures else 0
+
+
+def _search(name, sets, models, space, trials, profile):
+    from medgan_tf import config
+    from medgan_tf.cli.notebooks import run as run_notebooks
+    from medgan_tf.cli.search import search
+    from medgan_tf.cli.sweep import PREPARE
+
+    if len(sets) > 1 or len(models) > 1 or not space:
+        raise ValueError("A search takes one data set, one model, and what to search: --set NAME=LOW..HIGH.")
+    _, failures = run_notebooks(profile, sets[0], name, [PREPARE])
+    if failures:
+        raise ValueError(*failures.values())
+    table = search(config.find_run(name), models[0], space, trials)
+    print(table.to_string(index=False))
+    chosen = " ".join(f"--set {each}={value}" for each, value in table.iloc[0, 1:].items())
+    print(f"Chosen on validation patients, {len(table)} tried: {chosen}")
+    return None
 
 
 def compare(runs):

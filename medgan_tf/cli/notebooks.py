@@ -15,6 +15,8 @@ from medgan_tf import config
 from medgan_tf.config import NOTEBOOKS
 from medgan_tf.dicom.review import cleared_files
 
+BAR = "{n_fmt}/{total_fmt} {bar:10} {elapsed}, {remaining} left {postfix}"
+
 
 def run(profile="quick", data=(), name="", notebooks=None, changes=None):
     """Run the notebooks into outputs/NAME/notebooks and write outputs/NAME/report.html; return (report, failures).
@@ -26,13 +28,12 @@ def run(profile="quick", data=(), name="", notebooks=None, changes=None):
     """
     from medgan_tf.reporting.report import write_report
 
-    os.environ.setdefault("MEDGAN_TF_OUTPUTS", str(config.outputs()))  # the kernels work in another folder
     opened = config.open_run(name, profile, data, changes)
     parameters = {"PROFILE": profile, "DATA": [str(folder) for folder in opened.data], "RUN": opened.name}
     parameters |= {"CHANGES": opened.changes} if opened.changes else {}
     sources = _choose(notebooks or _of_profile(opened.profile))
     failures, again = {}, False
-    bar = tqdm(sources, "Notebooks", unit="notebook", bar_format="{n_fmt}/{total_fmt} {bar:10} {elapsed} {postfix}")
+    bar = tqdm(sources, "Notebooks", unit="notebook", bar_format=BAR)
     for source in bar:
         bar.set_postfix_str(source.stem)
         done = opened.directory / "notebooks" / f"{source.stem}.done"
@@ -108,8 +109,9 @@ def _execute(source, target, parameters, bar):
         """A kernel whose own output, mainly TensorFlow's C++ log, goes to a file beside the notebook."""
 
         async def start_kernel(self, **settings):
+            environment = os.environ | {"MEDGAN_TF_OUTPUTS": str(config.outputs())}  # it works in another folder
             with target.with_suffix(".log").open("w") as log:
-                await super().start_kernel(**settings, stderr=log)
+                await super().start_kernel(**settings, env=environment, stderr=log)
 
     try:
         papermill.execute_notebook(
@@ -146,7 +148,8 @@ class _Progress:
     def write(self, text):
         lines = [line.strip() for line in re.split(r"[\r\n]|\x1b\[A", text) if line.strip()]
         if lines:
-            self.bar.set_postfix_str(f"{self.name}: {lines[-1][:70]}")
+            self.bar.set_postfix_str(f"{self.name}: {lines[-1][:70]}", refresh=False)
+            self.bar.update(0)  # redraws it no more often than tqdm is told to
 
     def flush(self):
-        self.bar.refresh()
+        """Nothing waits to be written."""

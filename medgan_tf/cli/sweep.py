@@ -1,12 +1,14 @@
-"""Sweeps: train and measure every combination of data set, model and seed in parallel processes.
+"""Sweeps: train and measure every combination of data set, settings, model and seed in parallel processes.
 
-Each data set has its own run, which notebook 01 prepares and notebook 06 measures; each seed of each model is a folder
-in it. Finished work is not repeated, also where another machine with the same outputs/ finished it.
+Each data set has its own run for each combination of settings, which notebook 01 prepares and notebook 06 measures;
+each seed of each model is a folder in it. Finished work is not repeated, also where another machine with the same
+outputs/ finished it.
 """
 
 import json
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -23,15 +25,22 @@ COMMAND = [sys.executable, "-m", "medgan_tf"]
 PREPARE, MEASURE = "01_dicom_to_jpg", "06_evaluation"
 
 
-def sweep(name, sets, models, seeds, profile="quick", jobs=1):
+def sweep(name, sets, models, seeds, profile="quick", jobs=1, grid=None):
     """Prepare, train and measure what is missing, in `jobs` processes at a time; return (summary, failures).
 
-    sets: a list of folders for each data set; an empty one stands for phantoms. summary: `comparison.summarise` of all
+    sets: a list of folders for each data set; an empty one stands for phantoms. grid: {setting: list of its values}, of
+    which every combination is a run of its own, see `config.changed`. summary: `comparison.summarise` of all
     measured models, also written to outputs/NAME/results.json. failures: {task: a sentence}; tasks that do not depend
     on a failed one are still done. The output of the processes is in outputs/NAME/logs/. Raises ValueError for an
     unknown folder, model or profile, and where no model could be measured.
     """
-    runs = [config.open_run(_run_name(name, folders), profile, folders) for folders in sets]
+    points = [dict(zip(grid or {}, values, strict=True)) for values in product(*(grid or {}).values())]
+    for point in points:
+        config.changed(config.PROFILES[profile], point)  # before anything is written
+    runs = [
+        config.open_run(_run_name(name, folders, point), profile, folders, point)
+        for folders, point in product(sets, points)
+    ]
     unknown = set(models) - set(config.PROFILES[profile].models)
     if unknown:
         raise ValueError(
@@ -54,20 +63,28 @@ def sweep(name, sets, models, seeds, profile="quick", jobs=1):
         raise ValueError(f"Nothing could be measured. {' '.join(failures.values())}")
     table = comparison.models(measured)
     summary = comparison.summarise(table)
-    stated = {"profile": profile, "runs": [run.name for run in runs], "models": models, "seeds": seeds}
-    results.write(folder, "sweep", stated | {"failures": failures})
+    stated = {
+        "profile": profile,
+        "grid": grid or {},
+        "runs": [run.name for run in runs],
+        "models": models,
+        "seeds": seeds,
+    }
+    results.write(folder, "sweep", stated | {"grid": grid or {}, "failures": failures})
     results.write(folder, "models", table.to_dict("records"))
     results.write(folder, "comparison", summary.to_dict("records"))
     return summary, failures
 
 
-def _run_name(name, folders):
-    return "-".join([name, *(folder.name for folder in folders)] if folders else [name, "phantoms"])
+def _run_name(name, folders, point):
+    parts = [name, *([folder.name for folder in folders] or ["phantoms"])]
+    return "-".join(parts + [re.sub(r"[^\w.=]+", "_", f"{each}={value}") for each, value in point.items()])
 
 
 def _notebook(run, notebook):
     data = [str(folder) for folder in run.data]
-    return ["run", "--profile", run.profile.name, "--run", run.name, "--notebooks", notebook, "--data", *data]
+    changes = [text for name, value in run.changes.items() for text in ("--set", f"{name}={value!r}")]
+    return ["run", "--profile", run.profile.name, "--run", run.name, "--notebooks", notebook, *changes, "--data", *data]
 
 
 def _is_trained(run, model, seed):
