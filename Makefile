@@ -42,7 +42,7 @@ docs: .venv/installed-$(EXTRAS)
 	$(BIN)/python -m medgan_tf render docs-$(PROFILE) --out docs/notebooks
 
 test: .venv/installed-$(EXTRAS)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(FAST),-m "not slow") $(TESTS)
 	@echo "All tests ran; skipped ones say what they lack."
 
 lab: .venv/installed-$(EXTRAS)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from train_process import SETTINGS, STYLED, TRAININGS, images, main
 
 from medgan_tf import generators, metrics, training
@@ -191,6 +192,8 @@ def test_a_training_on_a_dozen_images_has_statistics_of_whole_batches(tmp_path):
     gan = training.build(short, 16)
     training.fit(gan, short, few, tmp_path)
     assert all(np.isfinite(variable.numpy()).all() for variable in gan.generator_ema.variables)
+    shown = EventAccumulator(str(tmp_path / "tensorboard" / "samples")).Reload().Tensors("samples")
+    assert [event.step for event in shown] == [0, 1]
     moving = [variable for variable in gan.generator_ema.variables if "moving_variance" in variable.path]
     assert moving and all((variable.numpy() > 0).any() for variable in moving)
 

@@ -144,17 +144,18 @@ class RecomputeBatchNorm(keras.callbacks.Callback):
 class SampleGrid(keras.callbacks.Callback):
     """Saves images of the same latents from the averaged generator at each epoch, as folder/kimg_000012.800.png.
 
-    labels: (ROWS * COLUMNS,) int for a conditional generator, else None.
+    labels: (ROWS * COLUMNS,) int for a conditional generator, else None. log_dir: of TensorBoard, which shows them.
     """
 
     ROWS, COLUMNS = 4, 8
 
-    def __init__(self, folder, labels):
+    def __init__(self, folder, labels, log_dir):
         super().__init__()
-        self.folder, self.labels = Path(folder), labels
+        self.folder, self.labels, self.log_dir = Path(folder), labels, str(log_dir)
 
     def on_train_begin(self, logs=None):
         """Begin with the untrained generator."""
+        self.writer = tf.summary.create_file_writer(self.log_dir)
         if not int(self.model.step.numpy()):
             self.on_epoch_end(-1)
 
@@ -162,7 +163,10 @@ class SampleGrid(keras.callbacks.Callback):
         """Save the grid."""
         images = self.model.sample(self.ROWS * self.COLUMNS, self.labels)
         name = f"kimg_{int(self.model.images_seen.numpy()) / 1000:010.3f}.png"
-        atomic_write(self.folder / name, lambda path: Image.fromarray(tile(images, self.COLUMNS)).save(path, "PNG"))
+        grid = tile(images, self.COLUMNS)
+        atomic_write(self.folder / name, lambda path: Image.fromarray(grid).save(path, "PNG"))
+        with self.writer.as_default(step=epoch + 1):
+            tf.summary.image("samples", grid[None, ..., None])
 
 
 class EvaluationCallback(keras.callbacks.Callback):

@@ -94,8 +94,9 @@ def _callbacks(gan, settings, data, model_dir, extractor, chief):
     chosen.append(callbacks.RecomputeBatchNorm(labels))
     if not chief:
         return chosen
+    tensorboard = model_dir / "tensorboard"
     classes_in_turn = np.arange(32) % len(data.classes) if gan.conditional else None
-    chosen.append(callbacks.SampleGrid(model_dir / "samples", classes_in_turn))
+    chosen.append(callbacks.SampleGrid(model_dir / "samples", classes_in_turn, tensorboard / "samples"))
     if extractor:
         validation = data.validation.shuffled(settings.seed)
         chosen.append(callbacks.EvaluationCallback(extractor, train, validation, model_dir / checkpoint.WEIGHTS))
@@ -104,7 +105,7 @@ def _callbacks(gan, settings, data, model_dir, extractor, chief):
         *chosen,
         callbacks.PeakMemory(),
         log,
-        keras.callbacks.TensorBoard(model_dir / "tensorboard", write_graph=False),
+        keras.callbacks.TensorBoard(tensorboard, write_graph=False),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: gan.save_state(model_dir / checkpoint.STATE)),
         callbacks.Forecast(log, settings.kimg),
         callbacks.Progress(model_dir.name),
