@@ -66,6 +66,7 @@ def test_notebooks_are_clean_and_have_parameters(path):
     assert names[:3] == ["PROFILE", "DATA", "RUN"]
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     assert notebook["cells"][0]["cell_type"] == "markdown"
+    assert "| time on two CPU cores |" in "".join(notebook["cells"][0]["source"])
     for cell in code:
         source = "".join(cell["source"])
         from_scratch = "from-scratch" in cell["metadata"].get("tags", [])
