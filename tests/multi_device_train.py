@@ -29,8 +29,7 @@ CGAN = replace(
 TRAININGS = {
     "cgan": CGAN,
     "cgan_part": replace(CGAN, kimg=0.448),
-    "wgan_gp": replace(CGAN, kimg=0.064, loss="wasserstein", penalty="wgan_gp", penalty_interval=1, augmentation={}),
-    # heads with BatchNorm and spectral norm, a second optimizer, translations
+    # heads with BatchNorm and spectral norm, a second optimizer, translations, and the critic with its penalty
     "projected": replace(PROJECTED, **SHORT | {"kimg": 0.064}),
     # a lazy R1 penalty, path lengths, mixed latents, noise, groups of images
     "stylegan2": replace(STYLED, **{**SHORT, "kimg": 0.064, "augmentation": {}}),

@@ -114,7 +114,9 @@ PROFILES = {
             _smoke(STYLEGAN2_CPU, **SMOKE_STYLES),
             SMOKE_STYLEGAN3,
         ),
-        ablation_models=_ablation_models(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_PROJECTED, SMOKE_STYLEGAN3, _smoke(CGAN_CPU))
+        ablation_models=_ablation_models(
+            SMOKE_DCGAN, SMOKE_CGAN, SMOKE_PROJECTED, SMOKE_STYLEGAN3, replace(_smoke(CGAN_CPU), kimg=0.256)
+        )
         | {"overfitted": _smoke(OVERFITTED)},
         transfer_images=(16,),
         transfer_seeds=(0, 1),
