@@ -93,6 +93,7 @@ SMOKE_PROJECTED = replace(_smoke(PROJECTED_CPU, base_filters=32), projected=SMOK
 SMOKE_STYLES = {"channel_base": 256, "channel_max": 16, "latent_dim": 32}
 SMOKE_STYLEGAN3 = _smoke(STYLEGAN3_CPU, num_layers=4, **SMOKE_STYLES)
 SMOKE_DCGAN = _smoke(DCGAN_CPU, base_filters=8)
+SMOKE_TRANSFER = replace(_smoke(CGAN_CPU), kimg=0.256)
 PROFILES = {
     "smoke": Profile(
         "smoke",
@@ -114,9 +115,7 @@ PROFILES = {
             _smoke(STYLEGAN2_CPU, **SMOKE_STYLES),
             SMOKE_STYLEGAN3,
         ),
-        ablation_models=_ablation_models(
-            SMOKE_DCGAN, SMOKE_CGAN, SMOKE_PROJECTED, SMOKE_STYLEGAN3, replace(_smoke(CGAN_CPU), kimg=0.256)
-        )
+        ablation_models=_ablation_models(SMOKE_DCGAN, SMOKE_CGAN, SMOKE_PROJECTED, SMOKE_STYLEGAN3, SMOKE_TRANSFER)
         | {"overfitted": _smoke(OVERFITTED)},
         transfer_images=(16,),
         transfer_seeds=(0, 1),
