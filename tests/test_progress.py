@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 
 BARS = """
 import sys, time
@@ -32,6 +33,7 @@ def test_a_bar_in_a_log_is_a_line_now_and_then_with_the_time_left():
 
 def test_a_bar_in_a_terminal_stays_one_line_that_is_redrawn():
     parent, child = pty.openpty()
+    termios.tcsetwinsize(child, (24, 80))
     process = subprocess.Popen([sys.executable, "-c", BARS], stderr=child, env=environment())
     os.close(child)
     said = b""

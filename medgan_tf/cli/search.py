@@ -26,10 +26,10 @@ def search(run, model, space, trials):
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
         storage=optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / "trials.log"))),
-        sampler=optuna.samplers.TPESampler(seed=0),
         study_name=model,
         load_if_exists=True,
     )
+    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # one seed would repeat the first trials
     states = optuna.trial.TrialState
     for interrupted in study.get_trials(states=(states.RUNNING,)):
         study.enqueue_trial(interrupted.params)
