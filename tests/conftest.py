@@ -108,3 +108,12 @@ def client(served, service, tmp_path):
     from medgan_tf.app import ratings, server
 
     return server.create_app(service, ratings.Ratings(tmp_path / "ratings.sqlite3"), rate="").test_client()
+
+
+def pytest_collection_modifyitems(items):
+    """Mark as slow what tests/slow.txt names, a file or a test in it: more than some seconds on two cores."""
+    slow = set(Path(__file__).with_name("slow.txt").read_text().split())
+    for item in items:
+        file, _, name = item.nodeid.partition("::")
+        if slow & {file, f"{file}::{name.partition('[')[0]}"}:
+            item.add_marker(pytest.mark.slow)

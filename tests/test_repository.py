@@ -74,6 +74,12 @@ def test_notebooks_are_clean_and_have_parameters(path):
         assert len(source.splitlines()) <= (46 if from_scratch else 30)
 
 
+def test_slow_tests_are_named_as_they_are_called():
+    for line in (ROOT / "tests" / "slow.txt").read_text().split():
+        file, _, name = line.partition("::")
+        assert f"def {name}" in (ROOT / file).read_text(), line
+
+
 def test_the_readme_is_short_and_lists_every_notebook_and_no_number_of_quality():
     text = (ROOT / "README.md").read_text()
     assert len(text.splitlines()) <= 150

@@ -217,7 +217,7 @@ def test_every_notebook_runs_in_the_smoke_profile_and_the_report_holds_it_all(ou
     )
     assert studies.returncode == 0, studies.stdout[-3000:] or studies.stderr[-3000:]
     page = (folder / "report.html").read_text()
-    assert "<h3>Rules of anatomy and lesions</h2>" in page
+    assert "<h3>Rules of anatomy and lesions</h3>" in page
     assert {"few/dcgan_few", "ablation/pggan", "equivariance/stylegan3_r", "canonical/cgan"} <= set(
         results.read(folder)
     )

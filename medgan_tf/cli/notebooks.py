@@ -102,6 +102,7 @@ def _execute(source, target, parameters, bar):
     from jupyter_client.manager import AsyncKernelManager
     from nbclient.exceptions import DeadKernelError
 
+    environment = os.environ | {"MEDGAN_TF_OUTPUTS": str(config.outputs())}  # the kernel works in another folder
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # this environment's kernel before one of the user's
     target.parent.mkdir(parents=True, exist_ok=True)
 
@@ -109,7 +110,6 @@ def _execute(source, target, parameters, bar):
         """A kernel whose own output, mainly TensorFlow's C++ log, goes to a file beside the notebook."""
 
         async def start_kernel(self, **settings):
-            environment = os.environ | {"MEDGAN_TF_OUTPUTS": str(config.outputs())}  # it works in another folder
             with target.with_suffix(".log").open("w") as log:
                 await super().start_kernel(**settings, env=environment, stderr=log)
 

@@ -31,7 +31,7 @@ def small(png):
         picture = image.convert("RGB")
     picture.thumbnail((PICTURE_WIDTH, picture.height), Image.LANCZOS, reducing_gap=None)
     memory = BytesIO()
-    picture.save(memory, "WEBP", quality=PICTURE_QUALITY, method=6)
+    picture.save(memory, "WEBP", quality=PICTURE_QUALITY)
     return memory.getvalue()
 
 
