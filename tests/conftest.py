@@ -18,7 +18,15 @@ FLAGS += ["--disable-component-update", "--disable-sync", "--disable-quic"]
 
 
 def pytest_collection_modifyitems(items):
-    """The files that take longest come first: of two workers neither waits for the other at the end."""
+    """Mark as slow what slow.txt names, files and tests of more than a second or so; sort the tests.
+
+    The files that take longest come first: of two workers neither waits for the other at the end.
+    """
+    slow = set(Path(__file__).with_name("slow.txt").read_text().split())
+    for item in items:
+        file, _, name = item.nodeid.partition("::")
+        if slow & {file, f"{file}::{name.partition('[')[0]}"}:
+            item.add_marker(pytest.mark.slow)
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
@@ -108,12 +116,3 @@ def client(served, service, tmp_path):
     from medgan_tf.app import ratings, server
 
     return server.create_app(service, ratings.Ratings(tmp_path / "ratings.sqlite3"), rate="").test_client()
-
-
-def pytest_collection_modifyitems(items):
-    """Mark as slow what tests/slow.txt names, a file or a test in it: more than some seconds on two cores."""
-    slow = set(Path(__file__).with_name("slow.txt").read_text().split())
-    for item in items:
-        file, _, name = item.nodeid.partition("::")
-        if slow & {file, f"{file}::{name.partition('[')[0]}"}:
-            item.add_marker(pytest.mark.slow)
