@@ -161,9 +161,11 @@ def to_grey(header, stored, frame, window="auto"):
     if stored.dtype.itemsize > 2 or stored.dtype.kind not in "iu":
         return display(stored), str(view)
     # There are at most 65,536 different values: compute each once, then look the pixels up.
-    unsigned = stored.view(f"u{stored.dtype.itemsize}")
-    every_value = np.arange(2 ** (8 * stored.dtype.itemsize), dtype=unsigned.dtype).view(stored.dtype)
-    return np.take(display(every_value), unsigned), str(view)
+    stored, unsigned = stored.astype(stored.dtype.newbyteorder("="), copy=False), f"u{stored.dtype.itemsize}"
+    low, high = stored.min(), stored.max()
+    every_value = np.arange(int(low), int(high) + 1).astype(stored.dtype)
+    above_low = stored.view(unsigned) - low.view(unsigned)
+    return np.take(display(every_value), above_low, mode="clip"), str(view)  # a third of the time of mode "raise"
 
 
 def _view(header, frame, window):
