@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+import shtab
+
 from medgan_tf import __version__
 from medgan_tf.cli import commands, progress
 
@@ -55,6 +57,9 @@ def _parser():
         epilog="`medgan_tf COMMAND --help` explains a command. `make notebooks` runs everything.",
     )
     parser.add_argument("--version", action="version", version=__version__)
+    text = "print what makes a shell complete commands and options, and exit"
+    shells = {"action": shtab.completion_action(), "choices": shtab.SUPPORTED_SHELLS, "default": argparse.SUPPRESS}
+    parser.add_argument("--print-completion", help=text, **shells)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(name, function):
@@ -65,7 +70,9 @@ def _parser():
         def option(name, help, **settings):
             if settings.get("default") not in (None, "", [], ()) and "(default" not in help:
                 help += " (default %(default)s)"
-            command.add_argument(name, help=help, **settings)
+            added = command.add_argument(name, help=help, **settings)
+            if settings.get("type") is Path:
+                added.complete = shtab.DIRECTORY if settings.get("metavar") == "DIR" else shtab.FILE
 
         return option
 

@@ -1,4 +1,6 @@
+import argparse
 import json
+import shutil
 import subprocess
 import sys
 
@@ -10,20 +12,16 @@ from train_process import main as train
 from medgan_tf.__main__ import _parser, _with_negative_values, main
 from medgan_tf.cli import notebooks
 
-COMMANDS = (
-    *("convert", "deidentify", "phantoms", "fetch", "run", "train", "sweep", "sample", "readers"),
-    *("export", "thesis", "compare", "evaluate", "serve", "gallery", "render"),
-)
+(SUBPARSERS,) = (action.choices for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", SUBPARSERS)
 def test_every_option_is_explained(command, capsys):
     with pytest.raises(SystemExit) as raised:
         main([command, "--help"])
     assert raised.value.code == 0
     assert "options:" in capsys.readouterr().out
-    of_commands = next(action.choices for action in _parser()._actions if action.choices)
-    assert all(action.help for action in of_commands[command]._actions)
+    assert all(action.help for action in SUBPARSERS[command]._actions)
 
 
 def test_help_lists_the_commands_without_loading_tensorflow():
@@ -31,7 +29,17 @@ def test_help_lists_the_commands_without_loading_tensorflow():
     code += "try: m.main()\nexcept SystemExit: assert 'tensorflow' not in sys.modules and 'pandas' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert all(command in done.stdout for command in COMMANDS)
+    assert all(command in done.stdout for command in SUBPARSERS)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
+@pytest.mark.parametrize(("words", "expected"), [("th", "thesis"), ("sample --trunc", "--truncation")])
+def test_bash_completes_commands_and_options(words, expected):
+    typed = f"COMP_WORDS=(medgan_tf {words}); COMP_CWORD={len(words.split())}; _shtab_medgan_tf; echo ${{COMPREPLY[@]}}"
+    printed = [sys.executable, "-m", "medgan_tf", "--print-completion", "bash"]
+    script = subprocess.run(printed, capture_output=True, text=True, check=True).stdout
+    completed = subprocess.run(["bash", "-c", script + typed], capture_output=True, text=True, check=True)
+    assert completed.stdout.split() == [expected]
 
 
 def images(folder, count, low, high, size=16):

@@ -397,6 +397,29 @@ def test_epochs_are_counted_alike_when_executions_do_not_divide_them(tmp_path):
     assert log["step"].tolist() == [6, 12, 18, 24, 30]  # of 28
 
 
+def test_mlflow_has_every_epoch_of_a_training_that_went_on_in_one_run(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    folder = tmp_path / "knees" / "models" / "dcgan"
+    for kimg in (0.1, 0.2):
+        settings = replace(SETTINGS, kimg=kimg)
+        training.fit(training.build(settings, 16), settings, images(), folder)
+    (run,) = mlflow.search_runs(output_format="list")
+    assert run.info.run_name == "knees/dcgan"
+    assert run.data.params["batch_size"] == str(SETTINGS.batch_size)
+    log = pd.read_csv(folder / "log.csv")
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "discriminator_loss")
+    assert [each.step for each in history] == log["epoch"].tolist()
+    assert [each.value for each in history] == pytest.approx(log["discriminator_loss"].tolist())
+
+
+def test_mlflow_that_is_asked_for_and_missing_is_said_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(ValueError, match=r"install medgan_tf\[mlflow\]"):
+        training.fit(build(), SETTINGS, images(), tmp_path)
+
+
 def test_a_damaged_or_foreign_state_is_said_and_changes_nothing(tmp_path):
     gan = build()
     gan.save_state(tmp_path / "state.npz")

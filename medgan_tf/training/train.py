@@ -11,7 +11,7 @@ import pandas as pd
 
 from medgan_tf import datasets, metrics, networks, results
 from medgan_tf.files import atomic_write
-from medgan_tf.training import callbacks, checkpoint, distribution, resume
+from medgan_tf.training import callbacks, checkpoint, distribution, resume, tracking
 from medgan_tf.training.build import build
 
 STATISTICS = (256, 1000)  # images, at least and at most, that BatchNorm's statistics are recomputed from
@@ -106,6 +106,7 @@ def _callbacks(gan, settings, data, model_dir, extractor, chief):
         callbacks.PeakMemory(),
         log,
         keras.callbacks.TensorBoard(tensorboard, write_graph=False),
+        *tracking.chosen(settings, model_dir),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: gan.save_state(model_dir / checkpoint.STATE)),
         callbacks.Forecast(log, settings.kimg),
         callbacks.Progress(model_dir.name),
