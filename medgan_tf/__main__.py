@@ -94,7 +94,8 @@ def _data_commands(add):
     option("--image-size", "side of the square images, or HEIGHTxWIDTH", type=_size, default=256, metavar="PIXELS")
     text = "file format: jpg with quality 95, png with 8 bits or png16 with 16 bits a pixel"
     option("--format", text, choices=["jpg", "png", "png16"], default="jpg")
-    text = "stored values from black to white: auto, lung, bone, ..., number of a window in the file, or CENTER,WIDTH"
+    text = "stored values from black to white: auto, lung, bone, ..., number of a window in the file, CENTER,WIDTH, or"
+    text += " three names for three channels, such as lung,soft_tissue,bone"
     option("--window", text, type=_window, default="auto")
     option("--crop", "crop to a square instead of padding with black", action="store_true")
     option("--labels", labels, metavar="CSV")
@@ -261,8 +262,8 @@ def _size(text):
 
 def _window(text):
     if "," in text:
-        center, width = text.split(",")
-        return float(center), float(width)
+        parts = text.split(",")
+        return tuple(map(float, parts)) if len(parts) == 2 else tuple(parts)
     return int(text) if text.lstrip("-").isdigit() else text
 
 

@@ -95,7 +95,7 @@ def test_the_app_serves_the_model_and_accepts_uploads_of_any_aspect(trained, tmp
         assert [each["image_size"] for each in models] == [[32, 48]]
     finally:
         service.close()
-    for damaged in ("64", [64], [64, 64, 64], None, [64, "64"]):
+    for damaged in ("64", [64], [64, 64, 1, 1], None, [64, "64"]):
         record = json.loads((model_dir / "model.json").read_text()) | {"image_size": damaged}
         (tmp_path / "model.json").write_text(json.dumps(record))
         assert catalogue._read_record(tmp_path) == {}
@@ -140,9 +140,9 @@ def test_dicom_is_converted_to_the_aspect_of_the_profile():
 
 
 def test_a_reading_kit_pads_what_it_shows_to_squares():
-    images = np.full((2, 32, 47), 200, np.uint8)
+    images = np.full((2, 32, 47, 1), 200, np.uint8)
     shown = kit._pad_to_squares(images)
-    assert shown.shape == (2, 47, 47)
+    assert shown.shape == (2, 47, 47, 1)
     np.testing.assert_array_equal(shown[:, 7:39], images)
     assert not shown[:, :7].any() and not shown[:, 39:].any()
     np.testing.assert_array_equal(kit._pad_to_squares(shown), shown)
@@ -150,8 +150,8 @@ def test_a_reading_kit_pads_what_it_shows_to_squares():
 
 def test_impossible_requests_raise_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDGAN_TF_OUTPUTS", str(tmp_path))
-    with pytest.raises(ValueError, match="a number of pixels or a pair"):
-        datasets.read_image(tmp_path / "none.png", (1, 2, 3))
+    with pytest.raises(ValueError, match="a number of pixels, a pair"):
+        datasets.read_image(tmp_path / "none.png", (1, 2, 3, 4))
     with pytest.raises(ValueError, match="squares, as phantoms are"):
         phantoms.train_segmenter(tmp_path, datasets.read_image, SIZE)
     with pytest.raises(ValueError, match="does not give"):

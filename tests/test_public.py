@@ -5,12 +5,14 @@ import zipfile
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from medgan_tf.datasets import download, read_manifest
+from medgan_tf import volumes
+from medgan_tf.datasets import download, load, read_manifest
 
 
 def npz():
@@ -103,6 +105,57 @@ def test_a_file_downloaded_by_hand_is_used(tmp_path):
     table = read_manifest(download.fetch("kermany_chest_xray", tmp_path))
     assert sorted(table["class"]) == ["NORMAL", "PNEUMONIA"]
     assert sorted(table["patient"]) == ["im-0115", "person1"]
+
+
+def put(monkeypatch, folder, name, shape, labels):
+    """Make the file of a MedMNIST set here, of images of this shape, and let its hash be the published one."""
+    parts = {}
+    for split in ("train", "val", "test"):
+        parts[f"{split}_images"] = np.random.default_rng(len(split)).integers(0, 256, (len(labels), *shape), np.uint8)
+        parts[f"{split}_labels"] = np.array(labels)
+    entry = download.SETS[name]
+    np.savez(folder / entry.file, **parts)
+    digest = "md5:" + hashlib.md5((folder / entry.file).read_bytes()).hexdigest()
+    monkeypatch.setitem(download.SETS, name, replace(entry, digest=digest))
+    return parts
+
+
+def test_a_set_in_colour_is_read_in_colour(monkeypatch, tmp_path):
+    parts = put(monkeypatch, tmp_path, "bloodmnist_64", (64, 64, 3), [[0], [7], [3]])
+    data = load(download.fetch("bloodmnist_64", tmp_path), 64)
+    assert data.classes == ("basophil", "immature_granulocytes", "platelet")
+    np.testing.assert_array_equal(data.test.images, parts["test_images"])
+
+
+def test_images_with_several_findings_keep_each_in_a_column(monkeypatch, tmp_path):
+    labels = np.zeros((3, 14), int)
+    labels[1, 2] = labels[2, 2] = labels[2, 13] = 1
+    put(monkeypatch, tmp_path, "chestmnist_28", (28, 28), labels)
+    table = pd.read_csv(download.fetch("chestmnist_28", tmp_path) / "manifest.csv").query("split == 'test'")
+    assert table["class"].tolist() == ["no_finding", "effusion", "several_findings"]
+    assert table[["effusion", "hernia", "mass"]].to_numpy().tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
+
+
+def test_volumes_become_nifti_that_can_be_sliced(monkeypatch, tmp_path):
+    parts = put(monkeypatch, tmp_path, "fracturemnist3d_28", (28, 28, 28), [[0], [2]])
+    folder = download.fetch("fracturemnist3d_28", tmp_path)
+    assert volumes.holds_volumes(folder)
+    volume = nibabel.load(folder / "validation" / "displaced_rib_fracture" / "validation_00001.nii.gz")
+    np.testing.assert_array_equal(np.asarray(volume.dataobj), parts["val_images"][1])
+    volumes.convert([folder], tmp_path / "slices", 28, every=9, keep="all")
+    table = read_manifest(tmp_path / "slices")
+    assert table.groupby(["split", "class"])["patient"].nunique().to_dict() == {
+        (split, name): 1
+        for split in ("train", "validation", "test")
+        for name in ("buckle_rib_fracture", "displaced_rib_fracture")
+    }
+
+
+def test_all_sets_of_medmnist_are_known_in_all_sizes():
+    names = [name for name, entry in download.SETS.items() if entry.page == "https://medmnist.com"]
+    assert len(names) == 12 * 4 + 6 * 2
+    assert download.SETS["dermamnist_224"].licence == "CC BY-NC 4.0"
+    assert len({download.SETS[name].digest for name in names}) == len(names)
 
 
 def test_every_set_has_licence_citation_and_a_hash_with_its_source():

@@ -46,7 +46,12 @@ class Entry:
     @property
     def sides(self):
         """(height, width) in pixels."""
-        return config.sides(self.record["image_size"])
+        return self.shape[:2]
+
+    @property
+    def shape(self):
+        """(height, width, channels), in pixels."""
+        return config.shape(self.record["image_size"])
 
     @property
     def weights(self):
@@ -114,7 +119,7 @@ def _read_record(directory):
     """model.json if it holds what an Entry needs, otherwise {}."""
     try:
         record = config.read_record(directory / "model.json")
-        usable = config.sides(record["image_size"]) and isinstance(record["settings"]["architecture"], str)
+        usable = config.shape(record["image_size"]) and isinstance(record["settings"]["architecture"], str)
         return record if usable and {"classes", "conditional"} <= set(record) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

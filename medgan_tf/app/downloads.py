@@ -10,12 +10,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from medgan_tf import dicom
 from medgan_tf.dicom.synthetic import NOTICE
+from medgan_tf.sources import displayed
 
 MIME_TYPES = {"png": "image/png", "zip": "application/zip", "dcm": "application/dicom"}
 
 
 def synthetic_png(image, **origin):
-    """PNG bytes of an image (H, W) or (H, W, 1); its text chunks say that it is synthetic and where it comes from."""
+    """PNG bytes of an image (H, W[, C]); its text chunks say that it is synthetic and where it comes from."""
     text = PngInfo()
     for name, value in {"title": NOTICE, "software": "medgan_tf", **origin}.items():
         text.add_text(name.capitalize(), str(value))
@@ -25,7 +26,7 @@ def synthetic_png(image, **origin):
 def plain_png(image, **options):
     """PNG bytes without text, for images that are real or whose kind a reader must not learn."""
     memory = BytesIO()
-    Image.fromarray(image[..., 0] if image.ndim == 3 else image).save(memory, "PNG", **options)
+    Image.fromarray(displayed(image)).save(memory, "PNG", **options)
     return memory.getvalue()
 
 

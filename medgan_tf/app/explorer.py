@@ -64,7 +64,7 @@ def show_scenarios(entry):
 
 def show_measure(entry):
     """Tab: kernel distance, precision and recall of newly generated images against held-out real images."""
-    found = real_features(entry.run_dir, entry.sides)
+    found = real_features(entry.run_dir, entry.shape)
     if found is None:
         st.info("This run's real images or its feature classifier are missing, so nothing can be measured.")
         return

@@ -45,7 +45,7 @@ def write(run, out, licence=""):
         raise ValueError(f"{run.directory} has no trained model to show; run its notebooks first.")
     site = _Site(Path(out), run, [entry.directory.name for entry in entries])
     allowed = licence or ("These are phantoms, drawn by this software: no patient." if not run.data else "")
-    real = datasets.load(run.images, entries[0].sides).held_out if allowed else None
+    real = datasets.load(run.images, entries[0].shape).held_out if allowed else None
     cards = [_write_model(site, entry, real) for entry in tqdm(entries, "gallery", leave=False)]
     site.write_page("gallery_figures.html", "figures.html", figures=_write_figures(site, allowed))
     site.write_page("gallery_method.html", "method.html")
@@ -76,7 +76,7 @@ class _Site:
         return self.out / file
 
     def write_image(self, name, image, synthetic=True):
-        """Write an image (H, W[, 1]) uint8 and return its link; files of synthetic images say that they are."""
+        """Write an image (H, W[, C]) uint8 and return its link; files of synthetic images say that they are."""
         data = downloads.synthetic_png(image, run=self.run.name) if synthetic else downloads.plain_png(image)
         (self.out / "images" / f"{name}.png").write_bytes(data)
         return f"images/{name}.png"
@@ -106,14 +106,14 @@ def _write_progression(site, entry):
     for epoch in sorted({round(step) for step in np.linspace(0, len(paths) - 1, STEPS)} if paths else ()):
         path = paths[epoch]
         with Image.open(path) as image:
-            link = site.write_image(f"{entry.directory.name}_{path.stem}", np.asarray(image.convert("L")))
+            link = site.write_image(f"{entry.directory.name}_{path.stem}", np.asarray(image))
         found.append((epoch, float(path.stem.removeprefix("kimg_")), link))
     return found
 
 
 def _write_inverted(site, entry, generator, real):
     """[(ssim, psnr, link, link of the reconstruction)] of random held-out images, inverted into a StyleGAN."""
-    if not entry.has_styles or real.images.dtype != np.uint8 or real.images.shape[1:3] != entry.sides:
+    if not entry.has_styles or real.images.dtype != np.uint8 or real.images.shape[1:] != entry.shape:
         return []
     images, steps = figures.pick(real.images, INVERTED), site.run.profile.inversion_steps
     extractor = classifier_scores.load(entry).feature_classifier

@@ -97,7 +97,7 @@ class Service:
         """The `reconstruction.Reconstruction` of the bytes of an uploaded file."""
         entry = catalogue.find(model)
         _check(entry, label)
-        original = uploads.read(data, entry.sides)
+        original = uploads.read(data, entry.shape)
         return self.worker.run(INVERSION_SECONDS, lambda: reconstruct(self._load(entry), original, label))
 
     def explore(self, view, model, label=None, **settings):

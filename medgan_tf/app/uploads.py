@@ -1,4 +1,4 @@
-"""Uploaded bytes to grey pixels; the file's name, header and comments are never kept.
+"""Uploaded bytes to pixels; the file's name, header and comments are never kept.
 
 Decoding happens in a disposable child process (`dicom.isolation`), because decoders are old C libraries and uploads may
 be hostile. This module must stay cheap to import: each child imports it.
@@ -10,10 +10,10 @@ from threading import BoundedSemaphore
 import numpy as np
 from PIL import Image
 
-from medgan_tf.config import sides
+from medgan_tf.config import shape
 from medgan_tf.dicom import DicomError, Header, isolation, read_image
 from medgan_tf.dicom.parsing import looks_like_dicom, parse
-from medgan_tf.sources import as_16_bits, upright_grey
+from medgan_tf.sources import as_16_bits, upright
 
 from .errors import AppError, busy
 
@@ -21,14 +21,14 @@ MAX_BYTES = 32 * 2**20
 MAX_PIXELS = 2**25  # enough for the largest mammograms; more is taken for an attack
 MIN_SIDE = 16  # pixels
 DECODING_SECONDS = 20
-DECODING_MEMORY = 2**30  # bytes of address space, of which the interpreter takes a third; enough for MAX_PIXELS of grey
+DECODING_MEMORY = 2**30  # bytes of address space, of which the interpreter takes a third; enough for MAX_PIXELS
 WAITING_SECONDS = 60
 SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
 _slots = BoundedSemaphore(2)  # files decoded at the same time, each in its own process
 
 
 def read(data, image_size):
-    """(H, W, 1) uint8 of the bytes of an uploaded file, at image_size. Raises AppError if it cannot be used."""
+    """(H, W, C) uint8 of the bytes of an uploaded file, at image_size. Raises AppError if it cannot be used."""
     if not data:
         raise _unreadable("The file is empty; choose a PNG, JPG or DICOM image.")
     if len(data) > MAX_BYTES:
@@ -51,20 +51,22 @@ def _unreadable(message):
 
 
 def decode(data, image_size):
-    """(H, W, 1) uint8 of the bytes of a PNG, JPG or DICOM file, padded to the aspect ratio of image_size, antialiased.
+    """(H, W, C) uint8 of the bytes of a PNG, JPG or DICOM file, padded to the aspect ratio of image_size, antialiased.
 
-    The kind of file is recognised by its content. Raises AppError, for images that are too large before decoding them.
+    DICOM becomes grey. The kind of file is recognised by its content. Raises AppError, for images that are too large
+    before decoding them.
     """
     kind = file_kind(data)
-    grey = _decode_dicom(data) if kind == "DICOM" else _decode_picture(data, kind)
-    box = sides(image_size)[::-1]
-    box_side, own_side = min(zip(box, grey.size, strict=True), key=lambda pair: pair[0] / pair[1])  # fills the box
+    height, width, channels = shape(image_size)
+    picture, box = _decode_dicom(data) if kind == "DICOM" else _decode_picture(data, kind, channels), (width, height)
+    box_side, own_side = min(zip(box, picture.size, strict=True), key=lambda pair: pair[0] / pair[1])  # fills the box
     # Resize before padding: the square around a long strip would have thousands of times its pixels.
-    size = [max(1, round(box_side * side / own_side)) for side in grey.size]
-    canvas = Image.new("F", box)
+    size = [max(1, round(box_side * side / own_side)) for side in picture.size]
+    canvas = Image.new(picture.mode, box)
     corner = tuple((outer - inner) // 2 for outer, inner in zip(box, size, strict=True))
-    canvas.paste(grey.resize(size, Image.Resampling.LANCZOS), corner)
-    return np.clip(np.rint(np.asarray(canvas)), 0, 255).astype(np.uint8)[:, :, None]
+    canvas.paste(picture.resize(size, Image.Resampling.LANCZOS), corner)
+    pixels = np.clip(np.rint(np.asarray(canvas)), 0, 255).astype(np.uint8)
+    return np.broadcast_to(pixels.reshape(height, width, -1), (height, width, channels))
 
 
 def file_kind(data):
@@ -78,19 +80,17 @@ def file_kind(data):
     return kinds[0]
 
 
-def _decode_picture(data, kind):
+def _decode_picture(data, kind, channels):
     try:
         with Image.open(BytesIO(data), formats=[kind]) as image:
             _check_size(*image.size)
             if getattr(image, "n_frames", 1) > 1:
                 raise _unreadable("The file holds several images; save one of them.")
             image.load()
-            grey = upright_grey(image)
-            return (
-                Image.fromarray(as_16_bits(np.asarray(grey)) / np.float32(257))
-                if grey.mode == "F"
-                else grey.convert("F")
-            )
+            if image.mode.startswith("I"):
+                return Image.fromarray(as_16_bits(np.asarray(upright(image))) / np.float32(257))
+            picture = upright(image, channels)
+            return picture if picture.mode == "RGB" else picture.convert("F")
     except (AppError, MemoryError):
         raise
     except Image.DecompressionBombError as error:

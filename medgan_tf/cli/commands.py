@@ -192,11 +192,12 @@ def sample(model_dir, out, count, label, seed, truncation):
     from PIL import Image
 
     from medgan_tf import generators
+    from medgan_tf.sources import displayed
 
     images = generators.load(model_dir).sample(count, label, seed, truncation)
     out.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
-        Image.fromarray(image[..., 0]).save(out / f"seed{seed}_{index:05d}.png")
+        Image.fromarray(displayed(image)).save(out / f"seed{seed}_{index:05d}.png")
     print(f"{count} images are in {out}")
 
 

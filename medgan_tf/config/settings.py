@@ -89,7 +89,7 @@ class Profile(_Settings):
     """How much of everything a run does."""
 
     name: str  # smoke, quick, study or full
-    image_size: int | tuple[int, int]  # pixels of a square's side, or (height, width)
+    image_size: int | tuple[int, ...]  # pixels of a square's side, (height, width), or (height, width, channels)
     phantom_patients: int  # size of the cohort of phantoms where no data are given
     segmenter_patients: int  # fresh phantoms that the phantom segmenter is trained with
     classifier_steps: int | None  # training steps of classifiers and segmenter; None: by the number of images
@@ -125,18 +125,35 @@ class Profile(_Settings):
         return in_pixels(self.image_size)
 
 
-def sides(image_size):
-    """(height, width) of an image_size, which is everywhere the pixels of a square's side, or such a pair.
+def shape(image_size):
+    """(height, width, channels) of an image_size: everywhere the pixels of a square's side, (height, width) or that.
 
-    Raises ValueError for anything else.
+    Images have one channel, which is grey, where none are named. Raises ValueError for anything else.
     """
-    pair = tuple(image_size) if isinstance(image_size, list | tuple) else (image_size, image_size)
-    if len(pair) != 2 or not all(isinstance(side, Integral) for side in pair):
-        raise ValueError(f"An image size is a number of pixels or a pair (height, width), not {image_size!r}.")
-    return pair
+    numbers = tuple(image_size) if isinstance(image_size, list | tuple) else (image_size, image_size)
+    if len(numbers) not in (2, 3) or not all(isinstance(each, Integral) for each in numbers):
+        raise ValueError(
+            "An image size is a number of pixels, a pair (height, width) or (height, width, channels), not"
+            f" {image_size!r}."
+        )
+    return numbers if len(numbers) == 3 else (*numbers, 1)
+
+
+def sides(image_size):
+    """(height, width) of an image_size."""
+    return shape(image_size)[:2]
+
+
+def size_of(shape):
+    """The shortest image_size that says (height, width, channels)."""
+    height, width, channels = shape
+    if channels > 1:
+        return (height, width, channels)
+    return height if height == width else (height, width)
 
 
 def in_pixels(image_size):
-    """An image_size in words: "64 px", or "64 x 96 px", the height first."""
-    height, width = sides(image_size)
-    return f"{height} px" if height == width else f"{height} x {width} px"
+    """An image_size in words: "64 px", or "64 x 96 px", the height first; "64 px in colour"."""
+    height, width, channels = shape(image_size)
+    pixels = f"{height} px" if height == width else f"{height} x {width} px"
+    return pixels + {1: "", 3: " in colour"}.get(channels, f" with {channels} channels")

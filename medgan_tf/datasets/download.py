@@ -5,8 +5,10 @@ import shutil
 import tomllib
 import zipfile
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import requests
@@ -29,12 +31,35 @@ class PublicSet:
     digest: str = ""  # "algorithm:hex" as published, "" if none is
     digest_source: str = ""
     classes: tuple = ()
+    findings: bool = False  # each image has any number of the classes
 
 
-SETS = {
-    name: PublicSet(**entry)
-    for name, entry in tomllib.loads(Path(__file__).with_name("public_sets.toml").read_text(encoding="utf-8")).items()
-}
+def _read(file):
+    return tomllib.loads(Path(__file__).with_name(file).read_text(encoding="utf-8"))
+
+
+def _medmnist(name, title, licence, citation, md5, **entry):
+    """(name, PublicSet) of one MedMNIST+ set for each of its sizes."""
+    for size, digest in md5.items():
+        file = f"{name}.npz" if size == "28" else f"{name}_{size}.npz"
+        yield (
+            f"{name}_{size}",
+            PublicSet(
+                title=f"{title}, {size} px",
+                file=file,
+                page="https://medmnist.com",
+                licence=licence,
+                citation=f"Yang et al. MedMNIST v2. Scientific Data 10:41 (2023); {citation}",
+                url=f"https://zenodo.org/records/10519652/files/{file}?download=1",
+                digest=f"md5:{digest}",
+                digest_source="medmnist/info.py, version 3.0.2, of the MedMNIST package",
+                **entry,
+            ),
+        )
+
+
+SETS = dict(chain.from_iterable(_medmnist(name, **entry) for name, entry in _read("medmnist.toml").items()))
+SETS |= {name: PublicSet(**entry) for name, entry in _read("public_sets.toml").items()}
 
 
 def fetch(name, folder):
@@ -100,17 +125,37 @@ def _verify(entry, archive):
 
 
 def _unpack_npz(archive, folder, entry):
+    """Write each image as PNG and each volume as NIfTI, and a manifest of images with the published splits.
+
+    Patients are not published, so each image counts as its own. Where images have several findings, the class is the
+    one, "several_findings" or "no_finding", and a column for each finding holds 0 or 1.
+    """
     rows = []
     with np.load(archive) as arrays:
         for split, published in (("train", "train"), ("validation", "val"), ("test", "test")):
-            images, labels = arrays[f"{published}_images"], arrays[f"{published}_labels"].ravel()
-            for index, (image, label) in enumerate(zip(tqdm(images, split, leave=False), labels, strict=True)):
-                file = f"{entry.classes[label]}/{split}_{index:05d}.png"
-                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            images, labels = arrays[f"{published}_images"], arrays[f"{published}_labels"]
+            for index, (image, found) in enumerate(zip(tqdm(images, split, leave=False), labels, strict=True)):
+                name = _class_of(found, entry)
+                is_volume = image.ndim == 3 and image.shape[-1] != 3
+                place = f"{split}/{name}" if is_volume else name
+                file = f"{place}/{split}_{index:05d}{'.nii.gz' if is_volume else '.png'}"
+                (folder / place).mkdir(parents=True, exist_ok=True)
+                if is_volume:
+                    nibabel.save(nibabel.Nifti1Image(image, np.eye(4)), folder / file)
+                    continue
                 Image.fromarray(image).save(folder / file)
-                # patients are not published, so each image counts as its own patient; the published split is kept
-                rows.append({"file": file, "class": entry.classes[label], "patient": file, "split": split})
-    write_manifest(pd.DataFrame(rows), folder)
+                findings = dict(zip(entry.classes, found, strict=True)) if entry.findings else {}
+                rows.append({"file": file, "class": name, "patient": file, "split": split} | findings)
+    if rows:
+        write_manifest(pd.DataFrame(rows), folder)
+
+
+def _class_of(found, entry):
+    """The class of the labels (k,) of one image."""
+    if not entry.findings:
+        return entry.classes[int(found[0])]
+    several = [entry.classes[place] for place in np.flatnonzero(found)]
+    return several[0] if len(several) == 1 else "several_findings" if several else "no_finding"
 
 
 def _unpack_zip(archive, folder, entry):

@@ -10,6 +10,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from medgan_tf.sources import displayed
+
 LOSSLESS = 0
 SHRUNK = 2  # files at least this many times larger than the images read from them count as lossless
 
@@ -27,15 +29,15 @@ def jpg_quality(image, height, width):
 
 
 def reencode(images, quality):
-    """uint8 images (N, H, W, 1) after being saved as JPG of this quality, 1 to 100, and read again.
+    """uint8 images (N, H, W, C) after being saved as JPG of this quality, 1 to 100, and read again.
 
     Images that were already JPG of the same quality and size change by little more than rounding. Raises ValueError
     for images that are not uint8.
     """
     if images.dtype != np.uint8:
         raise ValueError(f"JPG holds 8 bits, and these images are {images.dtype}: compare PNG with PNG")
-    decoded = [np.asarray(Image.open(_jpg(Image.fromarray(image[..., 0]), quality))) for image in images]
-    return np.stack(decoded)[..., None]
+    decoded = [np.asarray(Image.open(_jpg(Image.fromarray(displayed(image)), quality))) for image in images]
+    return np.stack(decoded).reshape(images.shape)
 
 
 def match_encoding(*image_sets):

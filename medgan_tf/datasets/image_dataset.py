@@ -9,7 +9,7 @@ import pandas as pd
 
 from .image_set import join
 from .manifests import read_manifest, with_splits
-from .reading import read_rows
+from .reading import read_rows, with_channels
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ImageDataset:
     name: str
     manifest: pd.DataFrame
     root: Path
-    image_size: int | tuple[int, int]
+    image_size: int | tuple[int, ...]
 
     @cached_property
     def classes(self):
@@ -71,11 +71,13 @@ def load(image_dir, image_size=64, seed=0):
     """An `ImageDataset` of a folder (a manifest.csv, or class folders of JPG or PNG files), split by patient.
 
     A manifest's own `split` column is kept where it is filled. Images are padded with black to the aspect ratio of
-    image_size, the pixels of a square's side or (height, width), and resized with antialiasing when a split is first
-    used. Raises ValueError, with the remedy, for a folder without images or with too few patients.
+    image_size and resized with antialiasing when a split is first used. Where image_size names no channels, they are in
+    colour if most files show some. Raises ValueError, with the remedy, for a folder without images or with too few
+    patients.
 
     >>> data = datasets.load("outputs/demo/images", 64)
     >>> data.train.images.shape, data.classes
     """
     root = Path(image_dir)
-    return ImageDataset(root.resolve().name, with_splits(read_manifest(root), seed), root, image_size)
+    manifest = with_splits(read_manifest(root), seed)
+    return ImageDataset(root.resolve().name, manifest, root, with_channels(image_size, manifest["file"], root))

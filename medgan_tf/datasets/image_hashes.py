@@ -105,6 +105,6 @@ def _frequencies(images):
     side = BAND.stop - BAND.start
     found = np.zeros((len(images), side, side), np.float32)
     for image, target in zip(images.pixels, found, strict=True):
-        part = dctn(image[..., 0].astype(np.float64), norm="ortho")[BAND, BAND]
+        part = dctn(image.mean(-1, np.float64), norm="ortho")[BAND, BAND]
         target[: part.shape[0], : part.shape[1]] = np.where(np.abs(part) > FLAT, part, 0)
     return found.reshape(len(images), -1)

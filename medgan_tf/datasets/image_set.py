@@ -6,6 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from medgan_tf.config import size_of
+
 from .encoding import LOSSLESS, reencode
 from .input_pipeline import without_autotune
 
@@ -19,7 +21,7 @@ class ImageSet:
     >>> real = ImageSet(pixels, labels=[0, 0, 1], classes=("normal", "pneumonia"), patients=["p1", "p1", "p2"])
     """
 
-    pixels: np.ndarray  # (N, H, W, 1) uint8 or uint16
+    pixels: np.ndarray  # (N, H, W, C) uint8 or uint16; one channel is grey, three are RGB
     labels: np.ndarray | None = None  # (N,) int32, indices into `classes`
     patients: np.ndarray | None = None  # (N,)
     files: np.ndarray | None = None  # (N,) str
@@ -28,8 +30,8 @@ class ImageSet:
 
     def __post_init__(self):
         pixels = self.pixels
-        if pixels.ndim != 4 or pixels.shape[-1] != 1 or pixels.dtype not in (np.uint8, np.uint16):
-            raise ValueError(f"images must be uint8 or uint16 (N, H, W, 1), not {pixels.dtype} {pixels.shape}")
+        if pixels.ndim != 4 or pixels.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"images must be uint8 or uint16 (N, H, W, C), not {pixels.dtype} {pixels.shape}")
         arrays = {name: getattr(self, name) for name in PER_IMAGE}
         if np.ndim(self.encoding) == 0:
             arrays["encoding"] = np.broadcast_to(self.encoding, len(pixels))
@@ -44,14 +46,13 @@ class ImageSet:
 
     @property
     def images(self):
-        """(N, H, W, 1) uint8: the pixels in the depth that generators draw, for comparing real with synthetic."""
+        """(N, H, W, C) uint8: the pixels in the depth that generators draw, for comparing real with synthetic."""
         return self.pixels if self.pixels.dtype == np.uint8 else np.rint(self.pixels / 257).astype(np.uint8)
 
     @property
     def image_size(self):
-        """Pixels of a square's side, or (height, width)."""
-        height, width = self.pixels.shape[1:3]
-        return height if height == width else (height, width)
+        """Pixels of a square's side, (height, width), or for colour (height, width, channels)."""
+        return size_of(self.pixels.shape[1:])
 
     @property
     def jpg_quality(self):
@@ -86,7 +87,7 @@ class ImageSet:
         return replace(self, pixels=reencode(self.images, quality), encoding=quality)
 
     def batches(self, batch_size, seed=0, start=0, balanced=False, of=1, mine=slice(0, 1)):
-        """Endless tf.data.Dataset of (images (B, H, W, 1) float32 in [-1, 1], labels (B,) int32).
+        """Endless tf.data.Dataset of (images (B, H, W, C) float32 in [-1, 1], labels (B,) int32).
 
         Pixels keep the depth of the files. Every epoch is a new permutation, and which image stands at a position
         depends on the seed and that position alone: `start`, the number of images already seen, resumes the same

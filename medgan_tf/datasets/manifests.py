@@ -59,8 +59,12 @@ def survey(root):
         table, left_out = _of_folders(root)
     if table.empty:
         raise ValueError(f"{root} holds no images; it needs class folders of JPG or PNG files, or a manifest.csv.")
-    if "patient" in table and table["patient"].str.strip().eq("").any():
-        row = table["patient"].str.strip().eq("").idxmax()
+    unnamed = table["patient"].str.strip().eq("") if "patient" in table else pd.Series(dtype=bool)
+    if len(unnamed) and unnamed.all():
+        table = table.drop(columns="patient")
+        warnings.warn(f"{root / 'manifest.csv'} names no patient: each image counts as its own patient.", stacklevel=2)
+    elif unnamed.any():
+        row = unnamed.idxmax()
         raise ValueError(
             f"{root / 'manifest.csv'} names no patient of {table['file'][row]}: fill the column, or remove it, and each"
             " image counts as its own patient."

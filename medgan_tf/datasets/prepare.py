@@ -76,7 +76,7 @@ def _joined(manifest, root):
 
 
 def _difference(one, other):
-    """How many of 255 grey levels two images (H, W, 1) differ on average, with contrast and brightness fitted."""
+    """How many of 255 grey levels two images (H, W, C) differ on average, with contrast and brightness fitted."""
     scale = 255 / np.iinfo(one.dtype).max
     one, other = (each - each.mean() for each in (one.astype(float) * scale, other.astype(float) * scale))
     return np.abs(other - one * ((one * other).sum() / max((one**2).sum(), 1e-9))).mean()

@@ -7,21 +7,23 @@ from joblib import Parallel, delayed
 from PIL import Image
 from tqdm import tqdm
 
-from medgan_tf.config import sides
-from medgan_tf.sources import as_16_bits, upright_grey
+from medgan_tf.config import shape, size_of
+from medgan_tf.sources import as_16_bits, is_coloured, upright
 
 from .encoding import jpg_quality
 from .image_set import ImageSet
 from .manifests import read_manifest
+
+SAMPLED = 25  # files of a folder that tell whether it is in colour
 
 
 def read_images(source, image_size=None):
     """All images of a source as one `ImageSet`, whatever their splits.
 
     source: the path of a folder with class folders of JPG or PNG files or with a manifest.csv; of the manifest.csv
-    itself; of an .npy file, uint8 (N, H, W) or (N, H, W, 1); or an array of these, or an ImageSet. image_size: pixels
-    of a square's side or (height, width) that files are read at, by default the size of the first one; arrays keep
-    theirs. Arrays count as lossless. Raises ValueError for what cannot be read.
+    itself; of an .npy file, uint8 (N, H, W) or (N, H, W, C); or an array of these, or an ImageSet. image_size: what
+    files are read at, by default the size of the first one, and in colour if most have some; arrays keep theirs.
+    Arrays count as lossless. Raises ValueError for what cannot be read.
     """
     if isinstance(source, ImageSet):
         return source
@@ -33,7 +35,7 @@ def read_images(source, image_size=None):
     if image_size is None:
         with Image.open(root / rows["file"].iloc[0]) as first:
             image_size = first.size[::-1]
-    return read_rows(rows, root, image_size, tuple(sorted(rows["class"].unique())))
+    return read_rows(rows, root, with_channels(image_size, rows["file"], root), tuple(sorted(rows["class"].unique())))
 
 
 def read_at_one_size(*sources):
@@ -47,10 +49,10 @@ def read_at_one_size(*sources):
     if len(sizes) > 1:
         known = " and ".join(sorted(map(str, sizes)))
         raise ValueError(f"images of the sizes {known} cannot be compared: prepare all at one size")
-    size, read = next(iter(sizes), None), []
+    size, read = next(map(shape, sizes), None), []
     for each in sources:
         read.append(each if each is None else read_images(each, size))
-        size = size or read[-1].image_size
+        size = size or shape(read[-1].image_size)
     return read
 
 
@@ -59,14 +61,31 @@ def is_image_folder(source):
     return isinstance(source, str | Path) and Path(source).suffix != ".npy"
 
 
+def with_channels(image_size, files, root):
+    """An image_size with its channels: as named, or 3 where most of SAMPLED files show colours, else 1."""
+    if isinstance(image_size, list | tuple) and len(image_size) == 3:
+        return size_of(image_size)
+    sample = [files.iloc[place] for place in np.unique(np.linspace(0, len(files) - 1, SAMPLED).astype(int))]
+    in_colour = np.median([_has_colour(Path(root) / file) for file in sample]) > 0.5 if len(files) else False
+    return size_of((*shape(image_size)[:2], 3 if in_colour else 1))
+
+
+def _has_colour(path):
+    try:
+        with Image.open(path) as image:
+            return is_coloured(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False  # whoever reads it says so
+
+
 def read_rows(rows, root, image_size, classes):
-    """The images of a manifest's rows as one `ImageSet`, read at image_size."""
+    """The images of a manifest's rows as one `ImageSet`, read at image_size, in grey where it names no channels."""
     read = Parallel(n_jobs=-1, prefer="threads")(
         delayed(_read_file)(root / file, image_size) for file in tqdm(rows["file"], "Reading images", leave=False)
     )
     if len({pixels.dtype for pixels, _ in read}) > 1:
         raise ValueError(f"{root} mixes 8-bit and 16-bit images; convert it again with one format.")
-    pixels = np.stack([each for each, _ in read]) if read else np.zeros((0, *sides(image_size), 1), np.uint8)
+    pixels = np.stack([each for each, _ in read]) if read else np.zeros((0, *shape(image_size)), np.uint8)
     if pixels.dtype == np.uint16:
         pixels = np.rint(as_16_bits(pixels)).astype(np.uint16)
     labels = rows["class"].map({name: label for label, name in enumerate(classes)}).to_numpy(np.int32)
@@ -75,19 +94,19 @@ def read_rows(rows, root, image_size, classes):
 
 
 def read_image(path, image_size):
-    """(H, W, 1) uint8, or uint16 from a 16-bit PNG: luminance, padded to the aspect of image_size, antialiased."""
+    """(H, W, C) uint8, or uint16 from a 16-bit PNG: as image_size says, padded to its aspect, antialiased."""
     return _read_file(path, image_size)[0]
 
 
 def _read_file(path, image_size):
-    """(pixels (H, W, 1), JPG quality) of one file."""
-    height, width = sides(image_size)
+    """(pixels (H, W, C), JPG quality) of one file."""
+    height, width, channels = shape(image_size)
     try:
         with Image.open(path) as image:
             if getattr(image, "n_frames", 1) > 1:
                 raise ValueError(f"it holds {image.n_frames}, of which each needs a file of its own")
             quality = jpg_quality(image, height, width)
-            image = upright_grey(image)
+            image = upright(image, channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read as an image ({error}); remove or repair it.") from error
     dtype = np.uint16 if image.mode == "F" else np.uint8
@@ -96,4 +115,4 @@ def _read_file(path, image_size):
     canvas = Image.new(image.mode, padded)
     canvas.paste(image, ((padded[0] - across) // 2, (padded[1] - down) // 2))
     pixels = np.asarray(canvas.resize((width, height), Image.Resampling.LANCZOS))
-    return np.clip(np.rint(pixels), 0, np.iinfo(dtype).max).astype(dtype)[:, :, None], quality
+    return np.clip(np.rint(pixels), 0, np.iinfo(dtype).max).astype(dtype).reshape(height, width, channels), quality

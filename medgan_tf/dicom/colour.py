@@ -1,4 +1,4 @@
-"""Colour pixels as luminance, also where header and compressed stream disagree about the colour space."""
+"""Colour pixels as RGB or luminance, also where header and compressed stream disagree about the colour space."""
 
 import re
 
@@ -15,14 +15,19 @@ UNRELATED, EQUAL = 0.5, 0.9  # correlations of the planes: chroma with luma, and
 GREY = 48  # chroma planes of medical images are mostly so near to 128, which is grey
 
 
-def luminance(header, stored, properties):
-    """Colour (H, W, 3) or palette indices (H, W) to float32 luminance (H, W) in [0, 1]."""
+def luminance(pixels):
+    """float32 (H, W) of what `rgb` returns."""
+    return np.clip(pixels @ LUMINANCE, 0, 1)
+
+
+def rgb(header, stored, properties):
+    """Colour (H, W, 3) or palette indices (H, W) to float32 (H, W, 3) in [0, 1]."""
     if stored.ndim == 2:
         stored = apply_color_lut(stored, header.dataset)[..., :3]
         bits = _palette_bits(header.dataset, stored.dtype)
     else:
         bits = properties["bits_stored"]
-    return np.clip((stored.astype(np.float32) @ LUMINANCE) / (2.0**bits - 1), 0, 1).astype(np.float32)
+    return np.clip(stored / np.float32(2.0**bits - 1), 0, 1).astype(np.float32)
 
 
 def _palette_bits(dataset, dtype):

@@ -51,7 +51,8 @@ def convert(sources, out_dir, image_size=256, format="jpg", window="auto", crop=
     image_size: a square's side in pixels, or (height, width). The whole image fits in, padded with black; with `crop`
         it fills all, and what is outside is cut off evenly.
     format: "jpg" (8 bit, quality 95), "png" (8 bit) or "png16".
-    window: as in `dicom.read_image`; automatic windows are those of a whole series, not of one slice.
+    window: as in `dicom.read_image`; automatic windows are those of a whole series, not of one slice. Three names, such
+        as ("lung", "soft_tissue", "bone"), make three channels of one image.
     labels: a CSV with columns class and either file (path relative to its source) or patient (Patient ID), or "none"
         for one class. Without it, folders say the class, and the split where they are named so (see `sources.places`).
     workers: files processed at a time; by default one per core. joblib's `parallel_config` may move the work
@@ -96,19 +97,23 @@ def _settings(out_dir, image_size, format, window, crop, labels):
         raise ValueError(f"The format is one of {', '.join(SUFFIXES)}, not '{format}'.")
     if not all(1 <= side <= 8192 for side in sides(image_size)):
         raise ValueError(f"The image size is 1 to 8192 pixels, not {image_size}.")
-    pair = isinstance(window, (tuple, list)) and len(window) == 2 and window[1] >= 1
-    if not (pair or isinstance(window, int) or window == "auto" or window in WINDOWS):
+    numbers = isinstance(window, (tuple, list)) and all(isinstance(each, (int, float)) for each in window)
+    pair = numbers and len(window) == 2 and window[1] >= 1
+    several = isinstance(window, (tuple, list)) and len(window) == 3 and all(name in WINDOWS for name in window)
+    if not (pair or several or isinstance(window, int) or window == "auto" or window in WINDOWS):
         raise ValueError(
-            f"The window is auto, a number, one of {', '.join(WINDOWS)}, or a pair (center, width) "
+            f"The window is auto, a number, one or three of {', '.join(WINDOWS)}, or a pair (center, width) "
             f"with width 1 or more, not {window!r}."
         )
+    if several and format == "png16":
+        raise ValueError("A PNG of 16 bits holds one channel: choose format png for three windows.")
     by_patient = labels not in (None, "none") and read_labels(Path(labels))[0] == "patient"
     return ConversionSettings(
         out_dir=out_dir.absolute(),
         key=load_key(),
         image_size=image_size,
         format=format,
-        window=tuple(window) if pair else window,
+        window=tuple(window) if pair or several else window,
         crop=crop,
         patient_labels=Path(labels).absolute() if by_patient else None,
         cleared=cleared_files(out_dir),

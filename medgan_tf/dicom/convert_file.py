@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from medgan_tf.dicom import image_files
 from medgan_tf.dicom.batch import record_of_file
 from medgan_tf.dicom.burned_in import Extremes
@@ -14,7 +16,7 @@ from medgan_tf.dicom.parsing import DicomError
 from medgan_tf.dicom.pixels import stored_frames
 from medgan_tf.dicom.pseudonyms import pseudonyms_of
 from medgan_tf.dicom.review import hold_back
-from medgan_tf.sources import read_labels
+from medgan_tf.sources import read_labels, shows_colour
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,14 @@ def _convert_frames(class_name, window, settings, slices, header, sha256):
             if stored.min() == stored.max():
                 blank["all pixels have one value"].append(index + 1)
                 continue
-            image, window_name = to_grey(header, stored, frame, view)
+            image, picture, window_name = _shown(header, stored, frame, view, settings.format)
             if image.min() == image.max():
                 blank[f"the window {window_name} shows one grey level only"].append(index + 1)
                 continue
             extremes.add(image)
             file = f"{name}-{index + 1:04d}{image_files.SUFFIXES[settings.format]}"
-            image = image_files.fit(image, frame.pixel_aspect, settings.image_size, settings.crop)
-            image_files.save(image, settings.out_dir / file, settings.format)
+            picture = image_files.fit(picture, frame.pixel_aspect, settings.image_size, settings.crop)
+            image_files.save(picture, settings.out_dir / file, settings.format)
             row = {"file": file, "class": class_name, **names, "modality": header.standard_modality}
             row |= {"width": stored.shape[1], "height": stored.shape[0], "window": window_name}
             rows.append(row | {"source_sha256": sha256, "split": ""})
@@ -83,6 +85,20 @@ def _convert_frames(class_name, window, settings, slices, header, sha256):
         rows = []
     rejected = [_blank_frames(reason, numbers, index + 1) for reason, numbers in blank.items()]
     return extra | held | {"rows": rows, "rejected": rejected, "series": names["series"]}
+
+
+def _shown(header, stored, frame, view, format):
+    """(grey float32 (H, W) that is searched for text, what is saved, the window's name) of a stored frame.
+
+    What is saved has three channels where the frame shows colours, or where three windows are asked for.
+    """
+    if isinstance(view, tuple) and isinstance(view[0], str):
+        channels, names = zip(*(to_grey(header, stored, frame, window) for window in view), strict=True)
+        picture = np.stack(channels, axis=-1)
+        return picture.mean(-1), picture, ", ".join(names)
+    image, name = to_grey(header, stored, frame, view)
+    in_colour = header.is_colour and format != "png16" and shows_colour(255 * stored)
+    return image, stored if in_colour else image, name
 
 
 def _remove(rows, settings):

@@ -10,6 +10,7 @@ from itertools import chain
 
 import numpy as np
 
+from medgan_tf.dicom import colour
 from medgan_tf.dicom.parsing import DicomError
 
 # (center, width) in Hounsfield units, as radiology departments commonly set them.
@@ -150,7 +151,7 @@ def to_grey(header, stored, frame, window="auto"):
     stored, frame: pixels and FrameHeader of `pixels.stored_frames`. window: as in `dicom.read_image`, or a Window.
     """
     if header.is_colour:
-        return stored, ""
+        return colour.luminance(stored), ""
     view = _view(header, frame, window)
 
     def display(values):

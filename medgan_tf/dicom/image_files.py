@@ -13,11 +13,14 @@ SUFFIXES = {"jpg": ".jpg", "png": ".png", "png16": ".png"}
 
 
 def fit(image, aspect, image_size, crop, is_mask=False):
-    """Fit float32 (H, W) in [0, 1] into an image_size: all of it on black, or with `crop` its centre filling all.
+    """Fit float32 (H, W[, 3]) in [0, 1] into an image_size: all of it on black, or with `crop` its centre filling all.
 
     aspect: height over width of a pixel. image_size: a square's side, or (height, width), in pixels. is_mask: values
     are those of labels, so that the nearest is taken and none lies between two.
     """
+    if image.ndim == 3:
+        channels = np.moveaxis(image, -1, 0)
+        return np.stack([fit(each, aspect, image_size, crop, is_mask) for each in channels], axis=-1)
     (height, width), box = image.shape, sides(image_size)[::-1]
     lengths = list(zip((width, height * aspect), box, strict=True))  # in pixel widths, each with the side it must fit
     scale = (max if crop else min)(side / length for length, side in lengths)
@@ -35,7 +38,10 @@ def fit(image, aspect, image_size, crop, is_mask=False):
 
 
 def save(image, path, format):
-    """Write float32 [0, 1] as 8-bit JPEG or PNG, or 16-bit PNG, whole or not at all. Raises CannotWrite."""
+    """Write float32 (H, W[, 3]) in [0, 1] as 8-bit JPEG or PNG, or grey as 16-bit PNG, whole or not at all.
+
+    Raises CannotWrite.
+    """
     levels, dtype = (65535, np.uint16) if format == "png16" else (255, np.uint8)
     picture = Image.fromarray(np.rint(image * levels).astype(dtype))
     with writing():

@@ -33,7 +33,7 @@ SLOWER_DECODERS = {
 def stored_frames(header):
     """Yield (pixels, FrameHeader) of each frame as stored.
 
-    pixels: (H, W) of any number type, or float32 (H, W) luminance in [0, 1] for colour. Raises DicomError, or what
+    pixels: (H, W) of any number type, or float32 (H, W, 3) RGB in [0, 1] for colour. Raises DicomError, or what
     pydicom and its decoders raise (see `parsing.reason`), for pixel data that are truncated or cannot be decoded.
     """
     if header.rows < 1 or header.columns < 1:
@@ -54,7 +54,7 @@ def stored_frames(header):
         for stored, properties in decoder.iter_array(header.dataset, **options):
             count += 1
             stored = _aligned(header, stored, unused) if unused else stored
-            yield colour.luminance(header, stored, properties) if header.is_colour else stored, next(frames)
+            yield colour.rgb(header, stored, properties) if header.is_colour else stored, next(frames)
             if count == header.frame_count:
                 return
     except BaseException as error:

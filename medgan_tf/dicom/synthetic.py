@@ -10,7 +10,7 @@ NOTICE = "Synthetic image, research only, not for diagnosis"
 
 
 def synthetic_dataset(image, description, series, number=1):
-    """Return a Dataset of one image (H, W) or (H, W, 1), uint8 or uint16, that a generator made.
+    """Return a Dataset of one image that a generator made: (H, W[, 1]) uint8 or uint16, or RGB (H, W, 3) uint8.
 
     It is a Secondary Capture Image (PS3.3 A.8.1) with Synthetic Data = YES, without a UID, date or name of anyone.
     description: how it was made, such as model and seed; stored behind the notice. series, number: strings from which
@@ -19,8 +19,11 @@ def synthetic_dataset(image, description, series, number=1):
     """
     pixels = np.asarray(image)
     pixels = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
-    if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16) or not pixels.size:
-        raise ValueError(f"A synthetic DICOM needs uint8 or uint16 (H, W), not {pixels.dtype} {pixels.shape}.")
+    colour = pixels.ndim == 3 and pixels.shape[-1] == 3
+    if not (colour or pixels.ndim == 2) or pixels.dtype not in (np.uint8, np.uint16)[: 2 - colour] or not pixels.size:
+        raise ValueError(
+            f"A synthetic DICOM needs uint8 or uint16 (H, W), or uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}."
+        )
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.ImageType = ["DERIVED", "SECONDARY"]
@@ -42,12 +45,14 @@ def synthetic_dataset(image, description, series, number=1):
     ds.PatientOrientation = ds.Laterality = ""  # unknown: nobody was examined
     ds.DerivationDescription = f"{NOTICE}. {description}"[:1024]
     ds.ImageComments = f"{NOTICE}. {description}"[:10240]
-    ds.set_pixel_data(pixels, "MONOCHROME2", 8 * pixels.dtype.itemsize, generate_instance_uid=False)
+    ds.set_pixel_data(
+        pixels, "RGB" if colour else "MONOCHROME2", 8 * pixels.dtype.itemsize, generate_instance_uid=False
+    )
     return ds
 
 
 def write_synthetic(images, out_dir, description, series):
-    """Write images (n, H, W, 1), uint8 or uint16, to out_dir as one series of `synthetic_dataset`; return the paths."""
+    """Write images (n, H, W, C) to out_dir as one series of `synthetic_dataset`; return the paths."""
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -7,6 +7,7 @@ import pandas as pd
 
 from medgan_tf import results
 from medgan_tf.intervals import seed_interval
+from medgan_tf.sources import displayed
 
 from .cells import METRIC_NAMES, by_metric, features_of, interval, titled
 from .images import draw, grids
@@ -131,10 +132,10 @@ def attention(run, images, maps, queries, name="cgan"):
     cell = WIDTH / (len(queries) + 1) * images.shape[1] / images.shape[2]
     figure, axes = subplots(cell * len(images) + 0.3, len(images), len(queries) + 1)
     for row, image, looks in zip(axes, images, np.asarray(maps), strict=True):
-        draw(row[0], image[..., 0])
+        draw(row[0], displayed(image))
         size = image.shape[:2]
         for axis, query in zip(row[1:], queries, strict=True):
-            draw(axis, image[..., 0])
+            draw(axis, displayed(image))
             look = looks[tuple(int(part * length) for part, length in zip(query, looks.shape[:2], strict=True))]
             shown = {"cmap": "inferno", "interpolation": "bilinear", "extent": (0, size[1], size[0], 0)}
             axis.imshow(look, alpha=0.75 * look / look.max(), **shown)

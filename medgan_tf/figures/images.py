@@ -6,7 +6,9 @@ import numpy as np
 from PIL import Image
 
 from medgan_tf import metrics, results
+from medgan_tf.config import in_pixels
 from medgan_tf.networks.sampling import tile
+from medgan_tf.sources import displayed
 
 from .cells import MODEL_NAMES, listed, sentence
 from .saving import Figure
@@ -40,7 +42,7 @@ def class_samples(data, generators=None):
     """
     real = {name: pick(data.train.images[data.train.labels == label], 8) for label, name in enumerate(data.classes)}
     if not generators:
-        caption = f"Real training images of each class at {data.image_size} px, drawn at random (seed 0)."
+        caption = f"Real training images of each class at {in_pixels(data.image_size)}, drawn at random (seed 0)."
         return grids(real, "data_classes", caption)
     panels = {f"real: {name}": images for name, images in real.items()}
     for title, generator in generators.items():
@@ -117,8 +119,8 @@ def pairs(above, below, titles, name, caption):
     cell = WIDTH / len(above) * above.shape[1] / above.shape[2]
     figure, axes = subplots(2 * cell + 0.4, 2, len(above))
     for column, upper, lower, title in zip(axes.T, above, below, titles, strict=True):
-        draw(column[0], upper[..., 0])
-        draw(column[1], lower[..., 0])
+        draw(column[0], displayed(upper))
+        draw(column[1], displayed(lower))
         column[0].set_title(title)
     return Figure(figure, name, caption)
 
@@ -138,8 +140,8 @@ def suspicious_pairs(run, model, synthetic, training, count=6):
 
 
 def draw(axis, picture):
-    """Show a picture (H, W) in grey levels, without axes."""
-    height, width = picture.shape
+    """Show a picture, grey (H, W) or RGB (H, W, 3), without axes."""
+    height, width = picture.shape[:2]
     limits = {"vmin": 0, "vmax": np.iinfo(picture.dtype).max, "extent": (0, width, height, 0)}
     axis.imshow(picture, cmap="gray", interpolation="nearest", **limits)
     axis.set_axis_off()

@@ -61,12 +61,12 @@ def measure_equivariance(generator, count=128, seed=0, repeats=1000):
 
 
 def _compiled_halves(generator):
-    """Two functions: latents (BATCH, latent_dim) -> ws, and ws -> images (BATCH, H, W) as a NumPy array."""
+    """Functions latents (BATCH, latent_dim) -> ws, and ws -> images (BATCH, H, W) in NumPy, the means of channels."""
     mapping, styles, synthesis = (generator.get_layer(name) for name in ("mapping", "styles", "synthesis"))
     conditional = len(generator.inputs) > 1
     labels = tf.range(BATCH) % 2  # every conditional model has the classes 0 and 1
     to_styles = tf.function(lambda z: styles(mapping([z, labels] if conditional else z), training=False))
-    to_images = tf.function(lambda ws: synthesis(ws, training=False)[..., 0])
+    to_images = tf.function(lambda ws: tf.reduce_mean(synthesis(ws, training=False), -1))
     return to_styles, lambda ws: to_images(ws).numpy()
 
 

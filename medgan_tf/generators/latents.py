@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from medgan_tf.sources import displayed
+
 GROUPS = ("coarse", "middle", "fine")
 SPREAD_LATENTS = 1000  # latents that the standard deviation of w along a direction is estimated from
 
@@ -101,31 +103,35 @@ def moved(generator, w, vectors, strengths, layers="all"):
 
 
 def save_animation(images, path, frames_per_second=12):
-    """Save uint8 images (n, H, W, 1) as lossless GIF or as MP4 (H.264), by the suffix of the path; return the path.
+    """Save uint8 images (n, H, W, C) as GIF or as MP4 (H.264), by the path's suffix; return the path.
 
-    Raises ValueError for another suffix or other images, and ImportError for MP4 without PyAV.
+    A GIF has up to 256 colours, so that grey is lossless. Raises ValueError for another suffix or other images, and
+    ImportError for MP4 without PyAV.
     """
     path, images = Path(path), np.asarray(images)
-    if images.ndim != 4 or images.shape[-1] != 1 or images.dtype != np.uint8 or len(images) == 0:
-        raise ValueError(f"An animation is of uint8 images (n, H, W, 1), not {images.dtype} {images.shape}.")
+    if images.ndim != 4 or images.dtype != np.uint8 or len(images) == 0:
+        raise ValueError(f"An animation is of uint8 images (n, H, W, C), not {images.dtype} {images.shape}.")
+    pictures = np.stack([displayed(image) for image in images])
     if path.suffix == ".gif":
-        first, *others = (Image.fromarray(image[..., 0]) for image in images)
+        first, *others = map(Image.fromarray, pictures)
         first.save(path, save_all=True, append_images=others, duration=round(1000 / frames_per_second), loop=0)
     elif path.suffix == ".mp4":
-        _save_mp4(images, path, frames_per_second)
+        _save_mp4(pictures, path, frames_per_second)
     else:
         raise ValueError(f"{path.name} is neither .gif nor .mp4.")
     return path
 
 
-def _save_mp4(images, path, frames_per_second):
+def _save_mp4(pictures, path, frames_per_second):
     """Write H.264 with 4:2:0 colours, which every browser plays and which needs an even height and width."""
     try:
         import av  # noqa: F401, imageio uses it
         import imageio.v3 as imageio
     except ImportError as error:
         raise ImportError(f"{path.name} needs PyAV: pip install 'imageio[pyav]', or save a .gif.") from error
-    height, width = images.shape[1:3]
-    even = np.pad(images, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    if pictures.ndim == 3:
+        pictures = pictures[..., None].repeat(3, axis=-1)
+    height, width = pictures.shape[1:3]
+    even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     with imageio.imopen(path, "w", plugin="pyav") as video:
-        video.write(even.repeat(3, axis=-1), codec="libx264", fps=frames_per_second, out_pixel_format="yuv420p")
+        video.write(even, codec="libx264", fps=frames_per_second, out_pixel_format="yuv420p")

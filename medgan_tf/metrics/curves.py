@@ -11,7 +11,7 @@ from .statistics import autocorrelation, autocovariances, power_spectra
 def curves(images, repeats=20, seed=0):
     """Mean power spectrum and autocorrelation: {"power_spectrum", "autocorrelation"}, each a record of lists.
 
-    images: an `ImageSet` or an array uint8 (N, H, W, 1). A record has place (cycles per shorter side, or lags in
+    images: an `ImageSet` or an array uint8 (N, H, W, C). A record has place (cycles per shorter side, or lags in
     pixels, from 1), value, low and high (95%), and n. Spectra are in dB as in `power_spectra`. Intervals come from
     half-splits by patient, as those of all metrics do.
     """

@@ -14,7 +14,7 @@ def custom(name, network, image_size):
     """An `Extractor` from any Keras model or callable, for example one with radiology weights.
 
     `network` receives float32 (N, image_size, image_size, C) in [-1, 1], where C is the model's own number of
-    channels (grey is repeated) and 1 for a callable, and returns features, or a pair (features, logits). The
+    channels and 1 for a callable (see `features.prepare`), and returns features, or a pair (features, logits). The
     weights of a callable cannot be read: its hash is that of its output for fixed random images.
 
     >>> metrics.custom("mean", lambda images: np.asarray(images).mean((1, 2)), 32)

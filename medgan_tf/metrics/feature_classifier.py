@@ -25,7 +25,7 @@ TURNS = 8  # rotations by 0, 90, 180 and 270 degrees, of the image and of its mi
 def train_feature_classifier(train, validation=None, image_size=64, seed=0, steps=None, backbone=convolutions):
     """Train a small convolutional network on real images; its 64 penultimate values are the features.
 
-    train: an `ImageSet`, or an array (N, H, W, 1) without labels. The network learns the classes and, from a rotated or
+    train: an `ImageSet`, or an array (N, H, W, C) without labels. The network learns the classes and, from a rotated or
     flipped copy of every image, which of the eight rotations and flips it is (Gidaris et al. 2018): features learned
     from classes alone hardly notice a flip of every image, and real sets differ widely in them. Without labels, or with
     one class, it learns the rotations alone and has no logits. Both losses are class-balanced; shifts, small rotations,
@@ -47,7 +47,7 @@ def train_feature_classifier(train, validation=None, image_size=64, seed=0, step
     labels = train.labels if len(train.classes) > 1 else None
     inputs, targets, weights = _examples(train.images, labels, image_size, seed)
     steps = steps or max(MIN_STEPS, PASSES * len(inputs) // BATCH)
-    model = _network(image_size, 0 if labels is None else len(train.classes), seed, backbone)
+    model = _network(inputs.shape[1:], 0 if labels is None else len(train.classes), seed, backbone)
     model.compile(
         optimizer=keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
         loss={head: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for head in targets},
@@ -99,12 +99,17 @@ def _extractor(model, image_size, report):
         return outputs["features"], outputs.get("logits")
 
     return Extractor(
-        "feature_classifier", sha256_of_weights(model), image_size, on_images(network, image_size), model, report
+        "feature_classifier",
+        sha256_of_weights(model),
+        image_size,
+        on_images(network, image_size, model.input_shape[-1]),
+        model,
+        report,
     )
 
 
-def _network(image_size, classes, seed, backbone):
-    """(B, S, S, 1) -> features (B, 64), turns (B, 8) and, with classes, logits (B, classes), in a dict.
+def _network(shape, classes, seed, backbone):
+    """(B, *shape) -> features (B, 64), turns (B, 8) and, with classes, logits (B, classes), in a dict.
 
     Every random part has its own seed, so that the global one is not used.
     """
@@ -112,7 +117,7 @@ def _network(image_size, classes, seed, backbone):
     from keras import layers
 
     seeds = seeds_of(seed)
-    inputs = keras.Input((image_size, image_size, 1))
+    inputs = keras.Input(shape)
     x = backbone(random_layers(inputs, seeds), seeds)
     x = layers.Dense(FEATURES, **options(seeds))(x)
     x = layers.BatchNormalization(momentum=0.95, center=False, scale=False, name="features")(x)
@@ -125,14 +130,14 @@ def _network(image_size, classes, seed, backbone):
 
 
 def _examples(images, labels, image_size, seed):
-    """Inputs float32 (2N, S, S, 1), the images and a rotated copy of each; targets and weights (2N,) by head.
+    """Inputs float32 (2N, S, S, C), the images and a rotated copy of each; targets and weights (2N,) by head.
 
     The class head ignores the copies (weight 0): a class is defined on upright images.
     """
     import tensorflow as tf
 
-    batches = range(0, len(images), BATCH)
-    upright = np.concatenate([prepare(tf.constant(images[i : i + BATCH]), image_size).numpy() for i in batches])
+    channels, batches = images.shape[-1], [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
+    upright = np.concatenate([prepare(tf.constant(batch), image_size, channels).numpy() for batch in batches])
     turns = np.random.default_rng(seed).integers(TURNS, size=len(upright))
     copies = [
         np.rot90(image[:, ::-1] if turn > 3 else image, turn % 4) for image, turn in zip(upright, turns, strict=True)

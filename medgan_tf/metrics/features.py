@@ -30,7 +30,7 @@ class Features(NamedTuple):
 class Extractor:
     """A named function from images to features.
 
-    function maps uint8 or uint16 images (N, H, W, 1) to `Features`; it resizes them to `image_size` with
+    function maps uint8 or uint16 images (N, H, W, C) to `Features`; it resizes them to `image_size` with
     antialiasing, so that real and synthetic images go through the same steps. weights_sha256 identifies what it
     computes. `report` says how a trained extractor was trained and how well it does on held-out images.
     """
@@ -44,16 +44,20 @@ class Extractor:
 
 
 def prepare(images, image_size, channels=1):
-    """uint8, uint16 or float in [-1, 1] (N, H, W, 1) -> float32 (N, image_size, image_size, channels) in [-1, 1].
+    """uint8, uint16 or float in [-1, 1] (N, H, W, C) -> float32 (N, image_size, image_size, channels) in [-1, 1].
 
-    Antialiased bicubic, as in clean-fid (Parmar et al. 2022); images that are not square are resized to a square.
+    Where the numbers of channels differ, each becomes the mean of the image's: grey is repeated. Antialiased bicubic,
+    as in clean-fid (Parmar et al. 2022); images that are not square are resized to a square.
     """
     import tensorflow as tf
 
     if not images.dtype.is_floating:
         images = tf.cast(images, tf.float32) / (np.iinfo(images.dtype.as_numpy_dtype).max / 2) - 1
     resized = tf.image.resize(images, (image_size, image_size), method="bicubic", antialias=True)
-    return tf.repeat(tf.clip_by_value(resized, -1, 1), channels, axis=-1)
+    if resized.shape[-1] not in (1, channels):
+        resized = tf.reduce_mean(resized, axis=-1, keepdims=True)
+    resized = tf.clip_by_value(resized, -1, 1)
+    return resized if resized.shape[-1] == channels else tf.repeat(resized, channels, axis=-1)
 
 
 def on_images(network, image_size, channels=1, compiled=True):
@@ -74,14 +78,14 @@ def on_images(network, image_size, channels=1, compiled=True):
 
 
 def extract(extractor, images, cache=None):
-    """`Features` of an `ImageSet` (as 8 bits) or of an array uint8 or uint16 (N, H, W, 1), computed in batches.
+    """`Features` of an `ImageSet` (as 8 bits) or of an array uint8 or uint16 (N, H, W, C), computed in batches.
 
     With a `cache` folder they are stored there under a hash of the images, the extractor's name and its weights, and
     read from there the next time. Raises ValueError for other arrays.
     """
     images = images.images if isinstance(images, ImageSet) else np.asarray(images)
-    if images.ndim != 4 or images.shape[-1] != 1 or images.dtype not in (np.uint8, np.uint16) or len(images) == 0:
-        raise ValueError(f"images must be uint8 or uint16 (N, H, W, 1), not {images.dtype} {images.shape}")
+    if images.ndim != 4 or images.dtype not in (np.uint8, np.uint16) or len(images) == 0:
+        raise ValueError(f"images must be uint8 or uint16 (N, H, W, C), not {images.dtype} {images.shape}")
     path = Path(cache) / f"{_content_hash(extractor, images)}.npz" if cache else None
     if path and path.exists():
         with np.load(path) as stored:

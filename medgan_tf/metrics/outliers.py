@@ -24,7 +24,7 @@ class Reference(NamedTuple):
 
 
 def outlier_reference(extractor, training, held_out):
-    """The `Reference` of an Extractor and two real `ImageSet`s or arrays (N, H, W, 1) without a common patient."""
+    """The `Reference` of an Extractor and two real `ImageSet`s or arrays (N, H, W, C) without a common patient."""
     learned, others = (extract(extractor, images).features for images in (training, held_out))
     return Reference(learned, np.sort(_distances(learned, others)), extractor.weights_sha256)
 

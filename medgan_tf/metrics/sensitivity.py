@@ -21,7 +21,7 @@ STRENGTHS = {  # strength 0 is the undamaged control of every kind
 
 
 def damage(images, kind, strength, seed=0):
-    """uint8 images (N, H, W, 1) after "blur", "noise", "contrast" or "flip" of a strength as in `STRENGTHS`.
+    """uint8 images (N, H, W, C) after "blur", "noise", "contrast" or "flip" of a strength as in `STRENGTHS`.
 
     Raises ValueError for other kinds.
     """
@@ -44,7 +44,7 @@ def damage(images, kind, strength, seed=0):
 def sensitivity(images, features, strengths=STRENGTHS, repeats=10, seed=0, cache=None):
     """Every metric under every kind of damage: a DataFrame of kind, strength, metric and the fields of its record.
 
-    images: real images, an `ImageSet` or an array uint8 (N, H, W, 1). features: an Extractor. The images of half of the
+    images: real images, an `ImageSet` or an array uint8 (N, H, W, C). features: an Extractor. The images of half of the
     patients are damaged and compared with the other half, so that no image is compared with its own copy. Each kind
     begins with strength 0, the undamaged half, which all kinds share. Raises ValueError as `evaluate` does.
     """

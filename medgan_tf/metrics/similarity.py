@@ -28,18 +28,22 @@ def scales(height, width):
 
 
 def ms_ssim(pairs_a, pairs_b):
-    """Multi-scale structural similarity (N,), 0 to 1, of uint8 images (N, H, W, 1) taken pair by pair.
+    """Multi-scale structural similarity (N,), 0 to 1, of uint8 images (N, H, W, C) taken pair by pair.
 
     As tf.image.ssim_multiscale with the first `scales(H, W)` of the five published weights, renormalised to sum to 1,
     but with a separable window, which is a hundred times faster on a CPU at 64 pixels. Values for different numbers of
-    scales are not comparable. Wang et al. 2003. Raises ValueError for images of different shape, not uint8, or under
-    11 pixels.
+    scales are not comparable. Of colour it is the mean of the channels. Wang et al. 2003. Raises ValueError for images
+    of different shape, not uint8, or under 11 pixels.
     """
     _check_pairs(pairs_a, pairs_b)
     weights = np.array(WEIGHTS[: scales(*pairs_a.shape[1:3])])
     weights /= weights.sum()
     batches = [slice(start, start + BATCH) for start in range(0, len(pairs_a), BATCH)]
-    return np.concatenate([_ms_ssim(pairs_a[i, ..., 0], pairs_b[i, ..., 0], weights) for i in batches])
+    channels = [
+        np.concatenate([_ms_ssim(pairs_a[i, ..., channel], pairs_b[i, ..., channel], weights) for i in batches])
+        for channel in range(pairs_a.shape[-1])
+    ]
+    return np.mean(channels, axis=0)
 
 
 def _ms_ssim(x, y, weights):
@@ -74,7 +78,7 @@ def _halved(images):
 def diversity(images, labels=None, pairs=100, seed=0, patients=None):
     """Mean MS-SSIM over random pairs of different images of one class: high if images resemble each other.
 
-    images are uint8 (N, H, W, 1); labels (N,) or None for one class; each class gives pairs / classes pairs.
+    images are uint8 (N, H, W, C); labels (N,) or None for one class; each class gives pairs / classes pairs.
     If patients (N,) are given, the two images of a pair are of different patients. Compare it with the value of real
     images: far above it means collapse, far below it noise. Odena et al. 2017 (ACGAN, arXiv 1610.09585). Raises
     ValueError if no class has two such images.
@@ -109,7 +113,7 @@ def similarities(images, labels=None, pairs=100, seed=0, patients=None):
 
 
 def ssim(a, b, paired_by=None):
-    """SSIM (N,), -1 to 1, of each uint8 image (N, H, W, 1) with its own reconstruction.
+    """SSIM (N,), -1 to 1, of each uint8 image (N, H, W, C) with its own reconstruction.
 
     skimage with the Gaussian window of Wang et al. 2004 (sigma 1.5, population covariance) and data range
     255. `paired_by` states why a[i] and b[i] are the same picture, such as "inversion": a generated image has no
@@ -119,7 +123,8 @@ def ssim(a, b, paired_by=None):
 
     _check_declared(a, b, paired_by)
     options = {"data_range": 255, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    return np.array([structural_similarity(x[..., 0], y[..., 0], **options) for x, y in zip(a, b, strict=True)])
+    options["channel_axis"] = -1
+    return np.array([structural_similarity(x, y, **options) for x, y in zip(a, b, strict=True)])
 
 
 def psnr(a, b, paired_by=None):
@@ -149,7 +154,7 @@ def _check_declared(a, b, paired_by):
 
 
 def _check_pairs(a, b):
-    if a.shape != b.shape or a.ndim != 4 or a.shape[-1] != 1 or not a.dtype == b.dtype == np.uint8:
+    if a.shape != b.shape or a.ndim != 4 or not a.dtype == b.dtype == np.uint8:
         raise ValueError(
-            f"pairs must be two uint8 arrays of one shape (N, H, W, 1), not {a.dtype} {a.shape} and {b.dtype} {b.shape}"
+            f"pairs must be two uint8 arrays of one shape (N, H, W, C), not {a.dtype} {a.shape} and {b.dtype} {b.shape}"
         )

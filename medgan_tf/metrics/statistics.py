@@ -1,7 +1,8 @@
 """Statistics of the pixels, without features: power spectrum, intensities, autocorrelation.
 
 The canonical statistics of Kelkar et al. 2023 (arXiv 2204.12007). Spectra, histograms and autocovariances have one row
-per image, so that the resampling of the metrics can average any subset.
+per image, so that the resampling of the metrics can average any subset. Spectra and autocovariances of colour are
+those of the mean of its channels.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ ROUNDING = 1 / 12  # variance of rounding to whole grey levels; it keeps the log
 
 
 def power_spectra(images):
-    """(N, R) float32: radially averaged power of each uint8 image (N, H, W, 1), in dB of squared grey levels.
+    """(N, R) float32: radially averaged power of each uint8 image (N, H, W, C), in dB of squared grey levels.
 
     Column r - 1 is the mean over frequencies of r cycles per min(H, W) pixels, r = 1 ... min(H, W) // 2. The image's
     mean is subtracted and a Hann window applied; white noise of variance v has 10 log10(v + 1/12) at every r.
@@ -38,19 +39,26 @@ def power_spectrum_distance(a, b):
 
 
 def intensity_histograms(images):
-    """(N, 256) int: how often each grey level occurs in each uint8 image (N, H, W, 1). Raises ValueError for others."""
+    """(N, C * 256) int: how often each level occurs in each channel of each uint8 image (N, H, W, C).
+
+    Raises ValueError for other arrays.
+    """
     _check(images)
-    return np.stack([np.bincount(image.ravel(), minlength=LEVELS) for image in images])
+    channels = [[np.bincount(channel.ravel(), minlength=LEVELS) for channel in np.moveaxis(i, -1, 0)] for i in images]
+    return np.reshape(channels, (len(images), -1))
 
 
 def intensity_distance(a, b):
-    """1-Wasserstein distance in grey levels, 0 to 255, between all pixels of two sets, from `intensity_histograms`."""
-    levels = np.arange(LEVELS)
-    return float(wasserstein_distance(levels, levels, a.sum(0), b.sum(0)))
+    """1-Wasserstein distance in levels, 0 to 255, between all pixels of two sets, from `intensity_histograms`.
+
+    The mean of the channels' distances.
+    """
+    levels, sets = np.arange(LEVELS), (each.sum(0).reshape(-1, LEVELS) for each in (a, b))
+    return float(np.mean([wasserstein_distance(levels, levels, *pair) for pair in zip(*sets, strict=True)]))
 
 
 def autocovariances(images):
-    """(N, R + 1) float32: radially averaged autocovariance of each uint8 image (N, H, W, 1) at lags of 0 ... R pixels.
+    """(N, R + 1) float32: radially averaged autocovariance of each uint8 image (N, H, W, C) at lags of 0 ... R pixels.
 
     R = min(H, W) // 2. Each image is taken about its own mean, and each lag divided by its number of pixel pairs.
     Raises ValueError for other arrays.
@@ -85,7 +93,7 @@ def autocorrelation_distance(a, b):
 def _batches(images):
     """Batches float32 (up to 64, H, W) of images from which their mean is subtracted."""
     for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH, ..., 0].astype(np.float32)
+        batch = images[start : start + BATCH].mean(-1, np.float32)
         yield batch - batch.mean((1, 2), keepdims=True)
 
 
@@ -99,6 +107,6 @@ def _rings(radius, wanted):
 
 
 def _check(images):
-    if images.ndim != 4 or images.shape[-1] != 1 or images.dtype != np.uint8 or len(images) == 0:
-        raise ValueError(f"images must be uint8 (N, H, W, 1), not {images.dtype} {images.shape}")
+    if images.ndim != 4 or images.dtype != np.uint8 or len(images) == 0:
+        raise ValueError(f"images must be uint8 (N, H, W, C), not {images.dtype} {images.shape}")
     return images.shape[1:3]

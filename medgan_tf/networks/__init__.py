@@ -25,12 +25,13 @@ WITHOUT_LABELS = ("gan", "dcgan")
 def build(name, image_size, num_classes=0, **settings):
     """Build the two networks of an architecture, untrained.
 
-    name: a key of ARCHITECTURES. image_size: pixels, one number or (height, width). num_classes: 0 for an
-    unconditional model. settings: keyword arguments of the architecture's own `build`.
+    name: a key of ARCHITECTURES. image_size: pixels, one number, (height, width) or (height, width, channels), as in
+    `config.shape`. num_classes: 0 for an unconditional model. settings: keyword arguments of the architecture's own
+    `build`.
 
     Returns (generator, discriminator), two keras.Model:
-        generator      (B, latent_dim) float32 [, labels (B,) int32] -> (B, H, W, 1) float32 in [-1, 1]
-        discriminator  (B, H, W, 1) float32 in [-1, 1] [, labels (B,) int32] -> (B, 1) float32, a score without sigmoid
+        generator      (B, latent_dim) float32 [, labels (B,) int32] -> (B, H, W, C) float32 in [-1, 1]
+        discriminator  (B, H, W, C) float32 in [-1, 1] [, labels (B,) int32] -> (B, 1) float32, a score without sigmoid
     They have the labels as input only if num_classes > 0. Raises ValueError for an unknown name or setting, or a size
     that the architecture cannot make.
 
@@ -40,8 +41,9 @@ def build(name, image_size, num_classes=0, **settings):
     if name not in ARCHITECTURES:
         raise ValueError(f"There is no architecture '{name}'; choose one of {', '.join(ARCHITECTURES)}.")
     build_networks = importlib.import_module(f"{__name__}.{name}").build
-    known = list(inspect.signature(build_networks).parameters)[2:]
+    known = list(inspect.signature(build_networks).parameters)[3:]
     unknown = [setting for setting in settings if setting not in known]
     if unknown:
         raise ValueError(f"{name} has no setting {', '.join(unknown)}; its settings are {', '.join(known)}.")
-    return build_networks(config.sides(image_size), num_classes, **settings)
+    *size, channels = config.shape(image_size)
+    return build_networks(tuple(size), num_classes, channels, **settings)

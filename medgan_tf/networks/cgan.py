@@ -25,6 +25,7 @@ COARSE = 8  # px, shorter side of the generator's first map; 7 for images of 112
 def build(
     image_size,
     num_classes=0,
+    channels=1,
     latent_dim=100,
     base_filters=512,
     min_filters=1,  # fewer than 16 save no time on a CPU that multiplies 16 numbers at once
@@ -46,8 +47,8 @@ def build(
     if critic_pooling not in (1, *(2**block for block in range(1, blocks))):
         raise ValueError(f"critic_pooling is a power of 2 below {2**blocks} for these images, not {critic_pooling}.")
     return (
-        generator(coarse, num_classes, latent_dim, widths, residual, attention),
-        critic(image_size, num_classes, widths[::-1], residual, attention, projection, critic_pooling),
+        generator(coarse, channels, num_classes, latent_dim, widths, residual, attention),
+        critic((*image_size, channels), num_classes, widths[::-1], residual, attention, projection, critic_pooling),
     )
 
 
@@ -60,8 +61,8 @@ def coarsest_map(image_size, side):
     return tuple(each // 2**doublings for each in image_size), doublings
 
 
-def generator(coarse, num_classes, latent_dim, widths, residual, attention):
-    """[(B, latent_dim), labels (B,)] -> (B, H, W, 1) in [-1, 1]. widths: filters of the maps from `coarse` upwards."""
+def generator(coarse, channels, num_classes, latent_dim, widths, residual, attention):
+    """[(B, latent_dim), labels (B,)] -> (B, H, W, channels) in [-1, 1]. widths: filters of maps from `coarse` on."""
     latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
     x = latents
     if num_classes:
@@ -87,17 +88,17 @@ def generator(coarse, num_classes, latent_dim, widths, residual, attention):
             x = block(x, width)
         if min(coarse) * 2**index == attention:
             x = SelfAttention(name="attention")(x)
-    x = layers.Conv2D(1, 3, padding="same")(activated(x))
+    x = layers.Conv2D(channels, 3, padding="same")(activated(x))
     images = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model([latents, labels] if num_classes else latents, images, name="generator")
 
 
-def critic(image_size, num_classes, widths, residual, attention, projection, pooling):
-    """[(B, H, W, 1) in [-1, 1], labels (B,)] -> (B, 1). widths: filters of the maps from half of the image to 4 px.
+def critic(shape, num_classes, widths, residual, attention, projection, pooling):
+    """[(B, *shape) in [-1, 1], labels (B,)] -> (B, 1). widths: filters of the maps from half of the image to 4 px.
 
-    No BatchNorm: with a gradient penalty, a score may depend on one image only.
+    shape: (height, width, channels). No BatchNorm: with a gradient penalty, a score may depend on one image only.
     """
-    images, labels = keras.Input((*image_size, 1), name="images"), keras.Input((), dtype="int32", name="labels")
+    images, labels = keras.Input(shape, name="images"), keras.Input((), dtype="int32", name="labels")
 
     def block(x, width, first):
         x_activated = x if first else LeakyReLU(0.2)(x)

@@ -14,7 +14,7 @@ from medgan_tf.networks.replicas import batch_normalisation
 KERNEL = {"kernel_size": 4, "strides": 2, "padding": "same"}
 
 
-def build(image_size, num_classes=0, latent_dim=100, base_filters=64, discriminator_norm="batch"):
+def build(image_size, num_classes=0, channels=1, latent_dim=100, base_filters=64, discriminator_norm="batch"):
     """The paper's networks by default; train with a gradient penalty only with discriminator_norm="none"."""
     if num_classes:
         raise ValueError("DCGAN takes no labels; build it with num_classes=0, or choose 'cgan'.")
@@ -27,11 +27,14 @@ def build(image_size, num_classes=0, latent_dim=100, base_filters=64, discrimina
         )
     filters = [base_filters * min(2**block, 8) for block in range(blocks)]  # fine to coarse: 64 px -> b, 2b, 4b, 8b
     coarse = tuple(side // 2**blocks for side in image_size)
-    return generator(coarse, latent_dim, filters), discriminator(image_size, filters, discriminator_norm)
+    return (
+        generator(coarse, channels, latent_dim, filters),
+        discriminator((*image_size, channels), filters, discriminator_norm),
+    )
 
 
-def generator(coarse, latent_dim, filters):
-    """(B, latent_dim) -> (B, H, W, 1) in [-1, 1]. coarse: (height, width) of the first map."""
+def generator(coarse, channels, latent_dim, filters):
+    """(B, latent_dim) -> (B, H, W, channels) in [-1, 1]. coarse: (height, width) of the first map."""
     initial = keras.initializers.RandomNormal(0.0, 0.02)
     latents = keras.Input((latent_dim,), name="latents")
     x = layers.Dense(coarse[0] * coarse[1] * filters[-1], use_bias=False, kernel_initializer=initial)(latents)
@@ -40,14 +43,14 @@ def generator(coarse, latent_dim, filters):
         x = layers.ReLU()(batch_normalisation()(x))
         x = layers.Conv2DTranspose(width, use_bias=False, kernel_initializer=initial, **KERNEL)(x)
     x = layers.ReLU()(batch_normalisation()(x))
-    x = layers.Conv2DTranspose(1, kernel_initializer=initial, **KERNEL)(x)
+    x = layers.Conv2DTranspose(channels, kernel_initializer=initial, **KERNEL)(x)
     return keras.Model(latents, layers.Activation("tanh", dtype="float32")(x), name="generator")
 
 
-def discriminator(image_size, filters, norm):
-    """(B, H, W, 1) -> (B, 1)."""
+def discriminator(shape, filters, norm):
+    """(B, *shape) -> (B, 1). shape: (height, width, channels)."""
     initial = keras.initializers.RandomNormal(0.0, 0.02)
-    images = keras.Input((*image_size, 1), name="images")
+    images = keras.Input(shape, name="images")
     x = images
     for block, width in enumerate(filters):
         normalised = norm == "batch" and block > 0  # the paper has no BatchNorm in the first layer

@@ -16,19 +16,19 @@ WIDTHS = (16, 8, 4, 2, 2, 1, 0.5)  # times base_filters, from the coarsest map u
 SKIP = 4  # doublings from the map that excites to the map whose channels it scales
 
 
-def build(image_size, num_classes=0, latent_dim=256, base_filters=32, critic_filters=128):
+def build(image_size, num_classes=0, channels=1, latent_dim=256, base_filters=32, critic_filters=128):
     """Both networks take labels if num_classes > 0. critic_filters: base_filters of the cgan's critic.
 
     Raises ValueError for an impossible size.
     """
     coarse, doublings = cgan.coarsest_map(image_size, 4)
-    _, critic = cgan.build(image_size, num_classes, base_filters=critic_filters)
+    _, critic = cgan.build(image_size, num_classes, channels, base_filters=critic_filters)
     widths = [max(int(base_filters * WIDTHS[min(index, len(WIDTHS) - 1)]), 1) for index in range(doublings + 1)]
-    return generator(coarse, num_classes, latent_dim, widths), critic
+    return generator(coarse, channels, num_classes, latent_dim, widths), critic
 
 
-def generator(coarse, num_classes, latent_dim, widths):
-    """[(B, latent_dim), labels (B,)] -> (B, H, W, 1) in [-1, 1]. widths: filters of the maps from `coarse` upwards."""
+def generator(coarse, channels, num_classes, latent_dim, widths):
+    """[(B, latent_dim), labels (B,)] -> (B, H, W, channels) in [-1, 1]. widths: filters of maps from `coarse` on."""
     latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
 
     def gated(x):
@@ -42,7 +42,7 @@ def generator(coarse, num_classes, latent_dim, widths):
         x = layers.Conv2D(2 * width, 3, padding="same", use_bias=False)(layers.UpSampling2D()(maps[-1]))
         x = gated(x)
         maps.append(_excited(x, maps[index - SKIP]) if index >= SKIP else x)
-    images = layers.Activation("tanh", dtype="float32")(layers.Conv2D(1, 3, padding="same")(maps[-1]))
+    images = layers.Activation("tanh", dtype="float32")(layers.Conv2D(channels, 3, padding="same")(maps[-1]))
     return keras.Model([latents, labels] if num_classes else latents, images, name="generator")
 
 

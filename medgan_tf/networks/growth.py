@@ -48,10 +48,21 @@ class Growth(ConfiguredLayer):
     have no gradient. Raises ValueError if first_size, 4 or 8 px, cannot be doubled to the image size.
     """
 
-    def __init__(self, image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention, **settings):
+    def __init__(
+        self,
+        image_size,
+        base_filters,
+        first_size,
+        wide_size,
+        fade_kimg,
+        stable_kimg,
+        attention,
+        channels=1,
+        **settings,
+    ):
         super().__init__(**settings)
         self.image_size, self.first_size, self.attention = tuple(image_size), first_size, attention
-        self.base_filters, self.wide_size = base_filters, wide_size
+        self.base_filters, self.wide_size, self.channels = base_filters, wide_size, channels
         self.fade_kimg, self.stable_kimg = fade_kimg, stable_kimg
         if first_size not in (4, 8):
             raise ValueError(f"first_size is 4 or 8 px, not {first_size}.")

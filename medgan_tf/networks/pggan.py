@@ -29,6 +29,7 @@ from medgan_tf.networks.layers import (
 def build(
     image_size,
     num_classes=0,
+    channels=1,
     latent_dim=128,
     base_filters=512,
     first_size=4,  # px of the shorter side at stage 0; 4 or 8
@@ -38,12 +39,12 @@ def build(
     attention=None,  # px of the shorter side at which both networks have self-attention; None: nowhere
 ):
     """Both networks are fully grown until `growth.set_stage` is called. Raises ValueError for an impossible size."""
-    growth = image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention
-    return generator(num_classes, latent_dim, growth), critic(image_size, num_classes, growth)
+    growth = image_size, base_filters, first_size, wide_size, fade_kimg, stable_kimg, attention, channels
+    return generator(num_classes, latent_dim, growth), critic((*image_size, channels), num_classes, growth)
 
 
 def generator(num_classes, latent_dim, growth):
-    """(B, latent_dim) [, labels (B,)] -> (B, H, W, 1) in [-1, 1]. growth: the arguments of `Growth`."""
+    """(B, latent_dim) [, labels (B,)] -> (B, H, W, channels) in [-1, 1]. growth: the arguments of `Growth`."""
     latents, labels = keras.Input((latent_dim,), name="latents"), keras.Input((), dtype="int32", name="labels")
     x = PixelNormalisation()(latents)
     if num_classes:
@@ -55,9 +56,9 @@ def generator(num_classes, latent_dim, growth):
     return keras.Model([latents, labels] if num_classes else latents, images, name="generator")
 
 
-def critic(image_size, num_classes, growth):
-    """(B, H, W, 1) in [-1, 1] [, labels (B,)] -> (B, 1): f(phi(x)) + <e_y, phi(x)>."""
-    images, labels = keras.Input((*image_size, 1), name="images"), keras.Input((), dtype="int32", name="labels")
+def critic(shape, num_classes, growth):
+    """(B, *shape) in [-1, 1] [, labels (B,)] -> (B, 1): f(phi(x)) + <e_y, phi(x)>."""
+    images, labels = keras.Input(shape, name="images"), keras.Input((), dtype="int32", name="labels")
     phi = GrowingCritic(*growth, name="growing")(images)
     score = EqualisedDense(1, gain=1.0, dtype="float32")(phi)
     if num_classes:
@@ -70,7 +71,7 @@ def critic(image_size, num_classes, growth):
 
 @keras.saving.register_keras_serializable("medgan_tf")
 class GrowingGenerator(Growth):
-    """The growing part of the generator: (B, D) -> (B, H, W, 1), before the tanh."""
+    """The growing part of the generator: (B, D) -> (B, H, W, channels), before the tanh."""
 
     def build(self, input_shape):
         """Make for each stage two convolutions and one to an image; the first of stage 0 is a dense layer."""
@@ -81,7 +82,7 @@ class GrowingGenerator(Growth):
         self.first = [EqualisedDense(size * self.widths[0], gain=HE_GAIN / 4.0, **same)]
         self.first += [EqualisedConv2D(width, 3, upsample=True, **same) for width in self.widths[1:]]
         self.second = [EqualisedConv2D(width, 3, **same) for width in self.widths]
-        self.to_image = [EqualisedConv2D(1, 1, gain=1.0, **same) for _ in self.widths]
+        self.to_image = [EqualisedConv2D(self.channels, 1, gain=1.0, **same) for _ in self.widths]
         self.normalise = PixelNormalisation(**same)
         self.normalise.build((None, None, None, self.widths[0]))
         for stage, width in enumerate(self.widths):
@@ -106,13 +107,13 @@ class GrowingGenerator(Growth):
         return _repeated(image, 2 ** (self.stages - 1 - stage))
 
     def compute_output_shape(self, input_shape):
-        """(B, H, W, 1), the full size at any stage."""
-        return (input_shape[0], *self.image_size, 1)
+        """(B, H, W, channels), the full size at any stage."""
+        return (input_shape[0], *self.image_size, self.channels)
 
 
 @keras.saving.register_keras_serializable("medgan_tf")
 class GrowingCritic(Growth):
-    """The growing part of the critic: (B, H, W, 1) -> phi (B, base_filters)."""
+    """The growing part of the critic: (B, H, W, channels) -> phi (B, base_filters)."""
 
     def build(self, input_shape):
         """Make for each stage one convolution from an image and two more; the second of stage 0 is a dense layer."""

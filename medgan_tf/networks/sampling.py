@@ -3,6 +3,7 @@
 import numpy as np
 
 from medgan_tf.datasets.input_pipeline import predict
+from medgan_tf.sources import displayed
 
 
 def latents(count, latent_dim, seed):
@@ -40,9 +41,10 @@ def to_uint8(images):
 
 
 def tile(images, columns):
-    """Join images (n, H, W, 1) row by row into one grid (rows * H, columns * W); empty places are black."""
-    rows = -(-len(images) // columns)
-    height, width = images.shape[1:3]
-    blank = np.zeros((rows * columns - len(images), height, width, 1), images.dtype)
-    grid = np.concatenate([images, blank])[..., 0].reshape(rows, columns, height, width)
-    return np.ascontiguousarray(grid.swapaxes(1, 2).reshape(rows * height, columns * width))
+    """Join images (n, H, W, C), as `displayed`, row by row into one grid; empty places are black."""
+    pictures = np.stack([displayed(image) for image in images])
+    rows = -(-len(pictures) // columns)
+    height, width, *colours = pictures.shape[1:]
+    blank = np.zeros((rows * columns - len(pictures), *pictures.shape[1:]), pictures.dtype)
+    grid = np.concatenate([pictures, blank]).reshape(rows, columns, height, width, *colours)
+    return np.ascontiguousarray(grid.swapaxes(1, 2).reshape(rows * height, columns * width, *colours))

@@ -27,16 +27,17 @@ _register = keras.saving.register_keras_serializable("medgan_tf.stylegan2")
 def build(
     image_size,
     num_classes=0,
+    channels=1,
     latent_dim=512,  # length of the latents and of w
     channel_base=16384,  # channels times resolution, where channels are below channel_max
     channel_max=512,
     mapping_layers=8,
 ):
     """Both networks take labels if num_classes > 0. Raises ValueError for an impossible size or number of channels."""
-    synthesis = Synthesis(image_size, channel_base, channel_max, SEED + 2, name="synthesis")
+    synthesis = Synthesis(image_size, channel_base, channel_max, SEED + 2, channels, name="synthesis")
     return (
         generator(synthesis, num_classes, latent_dim, mapping_layers, MIXING_PROBABILITY, SEED),
-        discriminator(image_size, num_classes, synthesis.widths, mapping_layers),
+        discriminator((*image_size, channels), num_classes, synthesis.widths, mapping_layers),
     )
 
 
@@ -48,33 +49,36 @@ def widths(image_size, channel_base, channel_max):
     return [min(channel_base // (COARSE * 2**block), channel_max) for block in range(doublings + 1)]
 
 
-def discriminator(image_size, num_classes, channels, mapping_layers):
-    """(B, H, W, 1) [, labels (B,)] -> (B, 1). With labels, the score is the product of features and mapped label."""
-    images, labels = keras.Input((*image_size, 1), name="images"), keras.Input((), dtype="int32", name="labels")
+def discriminator(shape, num_classes, filters, mapping_layers):
+    """(B, *shape) [, labels (B,)] -> (B, 1). With labels, the score is the product of features and mapped label.
+
+    shape: (height, width, channels). filters: of the maps from 4 px up to the size of the image.
+    """
+    images, labels = keras.Input(shape, name="images"), keras.Input((), dtype="int32", name="labels")
 
     def active(x, dtype):
         return ScaledLeakyReLU(dtype=dtype)(x)
 
-    policy, blocks = keras.config.dtype_policy(), len(channels)
+    policy, blocks = keras.config.dtype_policy(), len(filters)
     dtype = precision(blocks - 1, blocks, policy)
-    x = active(EqualisedConv2D(channels[-1], 1, gain=1.0, dtype=dtype)(images), dtype)
+    x = active(EqualisedConv2D(filters[-1], 1, gain=1.0, dtype=dtype)(images), dtype)
     for block in reversed(range(1, blocks)):
         dtype = precision(block, blocks, policy)
-        skip = DownsampledConv2D(channels[block - 1], 1, gain=math.sqrt(0.5), use_bias=False, dtype=dtype)(x)
-        x = active(EqualisedConv2D(channels[block], 3, gain=1.0, dtype=dtype)(x), dtype)
-        x = DownsampledConv2D(channels[block - 1], 3, gain=1.0, dtype=dtype)(x)
+        skip = DownsampledConv2D(filters[block - 1], 1, gain=math.sqrt(0.5), use_bias=False, dtype=dtype)(x)
+        x = active(EqualisedConv2D(filters[block], 3, gain=1.0, dtype=dtype)(x), dtype)
+        x = DownsampledConv2D(filters[block - 1], 3, gain=1.0, dtype=dtype)(x)
         # each branch carries half of the variance: this one omits the gain of sqrt(2)
         x = layers.Add(dtype=dtype)([ScaledLeakyReLU(gain=1.0, dtype=dtype)(x), skip])
     single = "float32"
     x = MinibatchStandardDeviation(dtype=single)(x)
-    x = active(EqualisedConv2D(channels[0], 3, gain=1.0, dtype=single)(x), single)
-    x = active(EqualisedDense(channels[0], gain=1.0, dtype=single)(layers.Flatten(dtype=single)(x)), single)
+    x = active(EqualisedConv2D(filters[0], 3, gain=1.0, dtype=single)(x), single)
+    x = active(EqualisedDense(filters[0], gain=1.0, dtype=single)(layers.Flatten(dtype=single)(x)), single)
     if not num_classes:
         return keras.Model(images, EqualisedDense(1, gain=1.0, dtype=single)(x), name="discriminator")
-    features = EqualisedDense(channels[0], gain=1.0, dtype=single)(x)
-    label = mapped(embedded(labels, num_classes, channels[0]), channels[0], mapping_layers)
+    features = EqualisedDense(filters[0], gain=1.0, dtype=single)(x)
+    label = mapped(embedded(labels, num_classes, filters[0]), filters[0], mapping_layers)
     score = layers.Dot(1, dtype=single)([features, label])
-    score = layers.Rescaling(1.0 / math.sqrt(channels[0]), dtype=single)(score)
+    score = layers.Rescaling(1.0 / math.sqrt(filters[0]), dtype=single)(score)
     return keras.Model([images, labels], score, name="discriminator")
 
 
@@ -167,17 +171,17 @@ class Noise(ConfiguredLayer):
 
 @_register
 class Synthesis(ConfiguredLayer):
-    """ws (B, num_ws, D) -> images (B, H, W, 1) float32, the sum of the images of every resolution (section 4.1).
+    """ws (B, num_ws, D) -> images (B, H, W, channels) float32, the sum of the images of every resolution (section 4.1).
 
     Convolution i uses ws[:, i]. There is one convolution at 4 px and two at each higher resolution, the first of which
     upsamples. The conversion to an image uses the vector after that of the resolution's last convolution, which is also
     that of the next resolution's first.
     """
 
-    def __init__(self, image_size, channel_base, channel_max, seed=0, **settings):
+    def __init__(self, image_size, channel_base, channel_max, seed=0, channels=1, **settings):
         super().__init__(**{"autocast": False, **settings})  # ws stay in float32
         self.image_size, self.channel_base, self.channel_max = tuple(image_size), channel_base, channel_max
-        self.seed = seed
+        self.seed, self.channels = seed, channels
         self.widths = widths(image_size, channel_base, channel_max)
         self.num_ws = 2 * len(self.widths)
 
@@ -199,7 +203,7 @@ class Synthesis(ConfiguredLayer):
                 noise.build(before)
                 self.convolutions.append(convolution)
                 self.noises.append(noise)
-            self.to_image.append(ModulatedConv2D(1, 1, demodulate=False, dtype=dtype))
+            self.to_image.append(ModulatedConv2D(self.channels, 1, demodulate=False, dtype=dtype))
             self.to_image[-1].build([before, w])
 
     def affines(self):

@@ -30,6 +30,7 @@ _register = keras.saving.register_keras_serializable("medgan_tf.stylegan3")
 def build(
     image_size,
     num_classes=0,
+    channels=1,
     latent_dim=512,  # length of the latents and of w
     configuration="T",  # "T": equivariant to translation; "R": also to rotation
     channel_base=32768,  # channels times twice the cutoff, where channels are below channel_max; R has twice as many
@@ -42,11 +43,11 @@ def build(
         raise ValueError(f"configuration is 'T' or 'R', not '{configuration}'.")
     if num_layers <= NUM_CRITICAL:
         raise ValueError(f"num_layers is above {NUM_CRITICAL}, the number of critical layers, not {num_layers}.")
-    channels = discriminator_widths(image_size, channel_base, channel_max)
-    synthesis = Synthesis(image_size, configuration, channel_base, channel_max, num_layers, name="synthesis")
+    filters = discriminator_widths(image_size, channel_base, channel_max)
+    synthesis = Synthesis(image_size, configuration, channel_base, channel_max, num_layers, channels, name="synthesis")
     return (
         generator(synthesis, num_classes, latent_dim, mapping_layers),
-        discriminator(image_size, num_classes, channels, mapping_layers),
+        discriminator((*image_size, channels), num_classes, filters, mapping_layers),
     )
 
 
@@ -72,16 +73,17 @@ def schedule(image_size, num_layers=14):
 
 @_register
 class Synthesis(ConfiguredLayer):
-    """ws (B, num_ws, D) -> images (B, H, W, 1) float32: one vector for the sine waves and one for each layer.
+    """ws (B, num_ws, D) -> images (B, H, W, channels) float32: one vector for the sine waves and one for each layer.
 
     Configuration R has 1x1 kernels and twice the channels to make up for their fewer weights. Under a mixed policy the
     highest sampling rates are in half precision; second derivatives do not exist there.
     """
 
-    def __init__(self, image_size, configuration, channel_base, channel_max, num_layers=14, **settings):
+    def __init__(self, image_size, configuration, channel_base, channel_max, num_layers=14, channels=1, **settings):
         super().__init__(**{"autocast": False, **settings})  # ws stay in float32
         self.image_size, self.configuration = tuple(image_size), configuration
-        self.channel_base, self.channel_max, self.num_layers = channel_base, channel_max, num_layers
+        self.channel_base, self.channel_max = channel_base, channel_max
+        self.num_layers, self.channels = num_layers, channels
         self.signals = schedule(image_size, num_layers)
         multiple = 2 if configuration == "R" else 1
         self.widths = [
@@ -93,7 +95,7 @@ class Synthesis(ConfiguredLayer):
         self.num_ws = num_layers + 2
 
     def build(self, input_shape):
-        """Make the sine waves, a convolution and a nonlinearity for each layer, and the conversion to grey."""
+        """Make the sine waves, a convolution and a nonlinearity for each layer, and the conversion to an image."""
         *signals, image = self.signals
         w = (None, input_shape[-1])
         self.sines = FourierFeatures(self.widths[0], signals[0], dtype="float32")
@@ -112,7 +114,7 @@ class Synthesis(ConfiguredLayer):
             self.convolutions.append(convolution)
             self.nonlinearities.append(nonlinearity)
             source, maps = target, (None, *target.size, width)
-        self.to_grey = NormalisedModulatedConv2D(1, 1, demodulate=False, dtype=self.dtype_policy)
+        self.to_grey = NormalisedModulatedConv2D(self.channels, 1, demodulate=False, dtype=self.dtype_policy)
         self.to_grey.build([maps, w])
 
     def affines(self):
@@ -133,8 +135,8 @@ class Synthesis(ConfiguredLayer):
         return OUTPUT_SCALE * ops.cast(image, "float32")
 
     def compute_output_spec(self, ws, training=None):
-        """Images (B, H, W, 1), float32 under any policy; Keras would find out by tracing the synthesis twice."""
-        return keras.KerasTensor((ws.shape[0], *self.image_size, 1), "float32")
+        """Images (B, H, W, channels), float32 under any policy; Keras would find out by tracing the synthesis twice."""
+        return keras.KerasTensor((ws.shape[0], *self.image_size, self.channels), "float32")
 
 
 def _layer(convolution, nonlinearity):

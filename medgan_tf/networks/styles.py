@@ -20,7 +20,7 @@ _register = keras.saving.register_keras_serializable("medgan_tf")
 
 
 def generator(synthesis, num_classes, latent_dim, mapping_layers, mixing_probability=0.0, seed=0):
-    """(B, latent_dim) [, labels (B,)] -> (B, H, W, 1), nominally in [-1, 1].
+    """(B, latent_dim) [, labels (B,)] -> (B, H, W, C), nominally in [-1, 1].
 
     synthesis: a layer named "synthesis", ws (B, num_ws, latent_dim) -> images, with the attribute `num_ws`.
     mixing_probability: see `Styles`.

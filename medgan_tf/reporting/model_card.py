@@ -45,7 +45,7 @@ def export(run, name, out, data, licence=None, objections=""):
     weights = _export_weights(source, model, out) | _export_classifiers(run.directory, out) if licence else {}
     figures.over_training(run, [name]).plot.savefig(out / "training.png", dpi=100)
     kinds = sorted({part.split("/")[0] for part in sections if part.startswith("quality")})
-    train = datasets.load(run.images, model.record["image_size"]).train
+    train = datasets.load(run.images, config.shape(model.record["image_size"])).train
     quality = results.quality(run.directory)
     loader = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(TEMPLATES))
     text = loader.get_template("model_card.md").render(

@@ -7,6 +7,6 @@
 from .labels import read_labels
 from .layout import Place, last_splits, patient_of, places
 from .names import safe_classes
-from .pictures import as_16_bits, upright_grey
+from .pictures import as_16_bits, displayed, is_coloured, shows_colour, upright
 from .published import published_labels
 from .walk import walk

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from medgan_tf.config import sides
+from medgan_tf.config import shape
 from medgan_tf.datasets.input_pipeline import predict
 from medgan_tf.metrics.classifier_layers import convolutions, options, random_layers, seeds_of
 
@@ -51,7 +51,7 @@ def network(image_size, classes, settings, classical, seed):
     """The keras.Model from (B, H, W, 1) in [-1, 1] to logits (B, classes). Sets Keras's seed of this process."""
     keras.utils.set_random_seed(seed)
     seeds = seeds_of(seed)
-    inputs = keras.Input((*sides(image_size), 1))
+    inputs = keras.Input(shape(image_size))
     x = random_layers(inputs, seeds) if classical else inputs
     x = convolutions(x, seeds) if settings.backbone == "small" else _application(x, settings)
     x = layers.Dropout(0.2, seed=next(seeds))(x)

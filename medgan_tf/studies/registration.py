@@ -61,7 +61,7 @@ def _coarse_correlation(images, references):
 def _coarse(images):
     """(N, h, w) float32: means over blocks, about 16 x 16."""
     block = max(1, images.shape[1] // COARSE), max(1, images.shape[2] // COARSE)
-    return block_reduce(images[..., 0], (1, *block), np.mean).astype(np.float32)
+    return block_reduce(images.mean(-1), (1, *block), np.mean).astype(np.float32)
 
 
 def _normalised(images):

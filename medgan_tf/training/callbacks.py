@@ -166,7 +166,7 @@ class SampleGrid(keras.callbacks.Callback):
         grid = tile(images, self.COLUMNS)
         atomic_write(self.folder / name, lambda path: Image.fromarray(grid).save(path, "PNG"))
         with self.writer.as_default(step=epoch + 1):
-            tf.summary.image("samples", grid[None, ..., None])
+            tf.summary.image("samples", np.atleast_3d(grid)[None])
 
 
 class EvaluationCallback(keras.callbacks.Callback):

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from medgan_tf import datasets, generators, results
+from medgan_tf import config, datasets, generators, results
 from medgan_tf.files import sha256_of_file
+from medgan_tf.sources import displayed
 
 KINDS = ("real", "synthetic")
 REPEATED = 0.1  # fraction of the images that is shown twice
@@ -30,7 +31,7 @@ A new kit needs a new folder: answers belong to the kit that they were given for
 
 @dataclass(frozen=True)
 class Kit:
-    """A kit in a folder: how it was made, the key (image, kind, class, repeated, ...) and images (n, H, W) uint8."""
+    """A kit in a folder: how it was made, the key (image, kind, class, repeated, ...) and images (n, H, W, C) uint8."""
 
     directory: Path
     settings: dict
@@ -70,7 +71,7 @@ def make_kit(run, model, out, count=100, seed=0):
         if changed:
             raise ValueError(f"{out} holds a kit with other settings ({', '.join(changed)}): give another folder.")
         return kit
-    data = datasets.load(run.images, generator.record["image_size"])
+    data = datasets.load(run.images, config.shape(generator.record["image_size"]))
     real = draw_one_image_per_patient(data.held_out, count, seed)
     requested = [data.classes[label] for label in real.labels]
     drawn = generator.sample_set(len(real), requested if generator.classes else None, seed)
@@ -87,7 +88,7 @@ def make_kit(run, model, out, count=100, seed=0):
     place = random.permutation(len(key))
     key = key.iloc[place].reset_index(drop=True).rename_axis("image")
     key["repeated"] = np.isin(key.index, choose_repeated(key["kind"], random))
-    images = _pad_to_squares(np.concatenate([real.images, drawn.images])[place, ..., 0])
+    images = _pad_to_squares(np.concatenate([real.images, drawn.images])[place])
     shown = [order.tolist() for order in presentation_orders(key["repeated"].to_numpy(), random)]
     identity = hashlib.sha256(images.tobytes() + json.dumps(shown).encode()).hexdigest()[:12]
     settings = made_of | {"study": identity, "jpg_quality": real.jpg_quality, "orders": shown, "classes": data.classes}
@@ -156,16 +157,16 @@ def _render_page(kit):
 
 
 def _png_base64(image):
-    """An image uint8 (H, W) as uncompressed PNG in base64, so that its length depends on the image size only."""
+    """An image uint8 (H, W, C) as uncompressed PNG in base64, so that its length depends on the image size only."""
     memory = BytesIO()
-    Image.fromarray(image).save(memory, "PNG", compress_level=0)
+    Image.fromarray(displayed(image)).save(memory, "PNG", compress_level=0)
     return base64.b64encode(memory.getvalue()).decode()
 
 
 def _pad_to_squares(images):
-    """(n, S, S), the page's shape, of images (n, H, W), padded with black."""
-    pads = [max(images.shape[1:]) - side for side in images.shape[1:]]
-    return np.pad(images, ((0, 0), *((pad // 2, pad - pad // 2) for pad in pads)))
+    """(n, S, S, C), the page's shape, of images (n, H, W, C), padded with black."""
+    pads = [max(images.shape[1:3]) - side for side in images.shape[1:3]]
+    return np.pad(images, ((0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)))
 
 
 def _write_kit(kit):
