@@ -413,8 +413,8 @@ def test_full_disk_for_real(cohort, tmp_path):
         ({"sources": "empty"}, "There are no files in "),
         ({"format": "gif"}, "The format is one of jpg, png, png16, not 'gif'."),
         ({"image_size": 0}, "The image size is 1 to 8192 pixels, not 0."),
-        ({"window": "lungs"}, "The window is auto, a number, one of abdomen, bone"),
-        ({"window": (40, 0)}, "The window is auto, a number, one of abdomen, bone"),
+        ({"window": "lungs"}, "The window is auto, a number, one or three of abdomen, bone"),
+        ({"window": (40, 0)}, "The window is auto, a number, one or three of abdomen, bone"),
         ({"labels": "nowhere.csv"}, "No such file or directory"),
     ],
 )

@@ -83,8 +83,8 @@ def test_features_are_computed_once_and_cached_by_content(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_extract_raises_for_anything_but_grey_images(feature_classifier):
-    for wrong in (np.zeros((3, 32, 32)), np.zeros((3, 32, 32, 3), np.uint8), np.zeros((0, 32, 32, 1), np.uint8)):
+def test_extract_raises_for_anything_but_images_of_integers(feature_classifier):
+    for wrong in (np.zeros((3, 32, 32)), np.zeros((3, 32, 32, 1), np.float32), np.zeros((0, 32, 32, 1), np.uint8)):
         with pytest.raises(ValueError, match="uint8 or uint16"):
             extract(feature_classifier, wrong)
 

@@ -253,7 +253,7 @@ def test_an_mp4_has_nearly_the_same_frames(tmp_path, size):
 
 def test_what_cannot_be_an_animation_is_refused_in_a_sentence(tmp_path, monkeypatch):
     for images in (frames()[..., 0], frames().astype(float), frames()[:0]):
-        with pytest.raises(ValueError, match=r"of uint8 images \(n, H, W, 1\)"):
+        with pytest.raises(ValueError, match=r"of uint8 images \(n, H, W, C\)"):
             latents.save_animation(images, tmp_path / "path.gif")
     with pytest.raises(ValueError, match=r"path.webm is neither .gif nor .mp4"):
         latents.save_animation(frames(), tmp_path / "path.webm")
